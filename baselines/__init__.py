@@ -1,0 +1,59 @@
+"""The models: plain `nn.Module`s with no knowledge of the harness.
+
+A model is one file here and one line in `MODELS`. Importing this package imports no torch, so that a plan can
+check names and arguments without paying for it; `build` imports the one module that it needs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["MODELS", "ModelInfo", "build"]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Where a model is, and which keyword arguments it takes beside `lookback`, `horizon` and `channels`."""
+
+    name: str
+    module: str
+    cls: str
+    arguments: tuple[str, ...] = ()
+
+
+_ALL = (
+    ModelInfo("samformer", "samformer", "SAMformer", ("width", "variant", "revin", "batch_mixed_denorm")),
+)
+
+MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'X'?` for the closest known name, else the names that are known."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word.casefold(), names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names) or 'none'}"
+
+
+def build(name: str, *, lookback: int, horizon: int, channels: int, **arguments: Any) -> nn.Module:
+    """A freshly initialised model, its weights drawn from torch's default generator.
+
+    `lookback` and `horizon` are in time steps. Raises ValueError for an unknown model or argument, naming the
+    nearest known one, and for an argument's value that the model does not accept.
+    """
+    info = MODELS.get(name)
+    if info is None:
+        raise ValueError(f"unknown model '{name}'{_nearest(name, MODELS)}")
+    for argument in arguments:
+        if argument not in info.arguments:
+            raise ValueError(f"{name} has no argument '{argument}'{_nearest(argument, info.arguments)}")
+    cls = getattr(importlib.import_module(f"{__name__}.{info.module}"), info.cls)
+    model: nn.Module = cls(lookback=lookback, horizon=horizon, channels=channels, **arguments)
+    return model

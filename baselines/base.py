@@ -1,0 +1,30 @@
+"""The interface that all trained models share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Forecaster(nn.Module, ABC):
+    """A model that forecasts the next `horizon` steps of a window from its `lookback` steps.
+
+    All values are on the standardised scale. A forecast depends on its own window alone.
+    """
+
+    @abstractmethod
+    def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
+        """Forecast [B, H, C] of the windows x [B, L, C]; marks [B, L, F] are their time features, where a model uses them."""
+
+    def training_loss(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
+        """Scalar to minimise on the windows x [B, L, C] and targets y [B, H, C]: here the MSE of the forecast.
+
+        Raises ValueError if the forecast has another shape than y. (Broadcasting would hide that: so arose
+        the mistake that `batch_mixed_denorm` of `samformer` describes.)
+        """
+        forecast: Tensor = self(x, marks)
+        if forecast.shape != y.shape:
+            raise ValueError(f"the forecast is {tuple(forecast.shape)}, the target {tuple(y.shape)}")
+        return F.mse_loss(forecast, y)

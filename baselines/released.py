@@ -1,0 +1,224 @@
+"""Models and optimizers from the arrays that the authors' released implementations hold.
+
+`arrays` is any mapping with a `config` (JSON text, a 0-d array of it, or a mapping) and `param/NAME`, under
+the released code's own names and layouts. A further model is one entry of `_RELEASED`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+import baselines
+from baselines.optimizers import SAM, KerasAdam
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Released:
+    """How a released implementation names things.
+
+    `arguments`: key of its config → our argument; `fixed`: arguments that its config does not say; `names`:
+    its parameters and buffers → ours, where `*` stands for the number of a layer, the same in both. `keras`:
+    names are matched by their end, without the counters that Keras appends, and an array's axes run the other
+    way round ([in, out]). Axes of length 1 may be there or not (one attention head, a convolution of kernel
+    1).
+    """
+
+    model: str
+    arguments: Mapping[str, str]
+    names: Mapping[str, str]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    keras: bool = False
+
+    def ours(self, name: str) -> str | None:
+        """Our name for a released one; None if there is none."""
+        if self.keras:
+            name = "/".join(re.sub(r"(_\d+)?(:\d+)?$", "", part) for part in name.split("/"))
+        for pattern, our in self.names.items():
+            expression = re.escape(pattern).replace(r"\*", r"(\d+)")
+            if match := re.fullmatch(f"(?:.*/)?{expression}" if self.keras else expression, name):
+                for number in match.groups():
+                    our = our.replace("*", number, 1)
+                return our
+        return None
+
+
+_SAMFORMER_ARGUMENTS = {name: name for name in ("revin", "batch_mixed_denorm")} | {"attention_dim": "width"}
+
+_RELEASED: dict[tuple[str, str], _Released] = {
+    ("samformer", "pytorch"): _Released(
+        "samformer",
+        _SAMFORMER_ARGUMENTS,
+        {
+            "revin.affine_weight": "revin.weight",
+            "revin.affine_bias": "revin.bias",
+            "compute_queries.weight": "query.weight",
+            "compute_queries.bias": "query.bias",
+            "compute_keys.weight": "key.weight",
+            "compute_keys.bias": "key.bias",
+            "compute_values.weight": "value.weight",
+            "compute_values.bias": "value.bias",
+            "linear_forecaster.weight": "forecaster.weight",
+            "linear_forecaster.bias": "forecaster.bias",
+        },
+        fixed={"variant": "pytorch"},
+    ),
+    ("samformer", "tensorflow"): _Released(
+        "samformer",
+        _SAMFORMER_ARGUMENTS,
+        {
+            "rev_norm/affine_weight": "revin.weight",
+            "rev_norm/affine_bias": "revin.bias",
+            "multi_head_attention/query/kernel": "query.weight",
+            "multi_head_attention/query/bias": "query.bias",
+            "multi_head_attention/key/kernel": "key.weight",
+            "multi_head_attention/key/bias": "key.bias",
+            "multi_head_attention/value/kernel": "value.weight",
+            "multi_head_attention/value/bias": "value.bias",
+            "multi_head_attention/attention_output/kernel": "output.weight",
+            "multi_head_attention/attention_output/bias": "output.bias",
+            "dense/kernel": "forecaster.weight",
+            "dense/bias": "forecaster.bias",
+        },
+        fixed={"variant": "tensorflow"},
+        keras=True,
+    ),
+}
+"""By `model` and the first word of `variant` in the config; without a variant it is the PyTorch code."""
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What a loaded model remembers: for each released name our name and the released array's shape."""
+
+    keras: bool
+    names: dict[str, tuple[str, tuple[int, ...]]]
+
+
+def load_released(arrays: Mapping[str, Any]) -> nn.Module:
+    """The model of `arrays`, float32, on the CPU and in eval mode.
+
+    Raises ValueError if the model is unknown, a parameter is missing, surplus or of another shape, or the
+    config lacks the model's sizes.
+    """
+    config = _config(arrays.get("config", {}))
+    released = _released(config)
+    missing = [key for key in ("lookback", "horizon", "channels") if key not in config]
+    if missing:
+        raise ValueError(f"the released config lacks {', '.join(missing)}")
+    sizes = {key: int(config[key]) for key in ("lookback", "horizon", "channels")}
+    chosen = {our: config[key] for key, our in released.arguments.items() if key in config}
+    model = baselines.build(released.model, **sizes, **chosen, **released.fixed)
+    targets = model.state_dict()
+    origin: dict[str, tuple[str, tuple[int, ...]]] = {}
+    filled: dict[str, str] = {}
+    for key in arrays:
+        if not key.startswith("param/"):
+            continue
+        name, array = key.removeprefix("param/"), np.asarray(arrays[key])
+        our = released.ours(name)
+        if our is None or our not in targets or our in filled:
+            raise ValueError(f"{released.model} has no place for the released parameter '{name}'")
+        targets[our].copy_(_to_ours(name, array, targets[our], released.keras))
+        origin[name], filled[our] = (our, array.shape), name
+    if absent := [our for our in targets if our not in filled]:
+        raise ValueError(f"the released arrays have nothing for {released.model}'s {', '.join(absent)}")
+    # In the module's dictionary, so that a copy of the model has it too.
+    model.__dict__["_released_origin"] = _Origin(released.keras, origin)
+    return model.float().eval()
+
+
+def released_gradients(model: nn.Module) -> dict[str, Array]:
+    """The gradients of a model from `load_released`, under the released names and layouts.
+
+    A parameter without a gradient has zeros; buffers are left out. Raises ValueError for any other model.
+    """
+    origin = getattr(model, "_released_origin", None)
+    if not isinstance(origin, _Origin):
+        raise ValueError("only a model from load_released knows the released names")
+    gradients: dict[str, Array] = {}
+    parameters = dict(model.named_parameters())
+    for name, (our, shape) in origin.names.items():
+        if our in parameters:
+            parameter = parameters[our]
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            array = gradient.detach().cpu().numpy()
+            gradients[name] = (array.T if origin.keras else array).reshape(shape).copy()
+    return gradients
+
+
+def released_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer | SAM:
+    """The optimizer that a released config (see the module) names, for all parameters of the model.
+
+    `optimizer` (Adam, AdamW), `lr`, `betas`, `weight_decay`; Keras' Adam where there is an `adam_epsilon` or
+    the variant is TensorFlow's; SAM around it if `sam_rho` is positive. Its `step(closure)` returns the loss
+    before the update; with SAM one may also take the steps by hand. Raises ValueError for an unknown
+    optimizer or without `lr`.
+    """
+    config = _config(config)
+    if "lr" not in config:
+        raise ValueError("the released config has no learning rate 'lr'")
+    options: dict[str, Any] = {"lr": float(config["lr"]), "betas": tuple(config.get("betas", (0.9, 0.999)))}
+    if "weight_decay" in config:
+        options["weight_decay"] = float(config["weight_decay"])
+    name = str(config.get("optimizer", "Adam"))
+    keras = "adam_epsilon" in config or _variant(config) == "tensorflow"
+    base: torch.optim.Optimizer
+    if name == "Adam" and keras:
+        base = KerasAdam(model.parameters(), eps=float(config.get("adam_epsilon", 1e-7)), **options)
+    elif name == "Adam":
+        base = torch.optim.Adam(model.parameters(), **options)
+    elif name == "AdamW" and not keras:
+        base = torch.optim.AdamW(model.parameters(), **options)
+    else:
+        code = "Keras" if keras else "PyTorch"
+        raise ValueError(f"no released optimizer '{name}' of {code}; known: Adam, and PyTorch's AdamW")
+    rho = float(config.get("sam_rho") or 0.0)
+    return SAM(base, rho) if rho else base
+
+
+def _config(config: Any) -> dict[str, Any]:
+    """A config as a dictionary, from JSON text, a 0-d array of it, or a mapping."""
+    if isinstance(config, Mapping):
+        return dict(config)
+    text = config.item() if isinstance(config, np.ndarray) and config.ndim == 0 else config
+    try:
+        parsed = json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the released config is not JSON: {error}") from None
+    if not isinstance(parsed, dict):
+        raise ValueError("the released config is not a JSON object")
+    return parsed
+
+
+def _variant(config: Mapping[str, Any]) -> str:
+    """The first word of the config's variant."""
+    words = re.findall(r"\w+", str(config.get("variant") or "pytorch"))
+    return words[0].lower() if words else "pytorch"
+
+
+def _released(config: Mapping[str, Any]) -> _Released:
+    key = str(config.get("model")), _variant(config)
+    if key not in _RELEASED:
+        known = ", ".join(f"{model} ({variant})" for model, variant in _RELEASED)
+        raise ValueError(f"no released model '{key[0]}' ({key[1]}); known: {known}")
+    return _RELEASED[key]
+
+
+def _to_ours(name: str, array: Array, target: Tensor, keras: bool) -> Tensor:
+    """A released array in the layout of our tensor. Raises ValueError if its shape is another one."""
+    shape = tuple(target.shape)[::-1] if keras else tuple(target.shape)
+    if [n for n in array.shape if n != 1] != [n for n in shape if n != 1]:
+        raise ValueError(f"the released parameter '{name}' has shape {array.shape}, not {shape}")
+    tensor = torch.from_numpy(np.array(array).reshape(shape))
+    return tensor.permute(*reversed(range(tensor.ndim))) if keras else tensor

@@ -1,0 +1,172 @@
+"""SAMformer: one attention layer over channels (Ilbert et al., ICML 2024, arXiv 2402.10198).
+
+The two variants follow the released code (github.com/romilbert/samformer at 71f10ea), which has one in
+TensorFlow (the paper's) and one in PyTorch. They differ in the value projection, the initialisation and the
+way back through RevIN.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from baselines.base import Forecaster
+from baselines.layers import RevIN
+
+Variant = Literal["tensorflow", "pytorch"]
+
+
+class SAMformer(Forecaster):
+    """A token is a channel's whole look-back window: X [B, C, L], the RevIN-normalised input transposed.
+
+    Forecast = Lin(L→H)(X + attention(X)), transposed and scaled back (paper, section 3.2, equation 4), where
+    attention(X) = softmax(QKᵀ/√width)·V, one head, Q and K of `width`, and
+    - `tensorflow`: V of `width` too, then an output projection Lin(width→L); Glorot-uniform kernels, zero
+    biases;
+    - `pytorch`: V = Lin(L→L)(X), no output projection; PyTorch's default initialisation.
+
+    `revin=False` leaves out the normalisation and the way back. `batch_mixed_denorm` repeats what the
+    released TensorFlow code does (its RevIN indexes the statistics with `None`, which adds an axis): every
+    forecast is scaled back with every window's statistics, so `forward` returns [B, B, H, C], entry [i, j]
+    being forecast j on window i's scale, and the loss is the mean over all pairs. It is the one case where a
+    forecast depends on other windows.
+
+    Raises ValueError for an unknown variant, and for `batch_mixed_denorm` without RevIN or with `pytorch`.
+    """
+
+    def __init__(
+        self,
+        *,
+        lookback: int,
+        horizon: int,
+        channels: int,
+        width: int = 16,
+        variant: Variant = "tensorflow",
+        revin: bool = True,
+        batch_mixed_denorm: bool = False,
+    ) -> None:
+        super().__init__()
+        if variant not in get_args(Variant):
+            raise ValueError(f"variant is one of {', '.join(get_args(Variant))}, not '{variant}'")
+        if batch_mixed_denorm and (variant != "tensorflow" or not revin):
+            raise ValueError("batch_mixed_denorm needs variant='tensorflow' and revin=True")
+        self.batch_mixed_denorm = batch_mixed_denorm
+        keras = variant == "tensorflow"
+        self.revin = RevIN(channels, denorm_eps=0.0 if keras else 1e-10) if revin else None
+        self.query = nn.Linear(lookback, width)
+        self.key = nn.Linear(lookback, width)
+        self.value = nn.Linear(lookback, width if keras else lookback)
+        self.output = nn.Linear(width, lookback) if keras else None
+        self.forecaster = nn.Linear(lookback, horizon)
+        if keras:
+            self._initialise_as_keras()
+
+    @torch.no_grad()
+    def _initialise_as_keras(self) -> None:
+        """Glorot-uniform kernels, U(±√(6/(fan_in + fan_out))), and zero biases.
+
+        Keras takes a kernel's last two axes for its input and output and multiplies both by the axes before.
+        That changes the limits of the attention kernels: [L, heads=1, width] has fan_in 1·L and fan_out
+        width·L (not L and width), and [heads=1, width, L] has fan_in width and fan_out L. The dense kernel
+        [L, H] is as one expects.
+        """
+        width, lookback = self.query.weight.shape
+        for layer in (self.query, self.key, self.value):
+            _glorot(layer, lookback, width * lookback)
+        if self.output is not None:
+            _glorot(self.output, width, lookback)
+        _glorot(self.forecaster, lookback, self.forecaster.out_features)
+
+    def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
+        """x [B, L, C] to the forecast [B, H, C], or [B, B, H, C] with `batch_mixed_denorm`; marks are not used."""
+        forecast, statistics = self._forecast(x)
+        if self.revin is not None and statistics is not None:
+            mean, std = statistics
+            if self.batch_mixed_denorm:
+                mean, std = mean[:, None], std[:, None]  # [B, 1, C, 1] against [B, C, H]
+            forecast = self.revin.denormalise(forecast, mean, std)
+        return forecast.transpose(-1, -2)
+
+    def training_loss(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
+        """MSE [] of the forecast of x [B, L, C] against y [B, H, C]; with `batch_mixed_denorm` the mean over all pairs.
+
+        Raises ValueError if x and y do not fit each other.
+        """
+        if self.revin is None or not self.batch_mixed_denorm:
+            return super().training_loss(x, y, marks)
+        forecast, statistics = self._forecast(x)
+        y = y.transpose(1, 2)  # [B, C, H]
+        if statistics is None or forecast.shape != y.shape:
+            raise ValueError(f"[B, C, H]: the forecast is {tuple(forecast.shape)}, the target {tuple(y.shape)}")
+        return _all_pairs_loss(self.revin, forecast, *statistics, y)
+
+    def _forecast(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """x [B, L, C] to the forecast [B, C, H] before the way back, and RevIN's (mean, std), each [B, C, 1].
+
+        The same function as the class describes, in another order. The forecaster is linear, so it is applied
+        to X and to the attention's output apart: Z = X + attention(X) is never formed, all that reads X is
+        one matrix product, and RevIN's affine part acts on that product instead of on X. As the standardised
+        window carries no gradient, neither does the backward pass ever go back to [B, C, L]. That halves the
+        time of a step.
+        """
+        tokens = x.transpose(1, 2).contiguous()  # [B, C, L]
+        head = self.forecaster
+        mix: Tensor = head.weight  # [H, V], from the attention's output to the horizon
+        head_bias: Tensor = head.bias
+        if self.output is not None:
+            mix, head_bias = mix @ self.output.weight, head_bias + mix @ self.output.bias
+        layers = (self.query, self.key, self.value)
+        kernel = torch.cat([*(layer.weight for layer in layers), head.weight])  # [2·width + V + H, L]
+        bias = torch.cat([*(layer.bias for layer in layers), head_bias])
+        statistics = None
+        if self.revin is None or self.revin.weight is None or self.revin.bias is None:
+            projected = F.linear(tokens, kernel, bias)  # [B, C, 2·width + V + H]
+        else:
+            tokens, mean, std = self.revin.standardise(tokens)
+            statistics = mean, std
+            shift = torch.addcmul(bias, self.revin.bias[:, None], kernel.sum(dim=1))  # [C, 2·width + V + H]
+            projected = torch.addcmul(shift, F.linear(tokens, kernel), self.revin.weight[:, None])
+        sizes = [*(layer.out_features for layer in layers), head.out_features]
+        query, key, value, direct = torch.split(projected, sizes, dim=-1)
+        scores = torch.bmm(query * (1 / math.sqrt(query.shape[-1])), key.transpose(1, 2))  # [B, C, C]
+        attended = torch.bmm(torch.softmax(scores, dim=-1), value)  # [B, C, V]
+        return direct + F.linear(attended, mix), statistics
+
+
+def _glorot(layer: nn.Linear, fan_in: int, fan_out: int) -> None:
+    limit = math.sqrt(6 / (fan_in + fan_out))
+    nn.init.uniform_(layer.weight, -limit, limit)
+    nn.init.zeros_(layer.bias)
+
+
+def _all_pairs_loss(revin: RevIN, forecast: Tensor, mean: Tensor, std: Tensor, y: Tensor) -> Tensor:
+    """Mean over i, j, c, h of (mean_i + std_i·z_j − y_j)², z being the forecast [B, C, H] without the affine part.
+
+    In O(B). Let m, s be the batch's averages of mean and std, r the root mean square of std_i − s, and u_i =
+    (std_i − s)/r. Split mean_i = m + a·u_i + e_i by regression on u, so that u and e have average 0 and are
+    orthogonal to each other. Then mean_i + std_i·z − y = (m + s·z − y) + (a + r·z)·u_i + e_i, and the average
+    over i of its square is the sum of the three mean squares: nothing but squares is added, so nothing
+    cancels.
+    """
+    m, mean = _centred(mean)
+    s, std = _centred(std)
+    r = std.square().mean(dim=0).sqrt()
+    # r is 0 up to rounding where all windows have one std (B = 1, or windows without any variation): u is
+    # then about 0.
+    u = std / r.maximum(1e-12 * s)  # [B, C, 1]
+    a = (u * mean).mean(dim=0)
+    common = F.mse_loss(revin.denormalise(forecast, m, s), y)
+    spread = revin.denormalise(forecast, a, r).square().mean()
+    return common + spread + (mean - a * u).square().mean()
+
+
+def _centred(t: Tensor) -> tuple[Tensor, Tensor]:
+    """The average [C, 1] of t [B, C, 1] over the batch, and t less that average."""
+    average = t.mean(dim=0)
+    deviation = t - average
+    # Twice: rounding of the average must not look like a common part of deviations that are as small.
+    return average, deviation - deviation.mean(dim=0)

@@ -1,0 +1,234 @@
+"""One cell from start to Result: the one function that a worker calls. Whatever happens, a Result comes back."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.data.registry import DataSet
+from benchmark.errors import DataError
+from benchmark.grid import PROFILES, Cell
+from benchmark.leases import Leases, process_start
+from benchmark.store import Result, Store
+
+if TYPE_CHECKING:
+    from benchmark.training.loop import Epoch
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a worker needs to train one cell; plain values, so that it travels to any process or machine."""
+
+    cell: Cell
+    digest: str
+    recipe: Mapping[str, Any]
+    dataset: DataSet
+    data_path: Path | None
+    data_sha256: str
+    results_dir: Path
+    device: str
+    force: bool
+    commit: str | None
+    parent: tuple[int, str] | None
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Somebody else is training the cell."""
+
+    digest: str
+
+
+class Orphaned(Exception):
+    """The process that asked for this cell is gone."""
+
+
+def run(task: Task) -> Result | Busy:
+    """Trains a cell under its lease and writes its Result, unless one is there; returns it, or Busy.
+
+    Raises nothing but Orphaned, when the invocation that asked has ended: no Result is written then, since nothing
+    went wrong with the cell. A Result that the disk does not take comes back as failed.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    store, leases = Store(task.results_dir), Leases(task.results_dir)
+    _check_parent(task)
+    try:
+        lease = leases.take(task.digest)
+        if lease is None:
+            return Busy(task.digest)
+        with lease:
+            earlier = store.read(task.digest)
+            if earlier is not None and earlier.status == "done" and not task.force:
+                return earlier
+            result = _train(task)
+            store.write(result)
+            return result
+    except OSError as error:
+        return replace(_blank(task), status="failed", reason=f"cannot write below {task.results_dir}: {error.strerror}")
+
+
+def killed(task: Task) -> Result:
+    """The Result of a cell whose worker did not live to write one."""
+    reason = "its worker process died twice, the second time alone (out of memory, a crash, or killed by hand)"
+    return replace(_blank(task), status="killed", reason=reason, ended=_now())
+
+
+def run_in_worker(task: Task) -> Result | Busy:
+    """`run`, in a process of its own that ends when its parent has ended."""
+    try:
+        return run(task)
+    except Orphaned:
+        os._exit(1)
+
+
+def _check_parent(task: Task) -> None:
+    if task.parent is not None and process_start(task.parent[0]) != task.parent[1]:
+        raise Orphaned
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _blank(task: Task) -> Result:
+    fields = {k: v for k, v in asdict(task.cell).items() if k != "usual_lookback"}
+    return Result(
+        key=task.cell.key, digest=task.digest, status="failed", cell=fields, recipe=task.recipe,
+        data_sha256=task.data_sha256, started=_now(),
+    )  # fmt: skip
+
+
+def _train(task: Task) -> Result:
+    """The cell's Result, whatever became of it; a log of it stands in ``logs/<digest>.log``."""
+    from benchmark.training.loop import Diverged
+
+    blank, started, history = _blank(task), time.perf_counter(), list[dict[str, float]]()
+    reset_peak_memory()
+    log = task.results_dir / "logs" / f"{task.digest}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8", buffering=1) as lines:
+        print(f"{blank.started} {task.cell.key} {task.digest}", file=lines)
+
+        def on_epoch(epoch: Epoch) -> None:
+            history.append(epoch)
+            shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
+            print(f"epoch {len(history)}: {shown}", file=lines)
+            _check_parent(task)
+
+        try:
+            result = _trained(task, blank, on_epoch)
+        except Orphaned:
+            raise
+        except Diverged as error:
+            result = replace(blank, status="diverged", reason=str(error), epochs=tuple(history))
+        except DataError as error:
+            result = replace(blank, reason=str(error))
+        except Exception as error:
+            text = traceback.format_exc()
+            print(text, file=lines)
+            reason = f"{type(error).__name__}: {error}".strip()
+            result = replace(blank, reason=reason, traceback=text, epochs=tuple(history))
+        result = replace(
+            result, seconds=time.perf_counter() - started, peak_memory_bytes=peak_memory(task.device), ended=_now(),
+            environment=environment(task),
+        )  # fmt: skip
+        print(f"{result.ended} {result.status} {result.reason or ''}", file=lines)
+    return result
+
+
+def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Result:
+    import torch
+
+    import baselines
+    from benchmark.data import series, windows
+    from benchmark.evaluation import evaluate
+    from benchmark.recipe import arguments, typed
+    from benchmark.training.loop import train
+    from benchmark.training.streams import seed_default
+
+    recipe, cell, bounds = typed(task.recipe), task.cell, PROFILES[task.cell.profile]
+    device = torch.device(task.device)
+    if device.type == "cpu":
+        torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
+    data = series.load(task.dataset, task.data_path, cell.lookback, cell.horizon)
+    splits = windows.make(data, cell.lookback, cell.horizon, device)
+    validation = splits.validation.evenly(bounds.get("max_windows"))
+    test = splits.test.evenly(bounds.get("max_windows"))
+    seed_default(cell.seed, "initialisation")
+    model = baselines.build(
+        task.recipe["model"], lookback=cell.lookback, horizon=cell.horizon, channels=splits.train.series.shape[0],
+        **arguments(task.recipe),
+    ).to(device)  # fmt: skip
+    progress = train(
+        model, recipe, splits.train, validation, seed=cell.seed, max_steps=bounds.get("max_steps"), on_epoch=on_epoch
+    )
+    metrics = {
+        f"{split}_{name}": value
+        for split, part in (("test", test), ("val", validation))
+        for name, value in evaluate(model, part, recipe.evaluation_batch).items()
+    }
+    return replace(
+        blank,
+        status="done",
+        metrics=metrics,
+        windows={"train": len(splits.train), "val": len(validation), "test": len(test)},
+        epochs=tuple(progress.epochs),
+        best_epoch=progress.best_epoch + 1,
+        n_params=sum(p.numel() for p in model.parameters()),
+    )
+
+
+def environment(task: Task) -> dict[str, Any]:
+    """What the cell ran on: versions, hardware, threads, deterministic flags, git commit."""
+    import numpy
+    import torch
+
+    return {
+        "python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__,
+        "platform": platform.platform(), "machine": platform.machine(), "processor": _processor(),
+        "device": torch.cuda.get_device_name() if task.device == "cuda" else "cpu",
+        "threads": torch.get_num_threads(), "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "git_commit": task.commit,
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def reset_peak_memory() -> None:
+    """Begins a new measurement of this process's peak memory, where the system lets it (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory(device: str) -> int | None:
+    """Peak bytes since `reset_peak_memory`: resident on the CPU, allocated on a CUDA device."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,63 @@
+"""Windows over a series that lives once, as one tensor, on the device of the training; a batch is a gather."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from benchmark.data.series import Series
+
+
+class Batch(NamedTuple):
+    """x [B, L, C], y [B, H, C], marks [B, L, F] or None."""
+
+    x: Tensor
+    y: Tensor
+    marks: Tensor | None
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of `lookback` + `horizon` steps of `series` [C, T] (float32), beginning at `starts` [N] (int64)."""
+
+    series: Tensor
+    starts: Tensor
+    lookback: int
+    horizon: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def batch(self, index: Tensor | slice) -> Batch:
+        """The windows of some indices. `unfold` is a view, so that one gather is all that is copied."""
+        span = self.lookback + self.horizon
+        gathered = self.series.unfold(1, span, 1)[:, self.starts[index]]  # [C, B, L + H]
+        x = gathered[:, :, : self.lookback].permute(1, 2, 0)  # [B, L, C]
+        y = gathered[:, :, self.lookback :].permute(1, 2, 0)  # [B, H, C]
+        return Batch(x, y, None)
+
+    def evenly(self, most: int | None) -> Windows:
+        """At most so many windows, evenly spaced from the first to the last."""
+        if most is None or len(self) <= most:
+            return self
+        keep = torch.linspace(0, len(self) - 1, most, dtype=torch.float64).round().long()
+        return Windows(self.series, self.starts[keep.to(self.starts.device)], self.lookback, self.horizon)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The windows of the three splits, over one tensor."""
+
+    train: Windows
+    validation: Windows
+    test: Windows
+
+
+def make(series: Series, lookback: int, horizon: int, device: torch.device) -> Splits:
+    """The three splits' windows on a device; the series is copied there once."""
+    values = torch.from_numpy(series.values.T.astype("float32", order="C")).to(device)  # [C, T]
+    parts = (torch.from_numpy(s).to(device) for s in (series.train, series.validation, series.test))
+    return Splits(*(Windows(values, starts, lookback, horizon) for starts in parts))

@@ -1,0 +1,54 @@
+"""Metrics over all windows, steps and channels of a split, streamed: no more than one batch of forecasts is held."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.data.windows import Windows
+
+BATCH_ELEMENTS = 2**23
+MOST_WINDOWS = 512
+
+
+class Forecasting(Protocol):
+    """What evaluation needs of a model."""
+
+    def __call__(self, x: Tensor, marks: Tensor | None = None) -> Tensor: ...
+    def eval(self) -> nn.Module: ...
+    def train(self, mode: bool = True) -> nn.Module: ...
+
+
+def batch_size(windows: Windows, fixed: int | None) -> int:
+    """Windows a batch: the recipe's, else as many as keep inputs and targets under 32 MiB; from the shape alone."""
+    if fixed is not None:
+        return fixed
+    each = (windows.lookback + windows.horizon) * windows.series.shape[0]
+    return max(1, min(MOST_WINDOWS, BATCH_ELEMENTS // each))
+
+
+@torch.no_grad()
+def evaluate(model: Forecasting, windows: Windows, fixed_batch: int | None, *, mae: bool = True) -> dict[str, float]:
+    """`mse` and, if asked, `mae` on the standardised scale; an incomplete last batch counts by its windows.
+
+    A forecast of shape [B, B, H, C] (SAMformer's `batch_mixed_denorm`) is compared with the targets by broadcasting,
+    so that the metric is over all pairs of a batch, as the released code has it.
+    """
+    model.eval()
+    size = batch_size(windows, fixed_batch)
+    squared = torch.zeros((), dtype=torch.float64, device=windows.series.device)
+    absolute = torch.zeros_like(squared)
+    for start in range(0, len(windows), size):
+        x, y, marks = windows.batch(slice(start, start + size))
+        error = model(x, marks) - y
+        weight = len(y) / error.numel()
+        squared += error.square().sum(dtype=torch.float64) * weight
+        if mae:
+            absolute += error.abs().sum(dtype=torch.float64) * weight
+    model.train()
+    metrics = {"mse": float(squared) / len(windows)}
+    if mae:
+        metrics["mae"] = float(absolute) / len(windows)
+    return metrics

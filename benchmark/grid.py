@@ -1,0 +1,327 @@
+"""The grid: which cells there are, which of them are asked for, which cannot exist, and the digest of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmark.config import Column, Paper
+from benchmark.data.registry import DataSet
+from benchmark.data.splits import segments
+from benchmark.errors import UsageError, nearest
+from benchmark.recipe import Resolved, Sourced
+
+TRAINING_SEMANTICS = 1
+"""Version of what a recipe means. A change that alters a trained number raises it; `tests/test_trajectory.py` holds a
+frozen training run against it, so that it cannot be forgotten."""
+
+PROFILES: dict[str, dict[str, int]] = {
+    "paper": {},
+    "quick": {"max_lookback": 512, "max_steps": 60, "max_windows": 64},
+}
+"""Bounds of each profile. `quick` also has one seed."""
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One point of the grid. `model` is the column's name in the paper's recipe; `horizon` and `lookback` in steps."""
+
+    paper: str
+    protocol: str
+    profile: str
+    dataset: str
+    lookback: int
+    horizon: int
+    model: str
+    sam: bool
+    seed: int
+    usual_lookback: bool = field(default=True, compare=False)
+
+    @property
+    def key(self) -> str:
+        """The fields in order, defaults left out: ``samformer/ETTh1/96/SAMformer/sam/s0``."""
+        parts = [
+            self.paper,
+            self.protocol if self.protocol != "paper" else "",
+            self.profile if self.profile != "paper" else "",
+            self.dataset,
+            "" if self.usual_lookback else f"L{self.lookback}",
+            str(self.horizon),
+            self.model,
+            "sam" if self.sam else "",
+            f"s{self.seed}",
+        ]
+        return "/".join(p for p in parts if p)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell with what the plan knows of it: its recipe, its digest, or the reason why it cannot be."""
+
+    cell: Cell
+    recipe: Resolved | None
+    digest: str | None
+    refused: str | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of the grid is asked for; None: everything that the recipes have by default."""
+
+    subset: tuple[str, ...] | None = None
+    papers: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    horizons: tuple[int, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    sam: str | None = None
+    protocol: str = "paper"
+    profile: str = "paper"
+
+
+class Refusal(Exception):
+    """Why a cell cannot exist."""
+
+
+def resolve(
+    paper: Paper, column: Column, dataset: str, horizon: int, sam: bool, switches: Sequence[str], profile: str
+) -> Resolved:
+    """The recipe of one cell, but for the seed: base, column, protocol switches, profile, in this order.
+
+    Raises Refusal where a value that the cell needs stands nowhere.
+    """
+    where = {"dataset": dataset, "horizon": horizon, "model": column.name, "sam": sam}
+    values: dict[str, Sourced] = {}
+    for name, value in {**paper.recipe, **column.recipe}.items():
+        found = value.at(where)
+        if found is not None:
+            values[name] = found
+    for name, value in column.arguments.items():
+        found = value.at(where)
+        if found is not None:
+            values[f"arguments.{name}"] = found
+    if not sam:
+        values["rho"] = Sourced(None, "no SAM", "verified")
+    missing = _required() - values.keys()
+    if missing:
+        raise Refusal(f"the recipe has no {', '.join(sorted(missing))} for {dataset} at horizon {horizon}")
+    active = []
+    for name in switches:
+        if _apply(paper, name, column.model, sam, values):
+            active.append(name)
+    bounds = PROFILES[profile]
+    if "max_lookback" in bounds and values["lookback"].value > bounds["max_lookback"]:
+        values["lookback"] = Sourced(bounds["max_lookback"], f"profile {profile}", "ours")
+    return Resolved(column.model, sam, values, tuple(active))
+
+
+def _apply(paper: Paper, name: str, model: str, sam: bool, values: dict[str, Sourced]) -> bool:
+    """Sets what a switch sets, where its conditions hold; says whether that changed anything."""
+    switch = paper.switches[name]
+    have = {k: v.value for k, v in values.items()} | {"model": model, "sam": sam}
+    if any(have.get(k) != v for k, v in switch.when.items()):
+        return False
+    changed = {k: v for k, v in switch.sets.items() if have.get(k, _UNSET) != v}
+    for key, value in changed.items():
+        values[key] = Sourced(value, f"switch {name}: {switch.source}", switch.status)
+    return bool(changed)
+
+
+_UNSET = object()
+
+
+def _required() -> frozenset[str]:
+    from benchmark.recipe import Recipe
+
+    return frozenset(Recipe.model_fields)
+
+
+class _Digester:
+    """Digests of the cells that differ in their seed alone share all but the last bytes of what is hashed."""
+
+    def __init__(self, recipe: Resolved, dataset: DataSet, horizon: int, profile: str, data_sha256: str) -> None:
+        material = {
+            "data_sha256": data_sha256,
+            "dataset": dataset.identity(),
+            "horizon": horizon,
+            "profile": PROFILES[profile],
+            "recipe": recipe.plain(),
+            "semantics": TRAINING_SEMANTICS,
+            "switches": sorted(recipe.switches),
+        }
+        text = json.dumps(material, sort_keys=True)
+        split = text.index('"semantics": ')
+        self._head = hashlib.sha256((text[:split] + '"seed": ').encode())
+        self._tail = (", " + text[split:]).encode()
+
+    def of(self, seed: int) -> str:
+        """SHA-256 of the sorted JSON of the material and the seed."""
+        state = self._head.copy()
+        state.update(str(seed).encode() + self._tail)
+        return state.hexdigest()
+
+
+def expand_subset(names: Sequence[str], papers: Mapping[str, Paper], datasets: Mapping[str, DataSet],
+                  groups: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:  # fmt: skip
+    """`--subset` → names of data sets, in the registry's order. Raises UsageError for a name that is none."""
+    known: dict[str, tuple[str, ...]] = {name: (name,) for name in datasets} | dict(groups)
+    known |= {name: paper.datasets for name, paper in papers.items() if name not in known}
+    named = {d for paper in papers.values() if not paper.synthetic for d in paper.datasets}
+    known["all"] = tuple(d for d in datasets if d in named)
+    folded = {name.casefold(): value for name, value in known.items()}
+    wanted: set[str] = set()
+    for name in names:
+        if name.casefold() not in folded:
+            raise UsageError(f"--subset: unknown data set '{name}'{nearest(name, known)}")
+        wanted |= set(folded[name.casefold()])
+    return tuple(d for d in datasets if d in wanted)
+
+
+def parse_protocol(text: str, papers: Mapping[str, Paper]) -> str:
+    """A protocol's canonical name: ``paper``, ``released``, or ``paper+A+B`` with the switches sorted.
+
+    Raises UsageError for a switch that no selected paper has.
+    """
+    base, *names = text.split("+")
+    if base not in ("paper", "released") or (base == "released" and names):
+        raise UsageError(f"--protocol: expected paper, released or paper+SWITCH[+SWITCH…], found '{text}'")
+    known = [s for paper in papers.values() for s in paper.switches]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--protocol: unknown switch '{name}'{nearest(name, known)}")
+    return "+".join([base, *sorted(set(names))])
+
+
+def switches_of(paper: Paper, protocol: str) -> tuple[str, ...]:
+    """The switches that a protocol asks of a paper; those that the paper does not have are not its own."""
+    names = paper.released if protocol == "released" else tuple(protocol.split("+")[1:])
+    return tuple(n for n in names if n in paper.switches)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What there is to choose from: papers, data sets and groups of them."""
+
+    papers: Mapping[str, Paper]
+    datasets: Mapping[str, DataSet]
+    groups: Mapping[str, tuple[str, ...]]
+
+
+def plan(catalogue: Catalogue, selection: Selection, checksum: Callable[[DataSet], str | None]) -> list[Planned]:
+    """Every cell that the selection asks for, in order. `checksum`: of a data set's file, None where it is not there.
+
+    Raises UsageError for a name or number that no selected paper has, and where nothing is selected.
+    """
+    papers = _selected_papers(catalogue, selection)
+    columns = _selected_columns(papers, selection)
+    subset = selection.subset or (tuple(papers) if selection.papers else ("all",))
+    datasets = expand_subset(subset, catalogue.papers, catalogue.datasets, catalogue.groups)
+    _check_horizons(papers, datasets, selection)
+    sums = {name: checksum(catalogue.datasets[name]) for name in datasets}
+    cells = [
+        planned
+        for paper in papers.values()
+        for name in paper.datasets
+        if name in datasets
+        for horizon in paper.horizons_of(name)
+        if selection.horizons is None or horizon in selection.horizons
+        for column in columns[paper.name]
+        for planned in _cells(paper, column, catalogue.datasets[name], horizon, sums[name], selection)
+    ]
+    if not cells:
+        raise UsageError(
+            f"nothing is selected: no paper among {', '.join(papers)} has such cells; see --dry-run without filters"
+        )
+    return cells
+
+
+def _selected_papers(catalogue: Catalogue, selection: Selection) -> dict[str, Paper]:
+    if selection.papers is None:
+        return dict(catalogue.papers)
+    folded = {name.casefold(): name for name in catalogue.papers}
+    for name in selection.papers:
+        if name.casefold() not in folded:
+            raise UsageError(f"--papers: unknown paper '{name}'{nearest(name, catalogue.papers)}")
+    wanted = {folded[name.casefold()] for name in selection.papers}
+    return {name: paper for name, paper in catalogue.papers.items() if name in wanted}
+
+
+def _selected_columns(papers: Mapping[str, Paper], selection: Selection) -> dict[str, list[Column]]:
+    if selection.models is None:
+        return {p.name: [c for c in p.columns.values() if c.main] for p in papers.values()}
+    known = [c for p in papers.values() for c in p.columns]
+    wanted = {name.casefold() for name in selection.models}
+    for name in selection.models:
+        if name.casefold() not in {k.casefold() for k in known} | {"all"}:
+            raise UsageError(f"--models: unknown model '{name}'{nearest(name, [*known, 'all'])}")
+    everything = "all" in wanted
+    return {p.name: [c for n, c in p.columns.items() if everything or n.casefold() in wanted] for p in papers.values()}
+
+
+def _check_horizons(papers: Mapping[str, Paper], datasets: Sequence[str], selection: Selection) -> None:
+    known = sorted({h for p in papers.values() for d in p.datasets if d in datasets for h in p.horizons_of(d)})
+    for horizon in selection.horizons or ():
+        if known and horizon not in known:
+            close = min(known, key=lambda h: abs(h - horizon))
+            raise UsageError(
+                f"--horizons: no selected paper has horizon {horizon}; did you mean {close}? "
+                f"(known: {', '.join(map(str, known))})"
+            )
+
+
+def _cells(
+    paper: Paper, column: Column, dataset: DataSet, horizon: int, data_sha256: str | None, selection: Selection
+) -> Iterator[Planned]:
+    """The cells of one row and column: every SAM setting and seed that is asked for."""
+    seeds = selection.seeds or paper.default_seeds()
+    if selection.profile == "quick":
+        seeds = seeds[:1]
+    settings = {"on": (True,), "off": (False,), "both": (True, False)}.get(selection.sam or "", (column.sam,))
+    for sam in settings:
+        reason: str | None = None
+        recipe: Resolved | None = None
+        digester: _Digester | None = None
+        try:
+            switches = switches_of(paper, selection.protocol)
+            recipe = resolve(paper, column, dataset.name, horizon, sam, switches, selection.profile)
+            _feasible(dataset, recipe.values["lookback"].value, horizon)
+            if data_sha256 is not None:
+                digester = _Digester(recipe, dataset, horizon, selection.profile, data_sha256)
+        except Refusal as refusal:
+            reason = str(refusal)
+        lookback = recipe.values["lookback"].value if recipe else 0
+        for seed in seeds:
+            cell = Cell(paper.name, selection.protocol, selection.profile, dataset.name, lookback, horizon,
+                        column.name, sam, seed)  # fmt: skip
+            yield Planned(cell, recipe, digester.of(seed) if digester else None, reason)
+
+
+def _feasible(dataset: DataSet, lookback: int, horizon: int) -> None:
+    """Raises Refusal where a split of the data set has no window at all."""
+    if dataset.split == "pairs":
+        return
+    counts = segments(dataset, dataset.rows, lookback).counts(lookback, horizon)
+    for split, count in zip(("train", "validation", "test"), counts, strict=True):
+        if count < 1 and (split != "validation" or counts[2] >= 1):
+            raise Refusal(f"no {split} window: {dataset.name}, look-back {lookback}, horizon {horizon}")
+
+
+def by_digest(cells: Sequence[Planned]) -> dict[str, Planned]:
+    """The first planned cell of each digest: cells of one digest are trained once."""
+    unique: dict[str, Planned] = {}
+    for planned in cells:
+        if planned.digest and not planned.refused:
+            unique.setdefault(planned.digest, planned)
+    return unique
+
+
+def as_json(planned: Planned, status: str) -> dict[str, Any]:
+    """One cell of `--dry-run --json`."""
+    cell = planned.cell
+    return {
+        "key": cell.key, "digest": planned.digest, "status": status, "reason": planned.refused, "paper": cell.paper,
+        "protocol": cell.protocol, "profile": cell.profile, "dataset": cell.dataset, "lookback": cell.lookback,
+        "horizon": cell.horizon, "model": cell.model, "sam": cell.sam, "seed": cell.seed,
+    }  # fmt: skip

@@ -1,0 +1,166 @@
+"""One invocation: plan, check the data, run what is left, hand the store to whoever renders it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark import listing
+from benchmark.config import load_papers
+from benchmark.data.files import Checksums, data_dir, how_to_get, locate, synthetic_sha256, verify
+from benchmark.data.registry import DATASETS, GROUPS, DataSet
+from benchmark.errors import DataError, UsageError
+from benchmark.grid import Catalogue, Planned, Selection, by_digest, parse_protocol, plan
+from benchmark.store import Store
+
+if TYPE_CHECKING:
+    from benchmark.cell import Task
+
+
+def catalogue(own: Sequence[Path] = ()) -> Catalogue:
+    """All papers and data sets, the user's own files included. Raises UsageError for a file that is not as it should be."""
+    return Catalogue(load_papers(tuple(DATASETS), tuple(own)), DATASETS, GROUPS)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; one field an option."""
+
+    subset: tuple[str, ...] | None
+    papers: tuple[str, ...] | None
+    models: tuple[str, ...] | None
+    horizons: tuple[int, ...] | None
+    seeds: tuple[int, ...] | None
+    sam: str | None
+    protocol: str
+    profile: str
+    config: list[Path]
+    jobs: int | None
+    device: str
+    shard: tuple[int, int] | None
+    retry: str | None
+    force: bool
+    offline: bool
+    dry_run: bool
+    json: bool
+    data_dir: str | None
+    results_dir: Path
+
+
+class Session:
+    """An invocation of the suite."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.folder = data_dir(request.data_dir)
+        self.catalogue = catalogue(request.config)
+        self.store = Store(request.results_dir)
+        self.checksums: dict[str, str] = {}
+        self.problems: list[str] = []
+
+    def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
+        """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
+        cells = self.plan()
+        if self.request.dry_run:
+            status = listing.statuses(cells, self.store)
+            shown = listing.as_object(cells, status) if self.request.json else None
+            print(shown or listing.text(cells, status, self.catalogue.papers))
+            return 0
+        for problem in self.problems:
+            print(f"run_all.py: {problem}", file=sys.stderr)
+        self.store.prepare()
+        interrupted = self._run(cells)
+        status = listing.statuses(cells, self.store)
+        for path in render(self.catalogue, self.request.results_dir):
+            print(f"written: {path}")
+        print(listing.last_line([s if s != listing.NO_DATA else "failed" for s in status]))
+        if interrupted:
+            return 130
+        return 0 if all(s in ("done", listing.REFUSED) for s in status) else 1
+
+    def plan(self) -> list[Planned]:
+        """The cells asked for; of them, the shard's."""
+        ask = self.request
+        selection = Selection(
+            ask.subset, ask.papers, ask.models, ask.horizons, ask.seeds, ask.sam,
+            parse_protocol(ask.protocol, self.catalogue.papers), ask.profile,
+        )  # fmt: skip
+        sums = Checksums()
+        cells = plan(self.catalogue, selection, lambda dataset: self._checksum(dataset, sums))
+        index, count = ask.shard or (1, 1)
+        return cells[index - 1 :: count]
+
+    def _checksum(self, dataset: DataSet, sums: Checksums) -> str | None:
+        """A data set's checksum; None, with the problem noted, where its file is missing or is another one."""
+        path = locate(dataset, self.folder)
+        if path is None:
+            return synthetic_sha256(dataset)
+        try:
+            found = sums.of(path)
+            if found is None:
+                raise DataError(how_to_get(dataset, self.folder))
+            verify(dataset, path, found)
+        except DataError as error:
+            self.problems.append(str(error))
+            return None
+        self.checksums[dataset.name] = found
+        return found
+
+    def _todo(self, cells: Sequence[Planned]) -> list[Planned]:
+        unique = list(by_digest(cells).values())
+        if self.request.force:
+            return unique
+        status = listing.statuses(unique, self.store)
+        again = (listing.TO_RUN,) if self.request.retry is None else (listing.TO_RUN, "failed", "diverged", "timeout", "killed")
+        return [planned for planned, known in zip(unique, status, strict=True) if known in again]
+
+    def _run(self, cells: Sequence[Planned]) -> bool:
+        """Trains what is left; says whether it was interrupted."""
+        todo = self._todo(cells)
+        if not todo:
+            return False
+        from benchmark import runner
+
+        jobs = min(self.request.jobs or runner.cores(), len(todo))
+        print(f"{len(todo)} cells to train, {jobs} at a time")
+        progress = runner.Progress(len(todo))
+        try:
+            runner.run_all(self._tasks(todo), self.request.results_dir, jobs, progress.ended)
+        except KeyboardInterrupt:
+            progress.close()
+            print("interrupted: what has ended is kept; the same command goes on from here", file=sys.stderr)
+            runner.stop_workers(self.request.results_dir)
+            return True
+        progress.close()
+        return False
+
+    def _tasks(self, todo: Sequence[Planned]) -> list[Task]:
+        from benchmark import runner
+        from benchmark.cell import Task
+
+        device, commit, parent = self._device(), runner.git_commit(), runner.own_process()
+        tasks = []
+        for planned in todo:
+            assert planned.digest is not None and planned.recipe is not None
+            dataset = self.catalogue.datasets[planned.cell.dataset]
+            sha256 = self.checksums.get(dataset.name) or synthetic_sha256(dataset)
+            tasks.append(Task(
+                planned.cell, planned.digest, planned.recipe.plain(), dataset, locate(dataset, self.folder), sha256,
+                self.request.results_dir.resolve(), device, self.request.force, commit, parent,
+            ))  # fmt: skip
+        return tasks
+
+    def _device(self) -> str:
+        """`cpu` or `cuda`. Raises UsageError where CUDA is asked for and not there."""
+        if self.request.device == "cpu":
+            return "cpu"
+        import torch
+
+        if torch.cuda.is_available():
+            return "cuda"
+        if self.request.device == "cuda":
+            raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
+        return "cpu"

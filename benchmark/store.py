@@ -1,0 +1,167 @@
+"""Results on disk: one file a cell, written once, atomically. Tables, resume and reports read nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from benchmark.errors import UsageError
+
+SCHEMA = 1
+Status = Literal["done", "failed", "diverged", "timeout", "killed"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
+"""Fields that say how a run went, not what it found: two runs of one cell agree in all the others."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one cell. `metrics` on the standardised scale; `seconds` of wall clock; times in ISO 8601, UTC.
+
+    `epochs` is the history: train_loss, val_mse, lr, grad_norm, seconds. `cell` holds the cell's fields by name.
+    """
+
+    key: str
+    digest: str
+    status: Status
+    cell: Mapping[str, Any]
+    reason: str | None = None
+    traceback: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    windows: Mapping[str, int] = field(default_factory=dict)
+    epochs: tuple[Mapping[str, float], ...] = ()
+    best_epoch: int | None = None
+    n_params: int | None = None
+    seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    data_sha256: str | None = None
+    started: str = ""
+    ended: str = ""
+    schema: int = SCHEMA
+
+    def comparable(self) -> dict[str, Any]:
+        """The fields that do not depend on when, where and how fast the cell ran."""
+        plain = {k: v for k, v in _plain(self).items() if k not in MEASURED}
+        plain["epochs"] = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in self.epochs]
+        return plain
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    order = ["schema", "key", "digest", "status", "reason"]
+    names = order + [f.name for f in fields(result) if f.name not in order]
+    return {name: _json_safe(getattr(result, name)) for name in names}
+
+
+def _json_safe(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null, and the Result's reason says why."""
+    if isinstance(value, Mapping):
+        return {k: _json_safe(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_safe(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a whole file or nothing: temporary name, flush, fsync, rename, fsync of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+_HEAD = re.compile(rb'^\{\s*"schema":\s*(\d+),\s*"key":\s*"(?:[^"\\]|\\.)*",\s*"digest":\s*"([0-9a-f]{64})",'
+                   rb'\s*"status":\s*"([a-z]+)"')  # fmt: skip
+
+
+class Store:
+    """The Results below a results folder. Reading never changes anything; a file that is no Result is passed over."""
+
+    def __init__(self, results_dir: Path) -> None:
+        self.root = results_dir
+        self.cells = results_dir / "cells"
+
+    def prepare(self) -> None:
+        """Creates the folder. Raises UsageError where that, or writing into it, cannot be done."""
+        try:
+            self.cells.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.cells):
+                pass
+        except OSError as error:
+            raise UsageError(
+                f"--results-dir: cannot write to {self.root} ({error.strerror}); choose a folder you may write to"
+            ) from None
+
+    def path(self, digest: str) -> Path:
+        """Where the Result of a digest stands."""
+        return self.cells / f"{digest}.json"
+
+    def write(self, result: Result) -> None:
+        """Writes a Result, atomically; raises OSError where the disk does not take it."""
+        text = json.dumps(_plain(result), indent=1, allow_nan=False, ensure_ascii=False)
+        write_atomically(self.path(result.digest), text + "\n")
+
+    def status(self, digest: str) -> Status | None:
+        """The status of a digest's Result, from the first bytes of its file; None if there is none."""
+        try:
+            with self.path(digest).open("rb") as file:
+                head = file.read(2048)
+        except OSError:
+            return None
+        match = _HEAD.match(head)
+        if match is None or int(match[1]) > SCHEMA or match[2].decode() != digest:
+            return None
+        status = match[3].decode()
+        return next((s for s in STATUSES if s == status), None)
+
+    def digests(self) -> set[str]:
+        """The digests that have a file."""
+        try:
+            with os.scandir(self.cells) as entries:
+                return {e.name[:-5] for e in entries if e.name.endswith(".json") and not e.name.startswith(".")}
+        except OSError:
+            return set()
+
+    def read(self, digest: str) -> Result | None:
+        """One Result; None if there is none, or if its file is not a whole Result."""
+        try:
+            raw = json.loads(self.path(digest).read_text("utf-8"))
+            known = {f.name for f in fields(Result)}
+            result = Result(**{k: tuple(v) if k == "epochs" else v for k, v in raw.items() if k in known})
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
+        if result.digest != digest or result.schema > SCHEMA or result.status not in STATUSES:
+            return None
+        return result
+
+    def results(self) -> Iterator[Result]:
+        """Every Result, by digest."""
+        for digest in sorted(self.digests()):
+            result = self.read(digest)
+            if result is not None:
+                yield result

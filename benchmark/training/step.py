@@ -1,0 +1,100 @@
+"""One optimizer step on k micro-batches, with or without SAM (arXiv 2010.01412, algorithm 1; protocols.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from baselines.base import Forecaster
+from baselines.optimizers import SAM, KerasAdam
+from benchmark.data.windows import Batch
+from benchmark.recipe import Recipe
+
+
+class Outcome(NamedTuple):
+    """Of a step, at the weights before it: the mean loss over its windows, the global gradient norm; still on the device."""
+
+    loss: Tensor
+    grad_norm: Tensor
+
+
+def base_optimizer(recipe: Recipe, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+    """The recipe's optimizer, at its base learning rate. Fused, as torch has it on CPU and CUDA."""
+    common = {"lr": recipe.learning_rate, "betas": recipe.betas, "eps": recipe.eps}
+    if recipe.optimizer == "keras_adam":
+        return KerasAdam(parameters, **common)
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, weight_decay=recipe.weight_decay, fused=True, **common)
+
+
+class Stepper:
+    """Takes optimizer steps on a model as a recipe says; the one place where gradients are made."""
+
+    def __init__(self, model: Forecaster, recipe: Recipe) -> None:
+        self.model = model
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = base_optimizer(recipe, self.parameters)
+        self.sam = None if recipe.rho is None else SAM(self.optimizer, rho=recipe.rho)
+        self.clip_norm = recipe.clip_norm
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Sets the learning rate of the steps that follow."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def step(self, micro_batches: Sequence[Batch]) -> Outcome:
+        """One step on the mean gradient over all windows of the micro-batches; an incomplete one weighs by its windows.
+
+        With SAM both gradients are over the SAME micro-batches with the same dropout masks, and the second pass
+        moves no running statistics; clipping acts once, on the second.
+        """
+        dice = _dice(self.parameters[0].device) if self.sam else None
+        loss = self._accumulate(micro_batches)
+        if self.sam is not None and dice is not None:
+            norm = self.sam.ascend()
+            statistics = [b.clone() for b in self.model.buffers()]
+            _roll_back(dice)
+            self._accumulate(micro_batches)
+            for buffer, kept in zip(self.model.buffers(), statistics, strict=True):
+                buffer.copy_(kept)
+            self.sam.restore()
+        else:
+            norm = _global_norm(self.parameters)
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
+        self.optimizer.step()
+        return Outcome(loss, norm)
+
+    def _accumulate(self, micro_batches: Sequence[Batch]) -> Tensor:
+        """Gradients of the mean loss over all windows → `.grad`; returns that loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if len(micro_batches) == 1:
+            loss = self.model.training_loss(*micro_batches[0])
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss.detach()
+        windows = sum(len(batch.y) for batch in micro_batches)
+        total = torch.zeros((), device=self.parameters[0].device)
+        for batch in micro_batches:
+            loss = self.model.training_loss(*batch) * (len(batch.y) / windows)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
+
+
+def _global_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
+    norms = torch._foreach_norm([p.grad for p in parameters if p.grad is not None])
+    return torch.linalg.vector_norm(torch.stack(norms))
+
+
+def _dice(device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """The state of the default generators that dropout draws from."""
+    return torch.get_rng_state(), torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+
+def _roll_back(dice: tuple[Tensor, Tensor | None]) -> None:
+    torch.set_rng_state(dice[0])
+    if dice[1] is not None:
+        torch.cuda.set_rng_state(dice[1])

@@ -1,0 +1,133 @@
+"""The command line: which cells, then hand over. ``python run_all.py --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from benchmark.errors import UsageError, nearest
+from benchmark.grid import Catalogue
+from benchmark.session import Request, Session
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors of one line that name the nearest option."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with status 2."""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            word = unknown.split()[0]
+            options = [o for action in self._actions for o in action.option_strings]
+            message = f"unknown option '{word}'{nearest(word.partition('=')[0], options)}"
+        print(f"run_all.py: {message}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """A comma-separated list of names."""
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not parts:
+        raise argparse.ArgumentTypeError("expected names separated by commas, found nothing")
+    return parts
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """A comma-separated list of whole numbers from 1."""
+    found = tuple(_whole(part, 1) for part in names(text))
+    return tuple(dict.fromkeys(found))
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """One number n: seeds 0 … n−1; with a comma: the seeds themselves."""
+    if "," in text:
+        return tuple(sorted({_whole(part, 0) for part in names(text)}))
+    return tuple(range(_whole(text, 1)))
+
+
+def jobs(text: str) -> int | None:
+    """A number of workers, or None for `auto`."""
+    return None if text == "auto" else _whole(text, 1)
+
+
+def shard(text: str) -> tuple[int, int]:
+    """``I/N`` with 1 ≤ I ≤ N."""
+    first, slash, second = text.partition("/")
+    if slash:
+        index, count = _whole(first, 1), _whole(second, 1)
+        if index <= count:
+            return index, count
+    raise argparse.ArgumentTypeError(f"expected I/N with 1 ≤ I ≤ N, found '{text}'")
+
+
+def _whole(text: str, least: int) -> int:
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit()) or not least <= int(digits) < 2**31:
+        raise argparse.ArgumentTypeError(f"expected a whole number from {least}, found '{text}'")
+    return int(digits)
+
+
+def parser() -> Parser:
+    """The options, grouped as in the README."""
+    main = Parser(
+        prog="run_all.py", allow_abbrev=False,
+        description="Trains a grid of forecasting models as their papers say, and writes the papers' tables with a verdict "
+        "beside every printed number.",
+    )  # fmt: skip
+    grid = main.add_argument_group("grid: which cells (every option is a filter)")
+    grid.add_argument("--subset", type=names, metavar="S[,S…]",
+                      help="data sets: names, ETT, a paper's name (its data sets), toy, all; default all")  # fmt: skip
+    grid.add_argument("--papers", type=names, metavar="P[,P…]", help="default: every paper that has the data set")
+    grid.add_argument("--models", type=names, metavar="M[,M…]",
+                      help="columns of the papers' recipes, or all; default: those of the main tables")  # fmt: skip
+    grid.add_argument("--horizons", type=numbers, metavar="H[,H…]", help="steps; default: the recipe's")
+    grid.add_argument("--seeds", type=seeds, metavar="N|N,N…",
+                      help="one number n means seeds 0 … n−1, a list has a comma ('3,' is seed 3); default: the recipe's")  # fmt: skip
+    grid.add_argument("--sam", choices=("on", "off", "both"), help="default: as the recipe has it, column by column")
+    grid.add_argument("--protocol", default="paper", metavar="paper|released|paper+SWITCH…",
+                      help="as the paper says (default), as its code does, or the paper with single switches of the code")  # fmt: skip
+    grid.add_argument("--profile", choices=("paper", "quick"), default="paper",
+                      help="quick: one seed, look-back ≤ 512, ≤ 60 optimizer steps, ≤ 64 validation and test windows")  # fmt: skip
+    grid.add_argument("--config", action="append", type=Path, default=[], metavar="FILE",
+                      help="a YAML of your own: a paper, or recipe overrides; repeatable")  # fmt: skip
+    run = main.add_argument_group("running")
+    run.add_argument("--jobs", type=jobs, default=None, metavar="N|auto", help="cells at once; default auto: one a core")
+    run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto")
+    run.add_argument("--shard", type=shard, metavar="I/N", help="the I-th of N equal parts of the grid")
+    run.add_argument("--retry", choices=("failed",), help="run the cells again that failed, diverged or were killed")
+    run.add_argument("--force", action="store_true", help="run every cell again, done or not")
+    run.add_argument("--offline", action="store_true", help="download nothing")
+    run.add_argument("--dry-run", action="store_true", help="show the plan and end")
+    run.add_argument("--json", action="store_true", help="with --dry-run: the plan as one JSON object")
+    places = main.add_argument_group("places")
+    places.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
+    places.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="default: results/")
+    return main
+
+
+def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
+    """The tables of a store; imported late, since a plan needs none."""
+    from tables.render import render as write
+
+    return write(catalogue, results_dir)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parses, plans, runs, renders. Returns the exit status: 0, 1 (a cell failed), 2 (usage), 130 (interrupted)."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.json and not options.dry_run:
+            raise UsageError("--json goes with --dry-run")
+        return Session(Request(**vars(options))).go(render)
+    except UsageError as error:
+        print(f"run_all.py: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

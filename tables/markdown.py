@@ -1,0 +1,93 @@
+"""Frames → Markdown, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from benchmark.config import Paper
+from tables.frame import Row
+from tables.verdict import RULE
+
+MARKS = {"sum-checked": "†", "unverified": "‡"}
+LEGEND = {
+    "†": "† printed number not seen itself, but its column reproduces the paper's published totals (sum-checked).",
+    "‡": "‡ printed number not seen at the source (unverified).",
+    "§": "§ our recipe rests on values that are not verified at the source: `python -m benchmark.show KEY` lists them.",
+}
+
+
+def escape(text: str) -> str:
+    """Text that stands in a Markdown table as it is."""
+    for character in "\\|<>*_`[]":
+        text = text.replace(character, "\\" + character if character not in "<>" else f"&{'lg'[character == '>']}t;")
+    return " ".join(text.split())
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with fixed digits, minus as a sign, never −0.000; a dash for a hole."""
+    if value is None:
+        return "–"
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def spread(row: Row) -> str:
+    """Our mean ± sample standard deviation, with n."""
+    if row.mean is None:
+        return "–"
+    return number(row.mean) + (f" ± {number(row.std)}" if row.std is not None else "") + f" ({row.n})"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The MSE of each cell beside the printed number, our MAE behind."""
+    mae = {(r.dataset, r.horizon, r.model, r.sam): r for r in rows if r.metric == "mae"}
+    lines = []
+    for row in rows:
+        if row.metric != "mse":
+            continue
+        printed = "–" if row.published is None else number(row.published) + MARKS.get(row.published_status, "")
+        lookback = row.published_lookback if row.published is not None else ""
+        other = mae[row.dataset, row.horizon, row.model, row.sam]
+        lines.append([
+            escape(row.dataset), str(row.lookback), str(row.horizon), escape(row.model), "on" if row.sam else "off",
+            spread(row) + ("" if row.recipe_status == "verified" or row.mean is None else " §"), printed, escape(lookback),
+            "–" if row.deviation_pct is None else f"{number(row.deviation_pct, 1)} %", row.verdict or "no printed number",
+            spread(other),
+        ])  # fmt: skip
+    headers = ["data set", "L", "H", "model", "SAM", "MSE, ours (n)", "printed", "its L", "deviation", "verdict",
+               "MAE, ours (n)"]  # fmt: skip
+    align = ("left", "right", "right", "left", "left", "right", "right", "right", "right", "left", "right")
+    return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align))
+
+
+def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str) -> str:
+    """A paper's table with its caption, the rule of its verdicts and what was not run."""
+    run = [d for d in paper.datasets if any(r.dataset == d and r.n for r in rows)]
+    shown = [r for r in rows if r.dataset in run]
+    parts = [f"# {paper.name}: {escape(paper.title)}"]
+    if profile != "paper":
+        parts.append(f"**Profile {profile}: a smoke run with a shortened training and a sample of the windows. These numbers "
+                     "say that the way works, nothing about the paper.**")  # fmt: skip
+    parts.append(
+        f"Protocol `{protocol}`, profile `{profile}`. Test MSE and MAE on the standardised scale, over all windows, steps "
+        "and channels: mean ± sample standard deviation (n − 1) over n seeds. L: look-back, H: horizon, in steps."
+    )
+    parts.append(table(shown) if shown else "No cell of this table has been run to its end.")
+    verdicts = [r.verdict for r in shown if r.metric == "mse" and r.published is not None]
+    if verdicts:
+        counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(sorted(verdicts)))
+        parts.append(f"Of {len(verdicts)} printed numbers here: {counts}.")
+    if paper.printed:
+        parts.append(f"Printed: {escape(paper.printed.table)}. {RULE}")
+    text = "\n".join(parts)
+    legend = [line for mark, line in LEGEND.items() if mark in text]
+    if legend:
+        parts.append("\\\n".join(legend))
+    missing = [d for d in paper.datasets if d not in run]
+    if missing:
+        parts.append(f"Not run: {', '.join(escape(d) for d in missing)}.")
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,58 @@
+"""The papers' printed numbers, with their status and provenance: ``paper_configs/published/*.csv``."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from benchmark.config import CONFIG_DIR, Printed
+from benchmark.errors import UsageError
+
+
+@dataclass(frozen=True)
+class PrintedNumber:
+    """One printed number; `lookback` as the file states it (steps, words, or empty), `digits` after the point."""
+
+    value: float
+    std: float | None
+    lookback: str
+    status: str
+    provenance: str
+
+    @property
+    def quoted(self) -> bool:
+        """Whether the paper took the number from another paper."""
+        return "quoted" in self.provenance
+
+
+Key = tuple[str, str, str, str]
+"""Data set, horizon, model as printed, metric."""
+
+
+@cache
+def load(printed: Printed) -> Mapping[Key, PrintedNumber]:
+    """The numbers of one table. Raises UsageError for a file that is not as it should be, or two values for one cell."""
+    path = CONFIG_DIR / "published" / printed.file
+    return _read(path, printed.table, printed.metrics)
+
+
+def _read(path: Path, table: str, metrics: tuple[str, ...]) -> dict[Key, PrintedNumber]:
+    numbers: dict[Key, PrintedNumber] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if row["table"] != table or row["metric"] not in metrics:
+                    continue
+                key = (row["dataset"], row["horizon"], row["model"], row["metric"])
+                if key in numbers:
+                    raise UsageError(f"{path.name}: two numbers for {' '.join(key)} in {table}; keep one")
+                std = float(row["std"]) if row["std"] else None
+                numbers[key] = PrintedNumber(
+                    float(row["value"]), std, row["lookback"], row["status"], row["provenance"]
+                )
+    except (OSError, KeyError, ValueError) as error:
+        raise UsageError(f"{path}: not a file of printed numbers ({error})") from None
+    return numbers
