@@ -84,12 +84,12 @@ def parser() -> Parser:
                       help="columns of the papers' recipes, or all; default: those of the main tables")  # fmt: skip
     grid.add_argument("--horizons", type=numbers, metavar="H[,H…]", help="steps; default: the recipe's")
     grid.add_argument("--seeds", type=seeds, metavar="N|N,N…",
-                      help="one number n means seeds 0 … n−1, a list has a comma ('3,' is seed 3); default: the recipe's")  # fmt: skip
+                      help="n: seeds 0 … n−1; a list has a comma ('3,' is seed 3); default: the recipe's")  # fmt: skip
     grid.add_argument("--sam", choices=("on", "off", "both"), help="default: as the recipe has it, column by column")
     grid.add_argument("--protocol", default="paper", metavar="paper|released|paper+SWITCH…",
-                      help="as the paper says (default), as its code does, or the paper with single switches of the code")  # fmt: skip
+                      help="as the paper says (default), as its code does, or single switches of it")  # fmt: skip
     grid.add_argument("--profile", choices=("paper", "quick"), default="paper",
-                      help="quick: one seed, look-back ≤ 512, ≤ 60 optimizer steps, ≤ 64 validation and test windows")  # fmt: skip
+                      help="quick: one seed, look-back ≤ 512, ≤ 60 steps, ≤ 64 validation and test windows")  # fmt: skip
     grid.add_argument("--config", action="append", type=Path, default=[], metavar="FILE",
                       help="a YAML of your own: a paper, or recipe overrides; repeatable")  # fmt: skip
     run = main.add_argument_group("running")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from baselines.base import Forecaster
 
 __all__ = ["MODELS", "ModelInfo", "build"]
 
@@ -42,7 +42,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names) or 'none'}"
 
 
-def build(name: str, *, lookback: int, horizon: int, channels: int, **arguments: Any) -> nn.Module:
+def build(name: str, *, lookback: int, horizon: int, channels: int, **arguments: Any) -> Forecaster:
     """A freshly initialised model, its weights drawn from torch's default generator.
 
     `lookback` and `horizon` are in time steps. Raises ValueError for an unknown model or argument, naming the
@@ -55,5 +55,5 @@ def build(name: str, *, lookback: int, horizon: int, channels: int, **arguments:
         if argument not in info.arguments:
             raise ValueError(f"{name} has no argument '{argument}'{_nearest(argument, info.arguments)}")
     cls = getattr(importlib.import_module(f"{__name__}.{info.module}"), info.cls)
-    model: nn.Module = cls(lookback=lookback, horizon=horizon, channels=channels, **arguments)
+    model: Forecaster = cls(lookback=lookback, horizon=horizon, channels=channels, **arguments)
     return model

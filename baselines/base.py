@@ -16,10 +16,13 @@ class Forecaster(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
-        """Forecast [B, H, C] of the windows x [B, L, C]; marks [B, L, F] are their time features, where a model uses them."""
+        """The forecast [B, H, C] of the windows x [B, L, C].
+
+        marks [B, L, F] are the windows' time features, for the models that use them.
+        """
 
     def training_loss(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
-        """Scalar to minimise on the windows x [B, L, C] and targets y [B, H, C]: here the MSE of the forecast.
+        """Scalar to minimise on windows x [B, L, C] and targets y [B, H, C]: here the MSE of the forecast.
 
         Raises ValueError if the forecast has another shape than y. (Broadcasting would hide that: so arose
         the mistake that `batch_mixed_denorm` of `samformer` describes.)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 Closure = Callable[[], Tensor]
-"""Zeroes the gradients, runs the model forward and backward, returns the loss [], as torch's optimizers want it."""
+"""Zeroes the gradients, runs forward and backward, returns the loss []: as torch's optimizers want it."""
 
 
 class KerasAdam(torch.optim.Adam):
@@ -63,7 +63,7 @@ class KerasAdam(torch.optim.Adam):
 
 
 def _can_fuse(params: list[Any]) -> bool | None:
-    """True if PyTorch has a fused Adam for all these parameters or parameter groups, None (its own choice) if not."""
+    """True if PyTorch has a fused Adam for all these parameters (or groups), None (its own choice) if not."""
     groups = [p["params"] if isinstance(p, dict) else p for p in params]
     tensors = [t for g in groups for t in ([g] if isinstance(g, Tensor) else g) if isinstance(t, Tensor)]
     fusible = tensors and all(t.device.type in ("cpu", "cuda") and t.is_floating_point() for t in tensors)

@@ -1,3 +1,3 @@
-"""The harness: recipes, grid, data, training, evaluation, store and runner. Importing it imports neither torch nor mlflow."""
+"""The harness: recipes, grid, data, training, evaluation, store and runner. It imports neither torch nor mlflow."""
 
 __version__ = "0.1.0"

@@ -385,10 +385,11 @@ def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: P
             papers[paper.name] = paper
             continue
         part = root.known(["recipes"])
-        for name, child in part["recipes"].mapping().children().items() if "recipes" in part else ():
-            if name not in papers:
-                raise child.fail(f"unknown paper '{name}'{nearest(str(name), papers)}")
-            papers[str(name)] = override(papers[str(name)], child.mapping(), datasets)
+        overrides = part["recipes"].mapping().children() if "recipes" in part else {}
+        for paper_name, child in ((str(k), c) for k, c in overrides.items()):
+            if paper_name not in papers:
+                raise child.fail(f"unknown paper '{paper_name}'{nearest(paper_name, papers)}")
+            papers[paper_name] = override(papers[paper_name], child.mapping(), datasets)
     if not papers:
         raise UsageError(f"no recipe in {folder}; expected at least one YAML file")
     return papers

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
-from torch import Tensor, nn
 
+from baselines.base import Forecaster
 from benchmark.data.windows import Windows
 
 BATCH_ELEMENTS = 2**23
 MOST_WINDOWS = 512
-
-
-class Forecasting(Protocol):
-    """What evaluation needs of a model."""
-
-    def __call__(self, x: Tensor, marks: Tensor | None = None) -> Tensor: ...
-    def eval(self) -> nn.Module: ...
-    def train(self, mode: bool = True) -> nn.Module: ...
 
 
 def batch_size(windows: Windows, fixed: int | None) -> int:
@@ -30,7 +20,7 @@ def batch_size(windows: Windows, fixed: int | None) -> int:
 
 
 @torch.no_grad()
-def evaluate(model: Forecasting, windows: Windows, fixed_batch: int | None, *, mae: bool = True) -> dict[str, float]:
+def evaluate(model: Forecaster, windows: Windows, fixed_batch: int | None, *, mae: bool = True) -> dict[str, float]:
     """`mse` and, if asked, `mae` on the standardised scale; an incomplete last batch counts by its windows.
 
     A forecast of shape [B, B, H, C] (SAMformer's `batch_mixed_denorm`) is compared with the targets by broadcasting,

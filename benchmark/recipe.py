@@ -68,7 +68,8 @@ class Resolved:
 
 def typed(plain: Mapping[str, Any]) -> Recipe:
     """The typed recipe of `Resolved.plain()`."""
-    return Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items() if k in Recipe.model_fields})
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items() if k in Recipe.model_fields}
+    return Recipe.model_validate(values)
 
 
 def arguments(plain: Mapping[str, Any]) -> dict[str, Any]:

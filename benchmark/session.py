@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def catalogue(own: Sequence[Path] = ()) -> Catalogue:
-    """All papers and data sets, the user's own files included. Raises UsageError for a file that is not as it should be."""
+    """All papers and data sets, the user's own files included. Raises UsageError for a file that cannot be used."""
     return Catalogue(load_papers(tuple(DATASETS), tuple(own)), DATASETS, GROUPS)
 
 
@@ -114,8 +114,9 @@ class Session:
         if self.request.force:
             return unique
         status = listing.statuses(unique, self.store)
-        again = (listing.TO_RUN,) if self.request.retry is None else (listing.TO_RUN, "failed", "diverged", "timeout", "killed")
-        return [planned for planned, known in zip(unique, status, strict=True) if known in again]
+        retry = self.request.retry is not None
+        return [p for p, known in zip(unique, status, strict=True)
+                if known == listing.TO_RUN or (retry and known != "done")]  # fmt: skip
 
     def _run(self, cells: Sequence[Planned]) -> bool:
         """Trains what is left; says whether it was interrupted."""

@@ -150,9 +150,10 @@ class Store:
     def read(self, digest: str) -> Result | None:
         """One Result; None if there is none, or if its file is not a whole Result."""
         try:
-            raw = json.loads(self.path(digest).read_text("utf-8"))
+            raw: dict[str, Any] = json.loads(self.path(digest).read_text("utf-8"))
             known = {f.name for f in fields(Result)}
-            result = Result(**{k: tuple(v) if k == "epochs" else v for k, v in raw.items() if k in known})
+            values: dict[str, Any] = {k: tuple(v) if k == "epochs" else v for k, v in raw.items() if k in known}
+            result = Result(**values)
         except (OSError, ValueError, TypeError, AttributeError):
             return None
         if result.digest != digest or result.schema > SCHEMA or result.status not in STATUSES:

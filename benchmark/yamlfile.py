@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from benchmark.errors import UsageError, nearest
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML's safe loader (libyaml's where it is there), with YAML 1.2's floats: PyYAML reads ``1e-3`` as a string."""
+    """PyYAML's safe loader (libyaml's, if there), with YAML 1.2's floats: PyYAML reads ``1e-3`` as a string."""
 
 
-_Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
+_Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
     list("-+.0123456789"),
@@ -47,7 +47,7 @@ class Section:
             raise self.fail(f"expected a mapping (key: value), found {_kind(self.data)}")
         return self
 
-    def children(self) -> dict[Hashable, Section]:
+    def children(self) -> dict[Any, Section]:
         """The values of a mapping, or of a list by index, each with its own place."""
         if isinstance(self.node, yaml.MappingNode):
             keys = list(self.data)
@@ -56,7 +56,7 @@ class Section:
             return {i: Section(self.data[i], n, self.file, self.name) for i, n in enumerate(self.node.value)}
         return {}
 
-    def _child(self, key: Hashable, node: yaml.Node) -> Section:
+    def _child(self, key: Any, node: yaml.Node) -> Section:
         name = f"{self.name}.{key}" if self.name else str(key)
         return Section(self.data[key], node, self.file, name)
 
@@ -105,11 +105,11 @@ def load(path: Path, label: str | None = None) -> Section:
         raise UsageError(f"{name}: {len(raw):,} bytes; a configuration file has at most {MAX_BYTES:,}")
     try:
         loader = _Loader(raw.decode("utf-8"))
-        node = loader.get_single_node()  # type: ignore[no-untyped-call]
+        node = loader.get_single_node()
         if node is None:
             raise UsageError(f"{name}: the file is empty; expected a mapping (key: value)")
         _check(node, name, 0, set())
-        data = loader.construct_document(node)  # type: ignore[no-untyped-call]
+        data = loader.construct_document(node)
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from None
     except yaml.MarkedYAMLError as error:

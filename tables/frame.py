@@ -90,10 +90,13 @@ def rows(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profil
     for planned in _planned(catalogue, paper, found, protocol, profile):
         cell = planned.cell
         groups[cell.dataset, cell.horizon, cell.model, cell.sam].append(planned)
+    own = {c.digest for (_, _, model, sam), cells in groups.items() if sam == paper.columns[model].sam for c in cells}
     table = []
     for (_, _, model, sam), cells in groups.items():
         column = paper.columns[model]
         results = [(c.cell.seed, found.done[c.digest]) for c in cells if c.digest in found.done]
+        if sam != column.sam:
+            results = [] if all(r.digest in own for _, r in results) else results  # they stand in another column
         if results or (column.main and sam == column.sam):
             table += [_row(paper, column, cells, results, metric) for metric in ("mse", "mae")]
     return table

@@ -70,8 +70,10 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str) -> 
     shown = [r for r in rows if r.dataset in run]
     parts = [f"# {paper.name}: {escape(paper.title)}"]
     if profile != "paper":
-        parts.append(f"**Profile {profile}: a smoke run with a shortened training and a sample of the windows. These numbers "
-                     "say that the way works, nothing about the paper.**")  # fmt: skip
+        parts.append(
+            f"**Profile {profile}: a smoke run with a shortened training and a sample of the windows. These numbers say "
+            "that the way works, nothing about the paper.**"
+        )
     parts.append(
         f"Protocol `{protocol}`, profile `{profile}`. Test MSE and MAE on the standardised scale, over all windows, steps "
         "and channels: mean ± sample standard deviation (n − 1) over n seeds. L: look-back, H: horizon, in steps."

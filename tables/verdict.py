@@ -10,10 +10,10 @@ MOST_RELATIVE = 0.02
 LEAST_SEEDS = 3
 
 RULE = (
-    "Verdict of a printed number, by our mean over n seeds: `missing` (no seed done); `not comparable` (other look-back, "
-    "a quoted number, other windows); `too few seeds` (n < 3); `inconclusive` (the 95 % interval of our mean, ± t·std/√n, "
-    "is wider than the tolerance); `reproduced` (|deviation| ≤ max(0.005, 2 % of the printed number)); else `better` or "
-    "`worse`."
+    "Verdict of a printed number, by our mean over n seeds: `missing` (no seed done); `not comparable` (other "
+    "look-back, a quoted number, other windows); `too few seeds` (n < 3); `inconclusive` (the 95 % interval of our "
+    "mean, ± t·std/√n, is wider than the tolerance); `reproduced` (|deviation| ≤ max(0.005, 2 % of the printed "
+    "number)); else `better` or `worse`."
 )
 
 

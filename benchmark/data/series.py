@@ -63,7 +63,7 @@ def read_csv(path: Path) -> Array:
     names = list(frame.columns[1:])
     if "OT" in names:
         names = [n for n in names if n != "OT"] + ["OT"]
-    values = frame[names].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    values: Array = frame[names].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     if not np.isfinite(values).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
         found = frame[names[column]].iloc[row]
@@ -75,7 +75,8 @@ def standardise(values: Array, parts: Segments) -> Array:
     """Per channel: less the mean, over the population standard deviation, of the train segment (protocols.md)."""
     train = values[parts.train.start : parts.train.end]
     deviation = train.std(axis=0)
-    return (values - train.mean(axis=0)) / np.where(deviation == 0, 1.0, deviation)
+    scaled: Array = (values - train.mean(axis=0)) / np.where(deviation == 0, 1.0, deviation)
+    return scaled
 
 
 def _starts(parts: Segments, lookback: int, horizon: int) -> list[NDArray[np.int64]]:

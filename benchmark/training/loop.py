@@ -101,10 +101,10 @@ def _epoch(
     loss = torch.zeros((), device=windows.series.device)
     norm = torch.zeros_like(loss)
     seen = steps = 0
-    for chosen in indices.split(recipe.batch_size * recipe.accumulation):
+    for chosen in torch.split(indices, recipe.batch_size * recipe.accumulation):
         if most_steps is not None and steps >= most_steps:
             break
-        micro_batches = [windows.batch(part) for part in chosen.split(recipe.batch_size)]
+        micro_batches = [windows.batch(part) for part in torch.split(chosen, recipe.batch_size)]
         outcome = stepper.step(micro_batches)
         loss += outcome.loss * len(chosen)
         norm += outcome.grad_norm

@@ -15,7 +15,7 @@ from benchmark.recipe import Recipe
 
 
 class Outcome(NamedTuple):
-    """Of a step, at the weights before it: the mean loss over its windows, the global gradient norm; still on the device."""
+    """At the weights before a step: mean loss over its windows, global gradient norm; both still on the device."""
 
     loss: Tensor
     grad_norm: Tensor
@@ -23,11 +23,11 @@ class Outcome(NamedTuple):
 
 def base_optimizer(recipe: Recipe, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
     """The recipe's optimizer, at its base learning rate. Fused, as torch has it on CPU and CUDA."""
-    common = {"lr": recipe.learning_rate, "betas": recipe.betas, "eps": recipe.eps}
+    rate, betas, eps = recipe.learning_rate, recipe.betas, recipe.eps
     if recipe.optimizer == "keras_adam":
-        return KerasAdam(parameters, **common)
+        return KerasAdam(parameters, lr=rate, betas=betas, eps=eps)
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameters, weight_decay=recipe.weight_decay, fused=True, **common)
+    return kind(parameters, lr=rate, betas=betas, eps=eps, weight_decay=recipe.weight_decay, fused=True)
 
 
 class Stepper:
@@ -86,7 +86,8 @@ class Stepper:
 
 def _global_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
     norms = torch._foreach_norm([p.grad for p in parameters if p.grad is not None])
-    return torch.linalg.vector_norm(torch.stack(norms))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return norm
 
 
 def _dice(device: torch.device) -> tuple[Tensor, Tensor | None]:
