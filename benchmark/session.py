@@ -125,11 +125,12 @@ class Session:
             return False
         from benchmark import runner
 
-        jobs = min(self.request.jobs or runner.cores(), len(todo))
-        print(f"{len(todo)} cells to train, {jobs} at a time")
+        tasks = self._tasks(todo)
+        jobs = min(self.request.jobs or runner.cores(), len(tasks))
+        print(f"{len(tasks)} cells to train, {jobs} at a time", flush=True)
         progress = runner.Progress(len(todo))
         try:
-            runner.run_all(self._tasks(todo), self.request.results_dir, jobs, progress.ended)
+            runner.run_all(tasks, self.request.results_dir, jobs, progress.ended)
         except KeyboardInterrupt:
             progress.close()
             print("interrupted: what has ended is kept; the same command goes on from here", file=sys.stderr)
