@@ -254,7 +254,7 @@ def _settings(section: Section) -> dict[str, Any]:
     settings = {}
     for key, child in section.mapping().children().items():
         name = str(key)
-        if name not in Recipe.model_fields and name not in ("model", "sam") and not name.startswith("arguments."):
+        if name not in (*Recipe.model_fields, "dataset", "model", "sam") and not name.startswith("arguments."):
             raise child.fail(f"unknown recipe value{nearest(name, Recipe.model_fields)}")
         settings[name] = _checked(child, name if name in Recipe.model_fields else None, child.data)
     return settings

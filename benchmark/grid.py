@@ -109,7 +109,7 @@ def resolve(
         raise Refusal(f"the recipe has no {', '.join(sorted(missing))} for {dataset} at horizon {horizon}")
     active = []
     for name in switches:
-        if _apply(paper, name, column.model, sam, values):
+        if _apply(paper, name, dataset, column.model, sam, values):
             active.append(name)
     bounds = PROFILES[profile]
     if "max_lookback" in bounds and values["lookback"].value > bounds["max_lookback"]:
@@ -117,10 +117,10 @@ def resolve(
     return Resolved(column.model, sam, values, tuple(active))
 
 
-def _apply(paper: Paper, name: str, model: str, sam: bool, values: dict[str, Sourced]) -> bool:
+def _apply(paper: Paper, name: str, dataset: str, model: str, sam: bool, values: dict[str, Sourced]) -> bool:
     """Sets what a switch sets, where its conditions hold; says whether that changed anything."""
     switch = paper.switches[name]
-    have = {k: v.value for k, v in values.items()} | {"model": model, "sam": sam}
+    have = {k: v.value for k, v in values.items()} | {"dataset": dataset, "model": model, "sam": sam}
     if any(have.get(k) != v for k, v in switch.when.items()):
         return False
     changed = {k: v for k, v in switch.sets.items() if have.get(k, _UNSET) != v}
@@ -135,7 +135,7 @@ _UNSET = object()
 def _required() -> frozenset[str]:
     from benchmark.recipe import Recipe
 
-    return frozenset(Recipe.model_fields)
+    return frozenset(name for name, field in Recipe.model_fields.items() if field.is_required())
 
 
 class _Digester:
@@ -300,7 +300,7 @@ def _cells(
 
 def _feasible(dataset: DataSet, lookback: int, horizon: int) -> None:
     """Raises Refusal where a split of the data set has no window at all."""
-    if dataset.split == "pairs":
+    if dataset.split == "pairs" or dataset.rows is None:
         return
     counts = segments(dataset, dataset.rows, lookback).counts(lookback, horizon)
     for split, count in zip(("train", "validation", "test"), counts, strict=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmark import listing
 from benchmark.config import load_papers
-from benchmark.data.files import Checksums, data_dir, how_to_get, locate, synthetic_sha256, verify
+from benchmark.data.files import Checksums, data_dir, how_to_get, locate, recorded, synthetic_sha256, verify
 from benchmark.data.registry import DATASETS, GROUPS, DataSet
 from benchmark.errors import DataError, UsageError
 from benchmark.grid import Catalogue, Planned, Selection, by_digest, parse_protocol, plan
@@ -102,7 +102,7 @@ class Session:
             found = sums.of(path)
             if found is None:
                 raise DataError(how_to_get(dataset, self.folder))
-            verify(dataset, path, found)
+            verify(dataset, path, found, recorded(self.folder))
         except DataError as error:
             self.problems.append(str(error))
             return None
@@ -142,7 +142,9 @@ class Session:
     def _tasks(self, todo: Sequence[Planned]) -> list[Task]:
         from benchmark import runner
         from benchmark.cell import Task
+        from benchmark.data.cache import folder_for
 
+        cache_dir = folder_for(self.folder).resolve()
         device, commit, parent = self._device(), runner.git_commit(), runner.own_process()
         tasks = []
         for planned in todo:
@@ -151,7 +153,7 @@ class Session:
             sha256 = self.checksums.get(dataset.name) or synthetic_sha256(dataset)
             tasks.append(Task(
                 planned.cell, planned.digest, planned.recipe.plain(), dataset, locate(dataset, self.folder), sha256,
-                self.request.results_dir.resolve(), device, self.request.force, commit, parent,
+                self.request.results_dir.resolve(), device, self.request.force, commit, parent, cache_dir,
             ))  # fmt: skip
         return tasks
 
