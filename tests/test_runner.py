@@ -104,7 +104,9 @@ def test_what_is_done_is_not_done_again_unless_forced(undisturbed: Path, tiny: C
     assert code == 0 and "2 cells to train" in out
 
 
-def test_the_parent_killed_then_the_same_command_again(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+def test_the_parent_killed_then_the_same_command_again(
+    undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]
+) -> None:
     folder, config = tmp_path / "results", tiny(12)
     first = start(folder, config, "--jobs", "2")
     until(lambda: len(Store(folder).digests()) >= 3)
@@ -171,10 +173,8 @@ def test_ctrl_c_keeps_what_has_ended_and_says_130(tmp_path: Path, tiny: Callable
 
 def test_a_cell_that_raises_is_a_result_and_the_others_go_on(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
     config = tiny(2)
-    text = config.read_text().replace(
-        "      variant: {value: tensorflow,", "      variant: {by: model, values: {SAMformer: tensorflow, otherwise: nonsense},"
-    )
-    config.write_text(text)
+    wrong = "variant: {by: model, values: {SAMformer: tensorflow, otherwise: nonsense},"
+    config.write_text(config.read_text().replace("variant: {value: tensorflow,", wrong))
     folder = tmp_path / "results"
     code, out = finish(start(folder, config, "--jobs", "2"))
     assert code == 1 and out.splitlines()[-1] == "cells=12 done=6 refused=0 failed=6"

@@ -37,7 +37,8 @@ def test_no_number_that_json_does_not_have(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "null", "[]", '"x"', "{}", '{"schema": 99}', "\x00" * 50, '{"key": "x", "digest": "y", "status": "done"}']
+    "text",
+    ["", "{", "null", "[]", '"x"', "{}", '{"schema": 99}', "\x00" * 50, '{"key": "x", "digest": "y", "status": "done"}'],
 )
 def test_what_is_no_result_is_passed_over(tmp_path: Path, text: str) -> None:
     store = Store(tmp_path)
