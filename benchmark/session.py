@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark import listing
 from benchmark.config import load_papers
-from benchmark.data.files import Checksums, data_dir, how_to_get, locate, recorded, synthetic_sha256, verify
-from benchmark.data.registry import DATASETS, GROUPS, DataSet
-from benchmark.errors import DataError, UsageError
+from benchmark.data.files import data_dir, locate
+from benchmark.data.registry import DATASETS, GROUPS
+from benchmark.data.supply import Supply
+from benchmark.errors import UsageError
 from benchmark.grid import Catalogue, Planned, Selection, by_digest, parse_protocol, plan
 from benchmark.store import Store
 
@@ -23,21 +24,6 @@ if TYPE_CHECKING:
 def catalogue(own: Sequence[Path] = ()) -> Catalogue:
     """All papers and data sets, the user's own files included. Raises UsageError for a file that cannot be used."""
     return Catalogue(load_papers(tuple(DATASETS), tuple(own)), DATASETS, GROUPS)
-
-
-def checksum_of(dataset: DataSet, folder: Path, sums: Checksums) -> tuple[str | None, str | None]:
-    """A data set's checksum; or None, and what is wrong, where its file is missing or is another one."""
-    path = locate(dataset, folder)
-    if path is None:
-        return synthetic_sha256(dataset), None
-    try:
-        found = sums.of(path)
-        if found is None:
-            return None, how_to_get(dataset, folder)
-        verify(dataset, path, found, recorded(folder))
-    except DataError as error:
-        return None, str(error)
-    return found, None
 
 
 @dataclass(frozen=True)
@@ -73,8 +59,7 @@ class Session:
         self.folder = data_dir(request.data_dir)
         self.catalogue = catalogue(request.config)
         self.store = Store(request.results_dir)
-        self.checksums: dict[str, str] = {}
-        self.problems: list[str] = []
+        self.supply = Supply(self.folder)
 
     def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
         """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
@@ -84,8 +69,10 @@ class Session:
             shown = listing.as_object(cells, status) if self.request.json else None
             print(shown or listing.text(cells, status, self.catalogue.papers))
             return 0
-        for problem in self.problems:
-            print(f"run_all.py: {problem}", file=sys.stderr)
+        cells = self._with_data(cells)
+        if not any(planned.digest for planned in cells) and self.supply.problems:
+            print(listing.last_line([listing.REFUSED if p.refused else "failed" for p in cells]))
+            return 1
         self.store.prepare()
         interrupted = self._run(cells)
         status = listing.statuses(cells, self.store)
@@ -103,18 +90,22 @@ class Session:
             ask.subset, ask.papers, ask.models, ask.horizons, ask.seeds, ask.sam,
             parse_protocol(ask.protocol, self.catalogue.papers), ask.profile,
         )  # fmt: skip
-        sums = Checksums()
-        cells = plan(self.catalogue, selection, lambda dataset: self._checksum(dataset, sums))
+        cells = plan(self.catalogue, selection, self.supply.checksum)
         index, count = ask.shard or (1, 1)
         return cells[index - 1 :: count]
 
-    def _checksum(self, dataset: DataSet, sums: Checksums) -> str | None:
-        found, problem = checksum_of(dataset, self.folder, sums)
-        if problem is not None:
-            self.problems.append(problem)
-        elif found is not None:
-            self.checksums[dataset.name] = found
-        return found
+    def _with_data(self, cells: list[Planned]) -> list[Planned]:
+        """The plan once the files that it needs were fetched and read; a line for each that cannot be used."""
+        needed = {p.cell.dataset for p in cells if p.digest is None and p.refused is None}
+        missing = [self.catalogue.datasets[name] for name in sorted(needed)]
+        if not self.request.offline and self.supply.fetch(missing):
+            cells = self.plan()
+        used = {p.cell.dataset for p in self._todo(cells)}
+        self.supply.parse(self.catalogue.datasets[name] for name in sorted(used))
+        for name in sorted(needed | used):
+            if name in self.supply.problems:
+                print(f"run_all.py: {self.supply.problems[name]}", file=sys.stderr)
+        return [replace(p, digest=None) if p.cell.dataset in self.supply.problems else p for p in cells]
 
     def _todo(self, cells: Sequence[Planned]) -> list[Planned]:
         unique = list(by_digest(cells).values())
@@ -157,7 +148,7 @@ class Session:
         for planned in todo:
             assert planned.digest is not None and planned.recipe is not None
             dataset = self.catalogue.datasets[planned.cell.dataset]
-            sha256 = self.checksums[dataset.name]
+            sha256 = self.supply.checksums[dataset.name]
             tasks.append(Task(
                 planned.cell, planned.digest, planned.recipe.plain(), dataset, locate(dataset, self.folder), sha256,
                 self.request.results_dir.resolve(), device, self.request.force, commit, parent, cache_dir,
