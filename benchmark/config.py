@@ -378,7 +378,7 @@ def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: P
         papers[paper.name] = paper
     for path in own:
         root = load(path)
-        if isinstance(root.data, dict) and "paper" in root.data:
+        if isinstance(root.data, dict) and {"paper", "title", "columns"} & root.data.keys():
             paper = parse_paper(root, datasets)
             if paper.name in papers:
                 raise root.fail(f"paper '{paper.name}' exists; to change its recipe write 'recipes: {{{paper.name}: …}}'")

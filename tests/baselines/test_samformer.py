@@ -57,12 +57,8 @@ def as_written(model: SAMformer, x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("arguments", VARIANTS.values(), ids=VARIANTS)
-@pytest.mark.parametrize(
-    ("batch", "lookback", "horizon", "channels"), [(6, 48, 12, 3), (1, 7, 5, 1), (3, 100, 200, 2)]
-)
-def test_computes_what_is_written(
-    arguments: Any, batch: int, lookback: int, horizon: int, channels: int
-) -> None:
+@pytest.mark.parametrize(("batch", "lookback", "horizon", "channels"), [(6, 48, 12, 3), (1, 7, 5, 1), (3, 100, 200, 2)])
+def test_computes_what_is_written(arguments: Any, batch: int, lookback: int, horizon: int, channels: int) -> None:
     model = perturbed(lookback=lookback, horizon=horizon, channels=channels, **arguments).double()
     x, y = (t.double() for t in windows(batch, lookback, horizon, channels))
     kept = x.clone()

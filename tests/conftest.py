@@ -1,0 +1,86 @@
+"""Where the real data lies, and invocations of the suite as a user makes them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real files, from the environment alone; without it the test is skipped, and says so."""
+    folder = os.environ.get("BENCHMARK_DATA_DIR")
+    if not folder or not Path(folder, "ETT-small/ETTh1.csv").is_file():
+        pytest.skip("no real data: set BENCHMARK_DATA_DIR to a folder that holds ETT-small/ETTh1.csv")
+    return Path(folder).resolve()
+
+
+@pytest.fixture
+def run_all(tmp_path: Path) -> Run:
+    """`python run_all.py …` from the project's folder, results and caches below a folder of the test's own."""
+
+    def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "run_all.py"), "--results-dir", str(tmp_path / "results"), *arguments]
+        env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")} | environment
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
+
+    return call
+
+
+TINY = """
+paper: tiny
+title: "a grid of tiny cells, for tests"
+synthetic: true
+datasets: [toy]
+horizons: {value: [4, 8], source: test, status: ours}
+seeds: {value: 3, source: test, status: ours}
+recipe:
+  lookback: {value: 8, source: test, status: ours}
+  batch_size: {value: 64, source: test, status: ours}
+  accumulation: {value: 1, source: test, status: ours}
+  epochs: {value: EPOCHS, source: test, status: ours}
+  patience: {value: null, source: test, status: ours}
+  optimizer: {value: adam, source: test, status: ours}
+  learning_rate: {value: 1e-3, source: test, status: ours}
+  betas: {value: [0.9, 0.999], source: test, status: ours}
+  eps: {value: 1e-8, source: test, status: ours}
+  weight_decay: {value: 0.0, source: test, status: ours}
+  schedule: {value: constant, source: test, status: ours}
+  minimum_learning_rate: {value: 0.0, source: test, status: ours}
+  restart_period: {value: 1, source: test, status: ours}
+  clip_norm: {value: null, source: test, status: ours}
+  rho: {value: 0.5, source: test, status: ours}
+  selection: {value: best_validation, source: test, status: ours}
+  evaluation_batch: {value: null, source: test, status: ours}
+  precision: {value: float32, source: test, status: ours}
+columns:
+  SAMformer:
+    model: samformer
+    main: true
+    sam: true
+    arguments:
+      width: {value: 4, source: test, status: ours}
+      variant: {value: tensorflow, source: test, status: ours}
+      revin: {value: false, source: test, status: ours}
+  Transformer: {like: SAMformer, main: true, sam: false}
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[[int], Path]:
+    """A paper's YAML of 12 cells that train in about a second each, by its number of epochs."""
+
+    def write(epochs: int = 2) -> Path:
+        path = tmp_path / "tiny.yaml"
+        path.write_text(TINY.replace("EPOCHS", str(epochs)))
+        return path
+
+    return write
