@@ -11,7 +11,7 @@ DIGITS = 3
 
 def known(value: float | None) -> bool:
     """Whether there is a number at all: None, NaN and infinity are holes."""
-    return value is not None and math.isfinite(value)
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def fixed(value: float | None, digits: int = DIGITS) -> str | None:

@@ -37,10 +37,13 @@ def pictures(paper: Paper, rows: Sequence[Row], title: str) -> dict[str, bytes]:
         return {}
     import matplotlib
 
-    # Set here and not by the environment: a table has to come out alike with and without a display.
-    settings: Any = {**matplotlib.rcParamsDefault, **SETTINGS, "backend": "agg"}
+    # The defaults and not the user's matplotlibrc: the same store gives the same bytes. The backend is left alone, since
+    # a figure made without pyplot needs none and this context would not set it back.
+    settings: Any = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"} | SETTINGS
     with matplotlib.rc_context(settings):
         figure = _draw([r for r in shown if r.dataset in run], run, title)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once for both
         files = {}
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
             out = io.BytesIO()
@@ -87,9 +90,10 @@ def _panel(axis: Axes, rows: Sequence[Row], series: Sequence[Series]) -> None:
         axis.errorbar([i + shift for i in range(len(horizons))], means, yerr=spreads, capsize=2.5, linewidth=1.1, **style)
         for i, row in enumerate(found):
             if row:
-                axis.plot([i + shift + 0.09] * row.n, row.values, ".", markersize=2.5, color=colour)
+                axis.plot([i + shift + 0.09] * len(row.values), row.values, ".", markersize=2.5, color=colour)
         printed = [r.published if r and r.published is not None else math.nan for r in found]
-        axis.plot([i + shift for i in range(len(horizons))], printed, "x", markersize=6, markeredgewidth=1.6, color=colour)
+        beside = [i + shift - 0.09 for i in range(len(horizons))]
+        axis.plot(beside, printed, "x", markersize=5, markeredgewidth=1.4, color=colour)
     axis.set_xticks(range(len(horizons)), [str(h) for h in horizons])
     axis.set_xlim(-0.5, len(horizons) - 0.5)
 
@@ -98,7 +102,7 @@ def _look(place: int, sam: bool) -> tuple[str, dict[str, Any]]:
     """Colour and marker of a series: filled and drawn through with SAM, hollow and dashed without."""
     colour = COLOURS[place % len(COLOURS)]
     return colour, {
-        "color": colour, "marker": MARKERS[place % len(MARKERS)], "markersize": 5,
+        "color": colour, "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)], "markersize": 5,
         "markerfacecolor": colour if sam else "white", "linestyle": "-" if sam else (0, (4, 2)),
     }  # fmt: skip
 
@@ -113,7 +117,7 @@ def _legend(figure: Figure, series: Sequence[Series], printed: bool) -> None:
     grey: dict[str, Any] = {"color": "#555555", "linestyle": "none"}
     entries.append(Line2D([], [], label="one seed", marker=".", markersize=2.5, **grey))
     if printed:
-        entries.append(Line2D([], [], label="printed", marker="x", markersize=6, markeredgewidth=1.6, **grey))
+        entries.append(Line2D([], [], label="printed", marker="x", markersize=5, markeredgewidth=1.4, **grey))
     figure.legend(handles=entries, loc="outside lower left", ncols=min(len(entries), 4), frameon=False, fontsize=8)
 
 

@@ -21,8 +21,8 @@ INTRODUCTION = (
     "What each departure of a paper's released code from its text is worth, as measured here. Test MSE on the standardised "
     "scale, mean ± sample standard deviation (n seeds). Δ: difference of the means, before rounding, to protocol `paper`. "
     "`=`: none of the protocol's switches changes this cell, so it is the same training. Nearest: the protocol whose mean, "
-    "as shown, lies nearest to the printed number. That is a measured distance; which protocol the paper's own runs "
-    "followed is not known."
+    "as shown, lies nearest to a printed number that can be compared (same look-back, not quoted). That is a measured "
+    "distance; which protocol the paper's own runs followed is not known."
 )
 
 
@@ -60,7 +60,7 @@ def _section(paper: Paper, profile: str, frames: Mapping[str, Sequence[Row]]) ->
     parts.append(str(tabulate(lines, [*heads, "nearest"], tablefmt="pipe", disable_numparse=True, colalign=align)))
     if nearest:
         counts = ", ".join(f"{escape(n)} {sum(n in names for names in nearest)}" for n in ["paper", *others])
-        parts.append(f"Nearest to the printed number, of {len(nearest)} cells that have more than one protocol: {counts}.")
+        parts.append(f"Nearest to the printed number, of {len(nearest)} cells with more than one protocol: {counts}.")
     return parts
 
 
@@ -88,7 +88,8 @@ def _line(key: Key, cells: Mapping[str, Mapping[Key, Row]], others: Sequence[str
         same = row is not None and not row.switches
         line += ["=", HOLE] if same else [_measured(row), _difference(row, rows.get("paper"))]
     trained = {n: r for n, r in rows.items() if n == "paper" or r.switches}
-    names = _nearest(trained, number_of.published) if number_of and number_of.published is not None else []
+    comparable = all(r.verdict != "not comparable" for r in trained.values())
+    names = _nearest(trained, number_of.published) if number_of and number_of.published is not None and comparable else []
     if names:
         nearest.append(names)
     return [*line, ", ".join(map(escape, names)) or HOLE]
