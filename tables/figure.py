@@ -118,7 +118,9 @@ def _legend(figure: Figure, series: Sequence[Series], printed: bool) -> None:
     entries.append(Line2D([], [], label="one seed", marker=".", markersize=2.5, **grey))
     if printed:
         entries.append(Line2D([], [], label="printed", marker="x", markersize=5, markeredgewidth=1.4, **grey))
-    figure.legend(handles=entries, loc="outside lower left", ncols=min(len(entries), 4), frameon=False, fontsize=8)
+    widest = 0.6 + 0.068 * max(len(str(entry.get_label())) for entry in entries)  # inches, at eight points
+    columns = min(len(entries), max(1, int(figure.get_figwidth() / widest)))
+    figure.legend(handles=entries, loc="outside lower left", ncols=columns, frameon=False, fontsize=8)
 
 
 def _plain(text: str) -> str:

@@ -49,3 +49,11 @@ def test_no_line_is_drawn_across_a_hole(made: Any, row: Any) -> None:
 
 def test_nothing_done_nothing_drawn(made: Any, row: Any) -> None:
     assert figure.pictures(made.paper, [row(mean=None), row(metric="mae")], "title") == {}
+
+
+def test_the_legend_stays_on_the_page(made: Any, row: Any) -> None:
+    rows = [row("toy", 4, name, published=0.4, values=(0.4,)) for name in ("A model with a long name", "B", "C", "D")]
+    drawn = figure._draw(rows, ["toy"], "title")
+    drawn.draw_without_rendering()
+    box = drawn.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= drawn.bbox.x1 and box.y0 >= 0
