@@ -82,8 +82,8 @@ def _collect(
 ) -> None:
     """Takes in Results that are there without having come back: written by a worker that died, or by others."""
     for digest, task in list(waiting.items()):
-        result = None if task.force else store.read(digest)
-        if result is not None and result.status == "done":
+        result = store.read(digest)
+        if result is not None and result.status not in task.replaces:
             del waiting[digest]
             suspects.pop(digest, None)
             ended(result)
