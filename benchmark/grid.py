@@ -305,7 +305,8 @@ def _feasible(dataset: DataSet, lookback: int, horizon: int) -> None:
     counts = segments(dataset, dataset.rows, lookback).counts(lookback, horizon)
     for split, count in zip(("train", "validation", "test"), counts, strict=True):
         if count < 1 and (split != "validation" or counts[2] >= 1):
-            raise Refusal(f"no {split} window: {dataset.name}, look-back {lookback}, horizon {horizon}")
+            rows = f" ({dataset.rows:,} rows)" if dataset.own else ""
+            raise Refusal(f"no {split} window: {dataset.name}{rows}, look-back {lookback}, horizon {horizon}")
 
 
 def by_digest(cells: Sequence[Planned]) -> dict[str, Planned]:

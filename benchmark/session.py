@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from benchmark import listing
 from benchmark.config import load_papers
 from benchmark.data.files import data_dir, locate
+from benchmark.data.own import join, load_own
 from benchmark.data.registry import DATASETS, GROUPS
 from benchmark.data.supply import Supply
 from benchmark.errors import UsageError
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 def catalogue(own: Sequence[Path] = ()) -> Catalogue:
     """All papers and data sets, the user's own files included. Raises UsageError for a file that cannot be used."""
-    return Catalogue(load_papers(tuple(DATASETS), tuple(own)), DATASETS, GROUPS)
+    sets = load_own(own)
+    datasets = DATASETS | {name: entry.dataset for name, entry in sets.items()}
+    return Catalogue(join(load_papers(tuple(datasets), tuple(own)), sets), datasets, GROUPS)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.data.registry import DataSet
+from benchmark.data.steps import in_words, seconds_of
 from benchmark.errors import DataError
 
 Array = NDArray[np.float64]
@@ -50,6 +51,8 @@ def read(dataset: DataSet, path: Path) -> Table:
         table = read_plain(path, header=bool(dataset.options.get("header")))
     else:
         table = read_csv(path, target=dataset.options.get("target"))
+        if dataset.own and table.times is not None:
+            _check_times(path, table.times, seconds_of(dataset.step))
     if (dataset.rows, dataset.channels) not in ((None, None), table.values.shape):
         raise DataError(
             f"{dataset.name}: {path} has {table.values.shape[0]:,} rows × {table.values.shape[1]} channels, expected "
@@ -68,6 +71,8 @@ def read_csv(path: Path, target: str | None = None) -> Table:
     names = list(frame.columns[1:])
     if len(names) < 1 or not len(frame):
         raise DataError(f"{path}: expected a date column, value columns and rows, found {_size(frame)}; replace it")
+    if not pd.isna(pd.to_datetime(str(frame.columns[0]), errors="coerce")):
+        raise DataError(f"{path}: line 1: expected a header (names of the columns), found the date '{frame.columns[0]}'")
     last = target or "OT"
     if last in names:
         names = [n for n in names if n != last] + [last]
@@ -189,6 +194,27 @@ def _times(path: Path, dates: pd.Series[Any]) -> Times:
         parsed = parsed.dt.tz_localize(None)
     seconds: Times = parsed.to_numpy().astype("datetime64[s]").astype(np.int64)
     return seconds
+
+
+def _check_times(path: Path, times: Times, step: int | None) -> None:
+    """Raises DataError, with its line, for the first time that does not follow the one before by one step."""
+    steps = np.diff(times)
+    if not len(steps):
+        return
+    expected = step or int(steps[0])
+    wrong = (steps != expected) | (steps <= 0)
+    if not wrong.any():
+        return
+    row = int(np.argmax(wrong)) + 1
+    before, now = (str(np.datetime64(int(t), "s")).replace("T", " ") for t in times[row - 1 : row + 1])
+    place = f"{path}: line {_line(path, row + 1)}, column 1"
+    if steps[row - 1] <= 0:
+        raise DataError(f"{place}: time does not go forward: {now} after {before}; sort the rows, remove what stands twice")
+    whose = "as 'step' says" if step else "as between the first two rows"
+    raise DataError(
+        f"{place}: {now} comes {in_words(int(steps[row - 1]))} after {before}, expected {in_words(expected)} {whose}; "
+        "fill the gaps, every row is one step"
+    )
 
 
 def _odd(table: Table) -> list[str]:
