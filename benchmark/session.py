@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import listing
+from benchmark import listing, memory
 from benchmark.config import load_papers
 from benchmark.data.files import data_dir, locate
 from benchmark.data.own import join, load_own
@@ -93,7 +93,7 @@ class Session:
             ask.subset, ask.papers, ask.models, ask.horizons, ask.seeds, ask.sam,
             parse_protocol(ask.protocol, self.catalogue.papers), ask.profile,
         )  # fmt: skip
-        cells = plan(self.catalogue, selection, self.supply.checksum)
+        cells = plan(self.catalogue, selection, self.supply.checksum, memory.machine())
         index, count = ask.shard or (1, 1)
         return cells[index - 1 :: count]
 
