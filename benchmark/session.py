@@ -72,7 +72,11 @@ class Session:
             shown = listing.as_object(cells, status) if self.request.json else None
             print(shown or listing.text(cells, status, self.catalogue.papers))
             return 0
-        cells = self._with_data(cells)
+        try:
+            cells = self._with_data(cells)
+        except KeyboardInterrupt:
+            print("interrupted: no cell was begun, nothing half-written is left", file=sys.stderr)
+            return 130
         if not any(planned.digest for planned in cells) and self.supply.problems:
             print(listing.last_line([listing.REFUSED if p.refused else "failed" for p in cells]))
             return 1

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmark.data import archives, shape, transport
-from benchmark.data.files import RECORD, Checksums, data_dir, locate, recorded, verify
+from benchmark.data.files import RECORD, Checksums, fetch_command, locate, recorded, verify
 from benchmark.data.registry import DataSet, Source
 from benchmark.errors import DataError
 from benchmark.store import write_atomically
@@ -76,10 +76,9 @@ class Fetcher:
             return f"{dataset.name}: no file at {path}, and no source to fetch it from; put it there"
         source = dataset.sources[0]
         place = self.downloads / source.archive if source.archive else path
-        option = "" if self.folder == data_dir(None) else f" --data-dir {self.folder}"
         return (
             f"{dataset.name}: no file at {path}, and it could not be fetched ({'; '.join(reasons)}); open {source.page()} "
-            f"in a browser, save it as {place}, then run: python -m benchmark.data fetch {dataset.name}{option}"
+            f"in a browser, save it as {place}, then run: {fetch_command(dataset, self.folder)}"
         )
 
     def _from(self, source: Source, dataset: DataSet, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -38,11 +39,14 @@ def how_to_get(dataset: DataSet, folder: Path) -> str:
     path = locate(dataset, folder)
     if not dataset.sources:
         return f"{dataset.name}: no file at {path}; it is the path that your YAML file gives"
-    option = "" if folder == data_dir(None) else f" --data-dir {folder}"
-    return (
-        f"{dataset.name}: no file at {path}; get it from {dataset.sources[0].page()}, or with: "
-        f"python -m benchmark.data fetch {dataset.name}{option}"
-    )
+    source = dataset.sources[0].page()
+    return f"{dataset.name}: no file at {path}; get it from {source}, or with: {fetch_command(dataset, folder)}"
+
+
+def fetch_command(dataset: DataSet, folder: Path) -> str:
+    """The command that fetches a data set into a folder."""
+    option = "" if folder == data_dir(None) else f" --data-dir {shlex.quote(str(folder))}"
+    return f"python -m benchmark.data fetch {dataset.name}{option}"
 
 
 def recorded(folder: Path) -> dict[str, str]:

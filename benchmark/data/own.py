@@ -154,5 +154,3 @@ def _with(paper: Paper, name: str, entry: Own, section: Section) -> Paper:
     if not joined.horizons_of(name):
         raise section.fail(f"the paper has its horizons by data set; give '{name}' some: 'horizons: [96, 192]'")
     return joined
-
-

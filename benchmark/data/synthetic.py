@@ -25,9 +25,7 @@ def linear_pairs(dataset: DataSet, lookback: int, horizon: int) -> tuple[Array, 
     random = np.random.default_rng(int(options["seed"]))
     weights = random.standard_normal((lookback, horizon)) / np.sqrt(lookback)
     inputs = random.standard_normal((sum(counts), dataset.channels, lookback))
-    targets = inputs @ weights + float(options["noise"]) * random.standard_normal(
-        (sum(counts), dataset.channels, horizon)
-    )
+    targets = inputs @ weights + float(options["noise"]) * random.standard_normal((sum(counts), dataset.channels, horizon))
     pairs = np.concatenate([inputs, targets], axis=2)  # [N, C, L + H]
     values = pairs.transpose(0, 2, 1).reshape(-1, dataset.channels)  # [N·(L + H), C]
     starts = np.arange(sum(counts), dtype=np.int64) * (lookback + horizon)

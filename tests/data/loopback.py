@@ -1,13 +1,23 @@
-"""A real HTTP server on the loopback that serves files well and badly."""
+"""A real HTTP server on the loopback that serves files well and badly, and a small data set to fetch from it."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+import pytest
+
+from benchmark.data.fetch import Fetcher
+from benchmark.data.registry import DataSet, Source
+from benchmark.errors import DataError
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -84,3 +94,33 @@ def serving() -> Iterator[Server]:
     finally:
         found.http.shutdown()
         found.http.server_close()
+
+
+CSV = b"date,a,OT\n" + b"".join(b"2020-01-%02d,%d,%d\n" % (d, d, d * 2) for d in range(1, 29))
+SHA = hashlib.sha256(CSV).hexdigest()
+PAGE = b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"
+
+
+def small(*sources: Source, **other: Any) -> DataSet:
+    return DataSet("small", "folder/small.csv", "csv", 2, 28, "1 day", "ratio", sources=sources, **other)
+
+
+def packed(*members: tuple[str, bytes]) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members:
+            file.writestr(name, content)
+    return held.getvalue()
+
+
+def left(folder: Path) -> set[str]:
+    """Every file below the data folder but the lock."""
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+def attempt(dataset: DataSet, folder: Path) -> str:
+    """What is said when a set cannot be had: one line."""
+    with pytest.raises(DataError) as error:
+        Fetcher(folder, lambda line: None).fetch(dataset)
+    assert "\n" not in str(error.value)
+    return str(error.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark.data import cache, readers
+from benchmark.data import cache, readers, series
 from benchmark.data.files import Checksums
-from benchmark.data.registry import DataSet
+from benchmark.data.registry import DATASETS, DataSet
 from benchmark.errors import DataError
 
 TEXT = "date,a,OT\n2020-01-01,1,2\n2020-01-02,-9999,4\n2020-01-03,5,6\n"
@@ -118,3 +119,23 @@ def test_where_copies_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     assert cache.folder_for(closed) == tmp_path / "user/forecast-benchmark"
+
+
+@pytest.mark.slow
+def test_a_file_of_traffics_size_loads_within_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """17,544 × 862, generated: parsed once, then checked and mapped at once."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    dataset, path = DATASETS["Traffic"], tmp_path / "traffic.csv"
+    row = ",".join(f"{v:.4f}" for v in np.random.default_rng(0).random(862))
+    hours = np.datetime64("2016-07-01T02") + np.arange(17_544) * np.timedelta64(1, "h")
+    with path.open("w") as file:
+        file.write(",".join(["date", *map(str, range(861)), "OT"]) + "\n")
+        file.writelines(f"{str(h).replace('T', ' ')}:00,{i / 1e4:.4f}{row[6:]}\n" for i, h in enumerate(hours))
+    sha256, folder = Checksums().of(path), tmp_path / ".cache"
+    started = time.perf_counter()
+    first = cache.table(dataset, path, sha256, folder)
+    parsed = time.perf_counter()
+    loaded = series.load(dataset, path, 512, 96, sha256=sha256, cache_dir=folder)
+    seconds = time.perf_counter() - parsed
+    print(f"first parse {parsed - started:.2f} s, cached load {seconds:.2f} s")
+    assert first.values.shape == (17_544, 862) and len(loaded.test) == 3413 and seconds < 1

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, Run
+from loopback import body, serving
+
+from benchmark.data import fetch
+from benchmark.data.registry import DataSet, Source
+from benchmark.data.supply import Supply
 
 NO_TORCH = "import sys; sys.modules['torch'] = None"
 
@@ -57,3 +63,26 @@ def test_masking_is_another_cell_for_weather_alone(run_all: Run, data_dir: Path)
 
     plain, masked = digests(), digests("--protocol", "paper+mask_sentinels")
     assert {k for k in plain if plain[k] != masked[k]} == {k for k in plain if k.startswith("Weather")}
+
+
+def test_what_is_missing_is_fetched_read_once_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(fetch, "DELAYS", ())
+    content = b"date,a,OT\n2020-01-01,1,2\n2020-01-02,-9999,4\n2020-01-03,5,6\n"
+    with serving() as server:
+        good = Source("https", server.serve("/good.csv", body(content)))
+        bad = Source("https", server.serve("/bad.csv", body(b"<html>")))
+        named = (("one", good), ("two", bad))
+        sets = [DataSet(n, f"{n}.csv", "csv", 2, 3, "1 day", "ratio", sources=(s,)) for n, s in named]
+        supply = Supply(tmp_path / "data")
+        assert [supply.checksum(d) for d in sets] == [None, None] and len(supply.problems) == 2
+        assert supply.fetch(sets)
+        sums = [supply.checksum(d) for d in sets]
+    assert sums == [hashlib.sha256(content).hexdigest(), None]
+    assert supply.problems.keys() == {"two"} and "a web page came instead of the file" in supply.problems["two"]
+    capsys.readouterr()
+    supply.parse(sets[:1])
+    assert capsys.readouterr().err.startswith("one: 1 values −9999 in 1 channels, used as they stand")
+    assert list((tmp_path / "data/.cache/parsed").glob("*/values.npy"))
