@@ -6,7 +6,6 @@ stay in ``downloads/``, so that a second set comes from them; a hand-made downlo
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -17,10 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmark.data import archives, shape, transport
-from benchmark.data.files import RECORD, Checksums, fetch_command, locate, recorded, verify
+from benchmark.data.files import Checksums, fetch_command, locate, record, recorded, verify
 from benchmark.data.registry import DataSet, Source
 from benchmark.errors import DataError
-from benchmark.store import write_atomically
 
 DELAYS = (1.0, 4.0, 16.0)
 """Seconds before the second, third and fourth attempt at a source, each lengthened at random by up to a half."""
@@ -92,8 +90,7 @@ class Fetcher:
             sha256 = self._verified(dataset, fresh)
             _settle(fresh, path)
         if dataset.sha256 is None and dataset.name not in recorded(self.folder):
-            known = recorded(self.folder) | {dataset.name: sha256}
-            write_atomically(self.folder / RECORD, json.dumps(known, indent=1, sort_keys=True) + "\n")
+            record(self.folder, dataset.name, sha256)
         self._say(f"{dataset.name}: {path}, {path.stat().st_size:,} bytes, SHA-256 {sha256[:12]}… from {_title(source)}")
 
     def _verified(self, dataset: DataSet, fresh: Path) -> str:

@@ -57,6 +57,16 @@ def recorded(folder: Path) -> dict[str, str]:
     return {k: v for k, v in known.items() if isinstance(v, str)} if isinstance(known, dict) else {}
 
 
+def record(folder: Path, name: str, sha256: str) -> None:
+    """Writes down a data set's checksum beside the data. Raises OSError where the disk does not take it."""
+    draft = folder / f"{RECORD}.{os.getpid()}.tmp"
+    try:
+        draft.write_text(json.dumps(recorded(folder) | {name: sha256}, indent=1, sort_keys=True) + "\n", "utf-8")
+        os.replace(draft, folder / RECORD)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 class Checksums:
     """SHA-256 of files, remembered between invocations by path, size and modification time.
 
