@@ -10,11 +10,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark.data.registry import DataSet
 from benchmark.errors import DataError
@@ -24,6 +24,39 @@ from benchmark.store import Result, Store
 
 if TYPE_CHECKING:
     from benchmark.training.loop import Epoch
+
+
+class Watch(Protocol):
+    """One who looks on while a cell trains. None of the three raises or takes noticeable time."""
+
+    def epoch(self, epoch: Mapping[str, float]) -> None:
+        """An epoch has ended."""
+
+    def ended(self, result: Result) -> None:
+        """The cell has ended, and its Result is in the store."""
+
+    def close(self) -> None:
+        """Nothing more will come, whether the cell has ended or not."""
+
+
+class Watcher(Protocol):
+    """Whence a cell's `Watch` comes; travels with the task."""
+
+    def open(self, begun: Result) -> Watch:
+        """Begins; `begun` is the Result as far as it is known before training."""
+
+
+class Unwatched:
+    """Nobody looks on."""
+
+    def epoch(self, epoch: Mapping[str, float]) -> None:
+        """Says nothing."""
+
+    def ended(self, result: Result) -> None:
+        """Says nothing."""
+
+    def close(self) -> None:
+        """Says nothing."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +74,7 @@ class Task:
     force: bool
     commit: str | None
     parent: tuple[int, str] | None
+    watcher: Watcher | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +106,11 @@ def run(task: Task) -> Result | Busy:
             earlier = store.read(task.digest)
             if earlier is not None and earlier.status == "done" and not task.force:
                 return earlier
-            result = _train(task)
-            store.write(result)
+            begun = _blank(task)
+            with closing(task.watcher.open(begun) if task.watcher else Unwatched()) as watch:
+                result = _train(task, begun, watch)
+                store.write(result)
+                watch.ended(result)
             return result
     except OSError as error:
         return replace(_blank(task), status="failed", reason=f"cannot write below {task.results_dir}: {error.strerror}")
@@ -106,15 +143,15 @@ def _blank(task: Task) -> Result:
     fields = {k: v for k, v in asdict(task.cell).items() if k != "usual_lookback"}
     return Result(
         key=task.cell.key, digest=task.digest, status="failed", cell=fields, recipe=task.recipe,
-        data_sha256=task.data_sha256, started=_now(),
+        data_sha256=task.data_sha256, started=_now(), environment={"git_commit": task.commit},
     )  # fmt: skip
 
 
-def _train(task: Task) -> Result:
+def _train(task: Task, blank: Result, watch: Watch) -> Result:
     """The cell's Result, whatever became of it; a log of it stands in ``logs/<digest>.log``."""
     from benchmark.training.loop import Diverged
 
-    blank, started, history = _blank(task), time.perf_counter(), list[dict[str, float]]()
+    started, history = time.perf_counter(), list[dict[str, float]]()
     reset_peak_memory()
     log = task.results_dir / "logs" / f"{task.digest}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -125,6 +162,7 @@ def _train(task: Task) -> Result:
             history.append(epoch)
             shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
             print(f"epoch {len(history)}: {shown}", file=lines)
+            watch.epoch(epoch)
             _check_parent(task)
 
         try:
