@@ -22,7 +22,11 @@ class Forecaster(nn.Module, ABC):
         """
 
     def training_loss(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
-        """Scalar to minimise on windows x [B, L, C] and targets y [B, H, C]: here the MSE of the forecast.
+        """Scalar to minimise on windows x [B, L, C] and targets y [B, H, C]: here the MSE of the forecast."""
+        return self.mse(x, y, marks)
+
+    def mse(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
+        """The forecast's mean squared error [], as validation takes it, on windows x [B, L, C] and targets y [B, H, C].
 
         Raises ValueError if the forecast has another shape than y. (Broadcasting would hide that: so arose
         the mistake that `batch_mixed_denorm` of `samformer` describes.)

@@ -95,13 +95,13 @@ class SAMformer(Forecaster):
             forecast = self.revin.denormalise(forecast, mean, std)
         return forecast.transpose(-1, -2)
 
-    def training_loss(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
+    def mse(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
         """MSE [] of the forecast of x [B, L, C] against y [B, H, C], with `batch_mixed_denorm` of all pairs.
 
         Raises ValueError if x and y do not fit each other.
         """
         if self.revin is None or not self.batch_mixed_denorm:
-            return super().training_loss(x, y, marks)
+            return super().mse(x, y, marks)
         forecast, statistics = self._forecast(x)
         y = y.transpose(1, 2)  # [B, C, H]
         if statistics is None or forecast.shape != y.shape:

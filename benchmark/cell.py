@@ -155,7 +155,7 @@ def _train(task: Task, blank: Result, watch: Watch) -> Result:
     reset_peak_memory()
     log = task.results_dir / "logs" / f"{task.digest}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8", buffering=1) as lines:
+    with log.open("a", encoding="utf-8", buffering=1) as lines:
         print(f"{blank.started} {task.cell.key} {task.digest}", file=lines)
 
         def on_epoch(epoch: Epoch) -> None:

@@ -32,13 +32,13 @@ def evaluate(model: Forecaster, windows: Windows, fixed_batch: int | None, *, ma
     absolute = torch.zeros_like(squared)
     for start in range(0, len(windows), size):
         x, y, marks = windows.batch(slice(start, start + size))
+        if not mae:
+            squared += model.mse(x, y, marks) * len(y)
+            continue
         error = model(x, marks) - y
         weight = len(y) / error.numel()
         squared += error.square().sum(dtype=torch.float64) * weight
-        if mae:
-            absolute += error.abs().sum(dtype=torch.float64) * weight
+        absolute += error.abs().sum(dtype=torch.float64) * weight
     model.train()
     metrics = {"mse": float(squared) / len(windows)}
-    if mae:
-        metrics["mae"] = float(absolute) / len(windows)
-    return metrics
+    return metrics | {"mae": float(absolute) / len(windows)} if mae else metrics

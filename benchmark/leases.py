@@ -109,7 +109,7 @@ class Leases:
         if held is not None and held.holder_is_gone():
             return text
         now = time.monotonic()
-        before, since = self._seen.get(digest, ("", now))
+        before, since = self._seen.get(digest, (None, now))
         if before != text:
             self._seen[digest] = (text, now)
             return None

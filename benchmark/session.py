@@ -26,6 +26,21 @@ def catalogue(own: Sequence[Path] = ()) -> Catalogue:
     return Catalogue(load_papers(tuple(DATASETS), tuple(own)), DATASETS, GROUPS)
 
 
+def checksum_of(dataset: DataSet, folder: Path, sums: Checksums) -> tuple[str | None, str | None]:
+    """A data set's checksum; or None, and what is wrong, where its file is missing or is another one."""
+    path = locate(dataset, folder)
+    if path is None:
+        return synthetic_sha256(dataset), None
+    try:
+        found = sums.of(path)
+        if found is None:
+            return None, how_to_get(dataset, folder)
+        verify(dataset, path, found)
+    except DataError as error:
+        return None, str(error)
+    return found, None
+
+
 @dataclass(frozen=True)
 class Request:
     """What the command line asks for; one field an option."""
@@ -98,19 +113,11 @@ class Session:
         return cells[index - 1 :: count]
 
     def _checksum(self, dataset: DataSet, sums: Checksums) -> str | None:
-        """A data set's checksum; None, with the problem noted, where its file is missing or is another one."""
-        path = locate(dataset, self.folder)
-        if path is None:
-            return synthetic_sha256(dataset)
-        try:
-            found = sums.of(path)
-            if found is None:
-                raise DataError(how_to_get(dataset, self.folder))
-            verify(dataset, path, found)
-        except DataError as error:
-            self.problems.append(str(error))
-            return None
-        self.checksums[dataset.name] = found
+        found, problem = checksum_of(dataset, self.folder, sums)
+        if problem is not None:
+            self.problems.append(problem)
+        elif found is not None:
+            self.checksums[dataset.name] = found
         return found
 
     def _todo(self, cells: Sequence[Planned]) -> list[Planned]:
@@ -161,7 +168,7 @@ class Session:
         for planned in todo:
             assert planned.digest is not None and planned.recipe is not None
             dataset = self.catalogue.datasets[planned.cell.dataset]
-            sha256 = self.checksums.get(dataset.name) or synthetic_sha256(dataset)
+            sha256 = self.checksums[dataset.name]
             tasks.append(Task(
                 planned.cell, planned.digest, planned.recipe.plain(), dataset, locate(dataset, self.folder), sha256,
                 self.request.results_dir.resolve(), device, self.request.force, commit, parent,

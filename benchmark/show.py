@@ -1,0 +1,99 @@
+"""``python -m benchmark.show KEY|DIGEST``: a cell's resolved recipe with the source of every value, and its Result."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmark.data.files import Checksums, data_dir
+from benchmark.errors import UsageError, nearest
+from benchmark.grid import Catalogue, Planned, Selection, parse_protocol, plan
+from benchmark.session import catalogue, checksum_of
+from benchmark.store import Result, Store
+
+
+def find(there: Catalogue, store: Store, text: str, folder: Path) -> tuple[Planned | None, Result | None]:
+    """The planned cell and the Result of a key or a digest (or its first letters, at least six).
+
+    Raises UsageError for a name that is neither, with the nearest key.
+    """
+    if "/" not in text:
+        digests = [d for d in sorted(store.digests()) if d.startswith(text.lower()) and len(text) >= 6]
+        if len(digests) != 1:
+            many = "several Results begin so" if digests else f"no Result in {store.cells} has it"
+            raise UsageError(f"'{text}': {many}; give a key like samformer/ETTh1/96/SAMformer/sam/s0 or a whole digest")
+        result = store.read(digests[0])
+        if result is None:
+            raise UsageError(f"{store.path(digests[0])} is not a whole Result; delete it and run the cell again")
+        planned = _planned(there, result.key, folder)
+        return (planned if planned and planned.digest == result.digest else None), result
+    found = _planned(there, text, folder)
+    if found is None:
+        raise UsageError(f"no cell '{text}'; keys are listed by run_all.py --dry-run --json")
+    return found, store.read(found.digest) if found.digest else None
+
+
+def _planned(there: Catalogue, key: str, folder: Path) -> Planned | None:
+    parts = key.split("/")
+    if parts[0] not in there.papers:
+        raise UsageError(f"'{key}': unknown paper '{parts[0]}'{nearest(parts[0], there.papers)}")
+    protocol = next((p for p in parts[1:3] if p == "released" or p.startswith("paper+")), "paper")
+    if not (parts[-1].startswith("s") and parts[-1][1:].isdigit()):
+        raise UsageError(f"'{key}': expected a seed at its end, such as s0")
+    selection = Selection(
+        papers=(parts[0],), models=("all",), sam="both", seeds=(int(parts[-1][1:]),),
+        protocol=parse_protocol(protocol, there.papers), profile="quick" if "quick" in parts[1:3] else "paper",
+    )  # fmt: skip
+    sums = Checksums()
+    cells = plan(there, selection, lambda dataset: checksum_of(dataset, folder, sums)[0])
+    return next((c for c in cells if c.cell.key == key), None)
+
+
+def describe(planned: Planned | None, result: Result | None) -> str:
+    """The recipe, value by value with source and status, then the Result."""
+    lines = []
+    if planned is not None:
+        lines.append(f"{planned.cell.key}\ndigest {planned.digest or '(its data file is missing)'}")
+        if planned.refused:
+            lines.append(f"refused: {planned.refused}")
+        if planned.recipe is not None:
+            lines.append(f"\nmodel = {planned.recipe.model}   sam = {'on' if planned.recipe.sam else 'off'}")
+            for name, value in sorted(planned.recipe.values.items()):
+                shown = "none" if value.value is None else value.value
+                lines.append(f"{name} = {shown}   [{value.status}] {value.source}")
+            for name in planned.recipe.switches:
+                lines.append(f"switch {name}")
+    if result is None:
+        lines.append("\nno Result yet")
+        return "\n".join(lines)
+    lines.append(f"\nResult: {result.status}" + (f": {result.reason}" if result.reason else ""))
+    if planned is None:
+        lines.append(f"{result.key}\nits recipe is not the one that stands in paper_configs now:")
+        lines += [f"{name} = {value}" for name, value in sorted(result.recipe.items())]
+    lines += [f"{name} = {value:.6f}" for name, value in result.metrics.items()]
+    lines.append(f"windows = {dict(result.windows)}   parameters = {result.n_params}")
+    lines.append(f"best epoch {result.best_epoch} of {len(result.epochs)}   {result.seconds:.1f} s   {result.ended}")
+    lines += [f"{name} = {value}" for name, value in result.environment.items()]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0; 2 for a cell that there is not."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark.show", description=__doc__, allow_abbrev=False)
+    parser.add_argument("cell", metavar="KEY|DIGEST")
+    parser.add_argument("--config", action="append", type=Path, default=[], metavar="FILE")
+    parser.add_argument("--data-dir", metavar="DIR")
+    parser.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR")
+    options = parser.parse_args(arguments)
+    try:
+        found = find(catalogue(options.config), Store(options.results_dir), options.cell, data_dir(options.data_dir))
+    except UsageError as error:
+        print(f"benchmark.show: {error}", file=sys.stderr)
+        return 2
+    print(describe(*found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Leases: one holder at a time, dead holders noticed at once, silent ones by the observer's own clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from benchmark import leases
+from benchmark.leases import Leases, host, process_start
+
+DIGEST = "ab" * 32
+
+
+def write(where: Leases, **changes: object) -> None:
+    start = process_start(os.getpid())
+    held = {"token": "t", "host": host(), "pid": os.getpid(), "process": start, "beats": 0} | changes
+    where.folder.mkdir(parents=True, exist_ok=True)
+    where.path(DIGEST).write_text(json.dumps(held))
+
+
+def test_one_holder_at_a_time(tmp_path: Path) -> None:
+    first, second = Leases(tmp_path).take(DIGEST), Leases(tmp_path).take(DIGEST)
+    assert first is not None and second is None
+    with first:
+        assert Leases(tmp_path).sweep() == []
+    assert list((tmp_path / "leases").iterdir()) == []
+    assert Leases(tmp_path).take(DIGEST) is not None
+
+
+def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        taken = list(pool.map(lambda _: Leases(tmp_path).take(DIGEST), range(64)))
+    assert sum(lease is not None for lease in taken) == 1
+
+
+def test_a_dead_process_of_this_machine_is_noticed_at_once(tmp_path: Path) -> None:
+    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    write(Leases(tmp_path), pid=int(child.stdout), process="12345")
+    assert Leases(tmp_path).sweep() == [DIGEST]
+
+
+def test_another_process_with_the_same_number_is_not_the_holder(tmp_path: Path) -> None:
+    write(Leases(tmp_path), process="1")
+    assert Leases(tmp_path).sweep() == [DIGEST]
+
+
+def test_a_silent_holder_elsewhere_loses_it_after_the_observers_own_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    observer = Leases(tmp_path)
+    write(observer, host="elsewhere", pid=1)
+    os.utime(observer.path(DIGEST), (0, 0))  # a clock that is off by half a century does no harm
+    assert observer.sweep() == []
+    now[0] += leases.LEASE_SECONDS - 1
+    assert observer.sweep() == []
+    write(observer, host="elsewhere", pid=1, beats=1)
+    now[0] += 2
+    assert observer.sweep() == [], "it has beaten in between"
+    now[0] += leases.LEASE_SECONDS + 1
+    assert observer.sweep() == [DIGEST]
+
+
+def test_a_holder_beats_and_notices_that_it_has_lost_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "BEAT_SECONDS", 0.02)
+    where = Leases(tmp_path)
+    lease = where.take(DIGEST)
+    assert lease is not None
+    with lease:
+        before = where.path(DIGEST).read_text()
+        time.sleep(0.3)
+        assert where.path(DIGEST).read_text() != before
+        write(where, token="somebody else")
+        time.sleep(0.1)
+    assert json.loads(where.path(DIGEST).read_text())["token"] == "somebody else"
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[1]", '{"token": "x"}'])
+def test_a_broken_lease_file_goes_stale_like_any_other(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    where = Leases(tmp_path)
+    write(where)
+    where.path(DIGEST).write_text(text)
+    assert where.sweep() == [] and where.take(DIGEST) is None
+    now[0] += leases.LEASE_SECONDS + 1
+    assert where.sweep() == [DIGEST]

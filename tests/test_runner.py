@@ -1,0 +1,186 @@
+"""Many cells: the same Results however they are run, and nothing lost or done twice when processes are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from benchmark.store import Result, Store
+
+ARGUMENTS = ["--subset", "toy", "--papers", "tiny"]
+
+
+def start(results: Path, config: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "run_all.py"), *ARGUMENTS, "--config", str(config),
+               "--results-dir", str(results), *more]  # fmt: skip
+    env = os.environ | {"XDG_CACHE_HOME": str(results.parent / "cache")} | environment
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    out, err = process.communicate(timeout=240)
+    assert "Traceback" not in err, err
+    return process.returncode, out
+
+
+def results(folder: Path) -> dict[str, Result]:
+    return {r.key: r for r in Store(folder).results()}
+
+
+def table(folder: Path) -> bytes:
+    return b"".join((folder / "tables" / f"tiny.{suffix}").read_bytes() for suffix in ("md", "csv"))
+
+
+def trainings(folder: Path) -> Counter[str]:
+    """How often each cell's training was begun: a log has one opening line for each time."""
+    return Counter(
+        line.split()[1]
+        for log in (folder / "logs").glob("*.log")
+        for line in log.read_text().splitlines()
+        if len(line.split()) == 3 and "/toy/" in line
+    )
+
+
+def workers_of(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text()
+            command = stat.with_name("cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(text[text.rindex(")") + 2 :].split()[1]) == pid and b"popen_loky_posix" in command:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run on one worker, to hold the others against."""
+    from conftest import TINY
+
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "tiny.yaml").write_text(TINY.replace("EPOCHS", "12"))
+    code, out = finish(start(folder / "results", folder / "tiny.yaml", "--jobs", "1"))
+    assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"
+    return folder / "results"
+
+
+def test_results_do_not_depend_on_jobs_or_order(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    config = tiny(12)
+    finish(start(tmp_path / "results", config, "--jobs", "2", "--seeds", "2,", "--horizons", "8"))
+    finish(start(tmp_path / "results", config, "--jobs", "2"))
+    one, other = results(undisturbed), results(tmp_path / "results")
+    assert one.keys() == other.keys() and len(one) == 12
+    for key in one:
+        assert one[key].comparable() == other[key].comparable(), key
+    assert table(undisturbed) == table(tmp_path / "results")
+
+
+def test_what_is_done_is_not_done_again_unless_forced(undisturbed: Path, tiny: Callable[[int], Path]) -> None:
+    before = {p.name: p.stat().st_mtime_ns for p in (undisturbed / "cells").iterdir()}
+    started = time.perf_counter()
+    code, out = finish(start(undisturbed, tiny(12)))
+    assert code == 0 and "to train" not in out and time.perf_counter() - started < 10
+    assert before == {p.name: p.stat().st_mtime_ns for p in (undisturbed / "cells").iterdir()}
+    code, out = finish(start(undisturbed, tiny(12), "--force", "--seeds", "1", "--horizons", "4", "--jobs", "2"))
+    assert code == 0 and "2 cells to train" in out
+
+
+def test_the_parent_killed_then_the_same_command_again(
+    undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]
+) -> None:
+    folder, config = tmp_path / "results", tiny(12)
+    first = start(folder, config, "--jobs", "2")
+    until(lambda: len(Store(folder).digests()) >= 3)
+    workers = workers_of(first.pid)
+    assert workers
+    first.kill()
+    first.wait()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
+    ended = {p.name: p.stat().st_mtime_ns for p in (folder / "cells").glob("*.json")}
+    assert 3 <= len(ended) < 12, "orphans do not go through the whole grid"
+    code, out = finish(start(folder, config, "--jobs", "2"))
+    assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"
+    assert ended.items() <= {p.name: p.stat().st_mtime_ns for p in (folder / "cells").glob("*.json")}.items()
+    assert list((folder / "leases").iterdir()) == []
+    assert table(folder) == table(undisturbed)
+
+
+def test_a_worker_killed_in_mid_grid_costs_no_cell(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    folder = tmp_path / "results"
+    process = start(folder, tiny(12), "--jobs", "2")
+    until(lambda: len(Store(folder).digests()) >= 2)
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    code, out = finish(process)
+    assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"
+    assert list((folder / "leases").iterdir()) == []
+    assert table(folder) == table(undisturbed)
+
+
+def test_two_invocations_share_the_grid(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    folder, config = tmp_path / "results", tiny(12)
+    both = [start(folder, config, "--jobs", "1"), start(folder, config, "--jobs", "1")]
+    for code, out in map(finish, both):
+        assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"
+    assert set(trainings(folder).values()) == {1} and len(trainings(folder)) == 12
+    assert table(folder) == table(undisturbed)
+
+
+def test_a_lease_of_a_process_that_is_gone_stands_in_nobodys_way(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    folder, config = tmp_path / "results", tiny(2)
+    planned = subprocess.run(
+        [sys.executable, "run_all.py", *ARGUMENTS, "--config", str(config), "--dry-run", "--json"],
+        capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    digest = json.loads(planned.stdout)["cells"][0]["digest"]
+    (folder / "leases").mkdir(parents=True)
+    from benchmark.leases import host
+
+    held = {"token": "x", "host": host(), "pid": 2**22 + 1, "process": "1", "beats": 3}
+    (folder / "leases" / f"{digest}.json").write_text(json.dumps(held))
+    started = time.perf_counter()
+    code, _ = finish(start(folder, config, "--jobs", "2"))
+    assert code == 0 and time.perf_counter() - started < 60
+
+
+def test_ctrl_c_keeps_what_has_ended_and_says_130(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    folder = tmp_path / "results"
+    process = start(folder, tiny(12), "--jobs", "2")
+    until(lambda: len(Store(folder).digests()) >= 2)
+    process.send_signal(signal.SIGINT)
+    code, out = finish(process)
+    assert code == 130 and out.splitlines()[-1].startswith("cells=12 done=")
+    assert list((folder / "leases").iterdir()) == []
+
+
+def test_a_cell_that_raises_is_a_result_and_the_others_go_on(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    config = tiny(2)
+    wrong = "variant: {by: model, values: {SAMformer: tensorflow, otherwise: nonsense},"
+    config.write_text(config.read_text().replace("variant: {value: tensorflow,", wrong))
+    folder = tmp_path / "results"
+    code, out = finish(start(folder, config, "--jobs", "2"))
+    assert code == 1 and out.splitlines()[-1] == "cells=12 done=6 refused=0 failed=6"
+    failed = [r for r in results(folder).values() if r.status == "failed"]
+    assert len(failed) == 6 and all("ValueError" in (r.reason or "") and r.traceback for r in failed)
+    again, out = finish(start(folder, config, "--jobs", "2"))
+    assert again == 1 and "to train" not in out, "a failure is kept until it is asked to be tried again"
+    again, out = finish(start(folder, config, "--jobs", "2", "--retry", "failed"))
+    assert again == 1 and "6 cells to train" in out

@@ -1,0 +1,147 @@
+"""Steps: accumulation equals the whole batch, SAM equals its definition, nothing leaks between the passes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from baselines.base import Forecaster
+from benchmark.data.windows import Batch
+from benchmark.recipe import Recipe
+from benchmark.training.step import Stepper
+
+BASE = {
+    "lookback": 4, "batch_size": 8, "accumulation": 1, "epochs": 1, "patience": None, "optimizer": "adam",
+    "learning_rate": 0.01, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "schedule": "constant",
+    "minimum_learning_rate": 0.0, "restart_period": 1, "clip_norm": None, "rho": None,
+    "selection": "best_validation", "evaluation_batch": None, "precision": "float32",
+}  # fmt: skip
+
+
+def recipe(**values: object) -> Recipe:
+    known = {k: v for k, v in BASE.items() if k in Recipe.model_fields}
+    return Recipe.model_validate({**known, **values})
+
+
+class Net(Forecaster):
+    """Small, with what can go wrong: dropout, and running statistics."""
+
+    def __init__(self, dropout: float = 0.0, norm: bool = False) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 6), nn.Linear(6, 2)
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.BatchNorm1d(6) if norm else None
+        self.masks: list[Tensor] = []
+
+    def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
+        hidden = torch.tanh(self.first(x.transpose(1, 2)))  # [B, C, 6]
+        if self.norm is not None:
+            hidden = self.norm(hidden.flatten(0, 1)).view_as(hidden)
+        dropped = self.dropout(hidden)
+        self.masks.append((dropped == 0).detach())
+        return self.second(dropped).transpose(1, 2)  # [B, 2, C]
+
+
+def net(seed: int = 0, **options: object) -> Net:
+    torch.manual_seed(seed)
+    return Net(**options).train()  # type: ignore[arg-type]
+
+
+def batches(*sizes: int) -> list[Batch]:
+    random = torch.Generator().manual_seed(5)
+    return [Batch(torch.randn(n, 4, 3, generator=random), torch.randn(n, 2, 3, generator=random), None) for n in sizes]
+
+
+def whole(parts: list[Batch]) -> list[Batch]:
+    return [Batch(torch.cat([p.x for p in parts]), torch.cat([p.y for p in parts]), None)]
+
+
+def weights(model: nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("rho", [None, 0.5])
+@pytest.mark.parametrize("sizes", [(8, 8, 8, 8), (8, 8, 3)])
+@pytest.mark.parametrize("clip", [None, 0.1])
+def test_micro_batches_equal_the_whole_batch(rho: float | None, sizes: tuple[int, ...], clip: float | None) -> None:
+    parts = batches(*sizes)
+    accumulated, at_once = net(), net()
+    one, other = (Stepper(m, recipe(rho=rho, clip_norm=clip)) for m in (accumulated, at_once))
+    for _ in range(3):
+        first, second = one.step(parts), other.step(whole(parts))
+        assert first.loss.item() == pytest.approx(second.loss.item(), rel=1e-5)
+        assert first.grad_norm.item() == pytest.approx(second.grad_norm.item(), rel=1e-4)
+    torch.testing.assert_close(weights(accumulated), weights(at_once), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "keras_adam"])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_rho_zero_is_the_base_optimizer_bit_for_bit(optimizer: str, dropout: float) -> None:
+    with_sam, without = net(dropout=dropout), net(dropout=dropout)
+    one, other = Stepper(with_sam, recipe(rho=0.0, optimizer=optimizer)), Stepper(without, recipe(optimizer=optimizer))
+    for step in range(4):
+        torch.manual_seed(step)
+        one.step(batches(5, 3))
+        torch.manual_seed(step)
+        other.step(batches(5, 3))
+    assert torch.equal(weights(with_sam), weights(without))
+
+
+def test_one_sam_step_against_a_hand_computation() -> None:
+    """f(w) = mean((w·x − y)²) with x = 1, y = 0: f = w², g = 2w = 2 at w = 1, so w̃ = 1 + rho and g̃ = 2(1 + rho)."""
+
+    class Scalar(Forecaster):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor(1.0))
+
+        def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
+            return self.w * x
+
+    model = Scalar()
+    stepper = Stepper(model, recipe(rho=0.25))
+    outcome = stepper.step([Batch(torch.ones(1, 1, 1), torch.zeros(1, 1, 1), None)])
+    assert outcome.loss.item() == pytest.approx(1.0)
+    assert outcome.grad_norm.item() == pytest.approx(2.0)
+    assert model.w.grad is not None
+    assert model.w.grad.item() == pytest.approx(2 * 1.25, rel=1e-6)
+    # Adam's first step is lr·g/(|g| + eps), whatever the gradient's size; it starts from w, not from w̃.
+    assert model.w.item() == pytest.approx(1.0 - 0.01, abs=1e-6)
+
+
+def test_both_passes_see_the_same_dropout_masks() -> None:
+    model = net(dropout=0.5)
+    Stepper(model, recipe(rho=0.5)).step(batches(4, 4, 2))
+    first, second = model.masks[:3], model.masks[3:]
+    assert len(second) == 3
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not torch.equal(first[0], first[1]), "micro-batches differ from each other"
+
+
+def test_the_next_step_draws_new_masks() -> None:
+    model = net(dropout=0.5)
+    stepper = Stepper(model, recipe(rho=0.5))
+    stepper.step(batches(4))
+    stepper.step(batches(4))
+    assert not torch.equal(model.masks[0], model.masks[2])
+
+
+def test_the_second_pass_moves_no_running_statistics() -> None:
+    with_sam, without = net(norm=True), net(norm=True)
+    Stepper(with_sam, recipe(rho=0.5)).step(batches(8))
+    Stepper(without, recipe()).step(batches(8))
+    assert with_sam.norm is not None and without.norm is not None
+    for mine, theirs in zip(with_sam.norm.buffers(), without.norm.buffers(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_clipping_acts_once_on_the_second_gradient() -> None:
+    model = net()
+    stepper = Stepper(model, recipe(rho=0.5, clip_norm=1e-3))
+    outcome = stepper.step(batches(8))
+    norm = math.sqrt(sum(float(p.grad.square().sum()) for p in model.parameters() if p.grad is not None))
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+    assert outcome.grad_norm.item() > 1e-2, "the norm that is reported is that before clipping"
