@@ -88,6 +88,7 @@ def _begin(uri: str, results_dir: Path, papers: list[str], commit: str | None) -
 def _end(target: Target, results_dir: Path, digests: list[str], interrupted: bool) -> None:
     if server.file_identity(target.uri) != target.file:
         raise server.Unusable("its database was removed or replaced meanwhile")
+    server.check_free(target.uri)
     client = server.connect(target.uri)
     rebuild = Rebuild(client, results_dir, target.experiments, dict(target.parents))
     store = Store(results_dir)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from benchmark.store import Result
 from benchmark.tracking import runs
-from benchmark.tracking.server import Unusable, connect, file_identity, this_process
+from benchmark.tracking.server import Unusable, connect, file_identity, load, this_process
 
 T = TypeVar("T")
 MOST_EPOCHS = 10_000
@@ -108,8 +108,9 @@ class Live:
         target, paper = self._target, str(self._begun.cell["paper"])
         if target.file is not None and file_identity(target.uri) != target.file:
             raise Unusable("its database is gone")  # and a worker must not be the one that creates it anew
-        client = connect(target.uri)
+        load()
         self._imported.set()
+        client = connect(target.uri)
         extra = {"process": this_process(), "results_dir": target.results_dir}
         experiment, parent = target.experiments[paper], target.parents[paper]
         run_id = self._insist(partial(runs.create, client, experiment, parent, self._begun, extra))

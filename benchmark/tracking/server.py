@@ -66,10 +66,10 @@ def this_process() -> str:
     return f"{host()} {os.getpid()} {process_start(os.getpid()) or '?'}"
 
 
-def connect(uri: str) -> MlflowClient:
-    """A client that prints nothing. A server has three seconds for an answer, unless the user's environment says otherwise.
+def load() -> type[MlflowClient]:
+    """Imports MLflow, which takes a second or more, and has it print nothing.
 
-    Raises what MLflow raises. The import takes a second or more.
+    A server has three seconds for an answer, unless the user's environment says otherwise.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -80,7 +80,12 @@ def connect(uri: str) -> MlflowClient:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return MlflowClient(uri)
+    return MlflowClient
+
+
+def connect(uri: str) -> MlflowClient:
+    """A client of MLflow. For a database this reads it, and creates what is missing. Raises what MLflow raises."""
+    return load()(uri)
 
 
 def bounded(work: Callable[[], T], seconds: float) -> T:
@@ -135,12 +140,12 @@ def prepare(uri: str, results_dir: Path, papers: Iterable[str], lock_seconds: fl
     Raises Unusable, and what MLflow raises.
     """
     with locked(uri, results_dir, "create", lock_seconds):
-        _check_free(uri)
+        check_free(uri)
         client = connect(uri)
         return {paper: _experiment(client, uri, results_dir, paper) for paper in papers}
 
 
-def _check_free(uri: str) -> None:
+def check_free(uri: str) -> None:
     """Raises for a SQLite file that is locked or no database: MLflow itself would try again for minutes."""
     import sqlite3
 
