@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from benchmark.data.registry import DataSet
 from benchmark.errors import DataError
 from benchmark.grid import PROFILES, Cell
 from benchmark.leases import Leases, process_start
-from benchmark.store import Result, Store
+from benchmark.store import Result, Status, Store
 
 if TYPE_CHECKING:
     from benchmark.training.loop import Epoch
@@ -61,7 +61,10 @@ class Unwatched:
 
 @dataclass(frozen=True)
 class Task:
-    """All that a worker needs to train one cell; plain values, so that it travels to any process or machine."""
+    """All that a worker needs to train one cell; plain values, so that it travels to any process or machine.
+
+    `replaces`: a Result that is there and has one of these statuses is made anew; any other stands.
+    """
 
     cell: Cell
     digest: str
@@ -71,7 +74,7 @@ class Task:
     data_sha256: str
     results_dir: Path
     device: str
-    force: bool
+    replaces: tuple[Status, ...]
     commit: str | None
     parent: tuple[int, str] | None
     watcher: Watcher | None = None
@@ -94,8 +97,6 @@ def run(task: Task) -> Result | Busy:
     Raises nothing but Orphaned, when the invocation that asked has ended: no Result is written then, since nothing
     went wrong with the cell. A Result that the disk does not take comes back as failed.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     store, leases = Store(task.results_dir), Leases(task.results_dir)
     _check_parent(task)
     try:
@@ -104,7 +105,7 @@ def run(task: Task) -> Result | Busy:
             return Busy(task.digest)
         with lease:
             earlier = store.read(task.digest)
-            if earlier is not None and earlier.status == "done" and not task.force:
+            if earlier is not None and earlier.status not in task.replaces:
                 return earlier
             begun = _blank(task)
             with closing(task.watcher.open(begun) if task.watcher else Unwatched()) as watch:
@@ -123,16 +124,45 @@ def killed(task: Task) -> Result:
 
 
 def run_in_worker(task: Task) -> Result | Busy:
-    """`run`, in a process of its own that ends when its parent has ended."""
+    """`run`, in a process of its own that ends when its parent has ended: at once where it is idle, else after the
+    epoch under way. (joblib's own workers would go on with what is queued, and then linger.)"""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     try:
-        return run(task)
+        with _idle_watch(task):
+            return run(task)
     except Orphaned:
         os._exit(1)
 
 
+def _orphaned(task: Task) -> bool:
+    return task.parent is not None and process_start(task.parent[0]) != task.parent[1]
+
+
 def _check_parent(task: Task) -> None:
-    if task.parent is not None and process_start(task.parent[0]) != task.parent[1]:
+    if _orphaned(task):
         raise Orphaned
+
+
+_at_work = threading.Lock()
+_watching = threading.Event()
+
+
+@contextmanager
+def _idle_watch(task: Task) -> Iterator[None]:
+    """Marks this worker as at work; while it is not, a thread (one a process) ends it when its parent is gone."""
+    if not _watching.is_set():
+        _watching.set()
+        threading.Thread(target=_watch, args=(task,), name="parent watch", daemon=True).start()
+    with _at_work:
+        yield
+
+
+def _watch(task: Task) -> None:
+    while True:
+        time.sleep(1.0)
+        if _orphaned(task) and _at_work.acquire(blocking=False):
+            os._exit(1)
 
 
 def _now() -> str:

@@ -82,8 +82,8 @@ def _collect(
 ) -> None:
     """Takes in Results that are there without having come back: written by a worker that died, or by others."""
     for digest, task in list(waiting.items()):
-        result = None if task.force else store.read(digest)
-        if result is not None and result.status == "done":
+        result = store.read(digest)
+        if result is not None and result.status not in task.replaces:
             del waiting[digest]
             suspects.pop(digest, None)
             ended(result)
@@ -116,7 +116,7 @@ def stop_workers(results_dir: Path) -> None:
     """Ends the workers at once and clears their leases."""
     from joblib.externals.loky import get_reusable_executor
 
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)  # as it is: another would be set up anew
     Leases(results_dir).sweep()
 
 

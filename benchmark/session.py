@@ -14,7 +14,7 @@ from benchmark.data.files import Checksums, data_dir, how_to_get, locate, synthe
 from benchmark.data.registry import DATASETS, GROUPS, DataSet
 from benchmark.errors import DataError, UsageError
 from benchmark.grid import Catalogue, Planned, Selection, by_digest, parse_protocol, plan
-from benchmark.store import Store
+from benchmark.store import STATUSES, Status, Store
 
 if TYPE_CHECKING:
     from benchmark.cell import Task
@@ -122,12 +122,14 @@ class Session:
 
     def _todo(self, cells: Sequence[Planned]) -> list[Planned]:
         unique = list(by_digest(cells).values())
+        wanted = (listing.TO_RUN, *self._replaces())
+        return [p for p, known in zip(unique, listing.statuses(unique, self.store), strict=True) if known in wanted]
+
+    def _replaces(self) -> tuple[Status, ...]:
+        """The statuses whose Results are made anew."""
         if self.request.force:
-            return unique
-        status = listing.statuses(unique, self.store)
-        retry = self.request.retry is not None
-        return [p for p, known in zip(unique, status, strict=True)
-                if known == listing.TO_RUN or (retry and known != "done")]  # fmt: skip
+            return STATUSES
+        return tuple(s for s in STATUSES if s != "done") if self.request.retry else ()
 
     def _run(self, cells: Sequence[Planned]) -> bool:
         """Trains what is left; says whether it was interrupted."""
@@ -164,6 +166,7 @@ class Session:
         from benchmark.cell import Task
 
         device, commit, parent = self._device(), runner.git_commit(), runner.own_process()
+        replaces = self._replaces()
         tasks = []
         for planned in todo:
             assert planned.digest is not None and planned.recipe is not None
@@ -171,7 +174,7 @@ class Session:
             sha256 = self.checksums[dataset.name]
             tasks.append(Task(
                 planned.cell, planned.digest, planned.recipe.plain(), dataset, locate(dataset, self.folder), sha256,
-                self.request.results_dir.resolve(), device, self.request.force, commit, parent,
+                self.request.results_dir.resolve(), device, replaces, commit, parent,
             ))  # fmt: skip
         return tasks
 

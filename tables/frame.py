@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from benchmark.config import Column, Paper
+from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DataSet
-from benchmark.grid import Catalogue, Planned, Selection, plan
+from benchmark.grid import PROFILES, Catalogue, Planned, Selection, plan, switches_of
 from benchmark.store import Result, Store
 from tables import published
+from tables.digits import known
 from tables.verdict import verdict
 
 CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metric", "mean", "std", "n", "ddof", "seeds",
@@ -21,7 +23,11 @@ CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metri
 
 @dataclass(frozen=True)
 class Row:
-    """One metric of one cell of a paper's table: ours over seeds, the printed number, the verdict."""
+    """One metric of one cell of a paper's table: ours over seeds, the printed number, the verdict.
+
+    What follows `missing` is not in the CSV: our number of each of `seeds`, the protocol's switches that change this
+    cell, whether its column is one of the main table's, and whether it stands there with the column's own SAM setting.
+    """
 
     paper: str
     dataset: str
@@ -42,41 +48,70 @@ class Row:
     verdict: str
     recipe_status: str
     missing: int
+    values: tuple[float, ...] = ()
+    switches: tuple[str, ...] = ()
+    main: bool = True
+    own_sam: bool = True
 
 
 @dataclass
 class Index:
-    """What the store holds, read once: the done Results by digest, and which seeds, protocols and files occur."""
+    """What the store holds, read once: the numbers of what is done by digest, and which seeds, protocols, files occur.
 
-    done: dict[str, Result] = field(default_factory=dict)
+    Of a Result only its four metrics are kept: 20,000 of them with their histories would fill the memory.
+    """
+
+    done: dict[str, dict[str, float]] = field(default_factory=dict)
     kinds: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
-    seeds: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    files: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    seeds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
+    files: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
     @staticmethod
     def of(results: Iterable[Result]) -> Index:
-        """The index of some Results."""
+        """The index of some Results; one whose cell is not said in full is passed over."""
         index = Index()
         for result in results:
             cell = result.cell
+            if not isinstance(cell, dict) or not {"paper", "protocol", "profile", "dataset", "seed"} <= cell.keys():
+                continue
             index.kinds[cell["paper"]].add((cell["protocol"], cell["profile"]))
-            index.seeds[cell["paper"]].add(cell["seed"])
-            files = index.files[cell["dataset"]]
-            if result.data_sha256 and result.data_sha256 not in files:
-                files.append(result.data_sha256)
+            index.seeds[cell["paper"], cell["profile"]].add(cell["seed"])
+            if result.data_sha256:
+                files = index.files[cell["dataset"]]
+                files[result.data_sha256] = max(files.get(result.data_sha256, ""), result.ended)
             if result.status == "done":
-                index.done[result.digest] = result
+                index.done[result.digest] = {k: v for k, v in result.metrics.items() if known(v)}
         return index
 
-    def checksum(self, dataset: DataSet) -> str | None:
-        """The file that a table is about: the one that the registry knows, else the only one that Results are of.
+    def kinds_of(self, paper: Paper) -> list[tuple[str, str]]:
+        """The protocols and profiles of a paper's Results; switches that the paper does not have are left out."""
+        kinds = set()
+        for protocol, profile in self.kinds[paper.name]:
+            if profile in PROFILES:
+                own = switches_of(paper, protocol)
+                name = "released" if protocol == "released" and own else "+".join(["paper", *own])
+                kinds.add((name, profile))
+        return sorted(kinds)
 
-        Raises ValueError where Results of several unknown files would have to be mixed.
+    def checksum(self, dataset: DataSet) -> str | None:
+        """The file that a table is about: Results of two files are never mixed.
+
+        It is the file that the registry knows, else the only one, else the one that was used last.
         """
-        found = sorted(self.files.get(dataset.name, ()))
-        if dataset.sha256 or len(found) <= 1:
-            return dataset.sha256 or (found[0] if found else None)
-        raise ValueError(f"{dataset.name}: the store holds Results of {len(found)} different files; keep those of one")
+        if dataset.file is None:
+            return synthetic_sha256(dataset)
+        files = self.files.get(dataset.name, {})
+        return dataset.sha256 or max(files, key=lambda sha256: (files[sha256], sha256), default=None)
+
+    def notes(self, paper: Paper, catalogue: Catalogue) -> list[str]:
+        """One sentence for each data set of which Results of other files are left out of the table."""
+        notes = []
+        for name in paper.datasets:
+            used = self.checksum(catalogue.datasets[name])
+            others = sorted(set(self.files.get(name, ())) - {used})
+            if used and others:
+                notes.append(f"{name}: the file {used[:12]} (SHA-256); Results of {len(others)} other are left out.")
+        return notes
 
 
 def index(store: Store) -> Index:
@@ -95,41 +130,53 @@ def rows(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profil
     for (_, _, model, sam), cells in groups.items():
         column = paper.columns[model]
         results = [(c.cell.seed, found.done[c.digest]) for c in cells if c.digest in found.done]
-        if sam != column.sam:
-            results = [] if all(r.digest in own for _, r in results) else results  # they stand in another column
+        if sam != column.sam and all(c.digest in own for c in cells):
+            results = []  # the same training stands in another column
         if results or (column.main and sam == column.sam):
             table += [_row(paper, column, cells, results, metric) for metric in ("mse", "mae")]
     return table
 
 
 def _planned(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profile: str) -> Iterator[Planned]:
-    seeds = set(paper.default_seeds()[:1] if profile == "quick" else paper.default_seeds()) | found.seeds[paper.name]
+    seeds = sorted(set(_wanted(paper, profile)) | found.seeds[paper.name, profile])
     alone = Catalogue({paper.name: paper}, catalogue.datasets, catalogue.groups)
-    selection = Selection(papers=(paper.name,), models=("all",), sam="both", seeds=tuple(sorted(seeds)),
-                          protocol=protocol, profile=profile)  # fmt: skip
-    yield from plan(alone, selection, found.checksum)
+    # A plan in profile quick takes the first seed of those it is given.
+    for batch in [(seed,) for seed in seeds] if profile == "quick" else [tuple(seeds)]:
+        selection = Selection(papers=(paper.name,), models=("all",), sam="both", seeds=batch, protocol=protocol,
+                              profile=profile)  # fmt: skip
+        yield from plan(alone, selection, found.checksum)
 
 
-def _row(paper: Paper, column: Column, cells: list[Planned], results: list[tuple[int, Result]], metric: str) -> Row:
+def _wanted(paper: Paper, profile: str) -> tuple[int, ...]:
+    """The seeds that a whole table has."""
+    return paper.default_seeds()[:1] if profile == "quick" else paper.default_seeds()
+
+
+def _row(paper: Paper, column: Column, cells: list[Planned], results: list[Seeded], metric: str) -> Row:
     cell, recipe = cells[0].cell, cells[0].recipe
-    values = [r.metrics[f"test_{metric}"] for _, r in results]
-    mean = statistics.fmean(values) if values else None
-    std = statistics.stdev(values) if len(values) > 1 else None
+    values = {seed: metrics[f"test_{metric}"] for seed, metrics in results if f"test_{metric}" in metrics}
+    mean = statistics.fmean(values.values()) if values else None
+    std = statistics.stdev(values.values()) if len(values) > 1 else None
+    own_sam = cell.sam == column.sam
     number = None
-    if paper.printed is not None and cell.sam == column.sam:
+    if paper.printed is not None and own_sam:
         key = (cell.dataset, str(cell.horizon), column.printed_as or column.name, metric)
         number = published.load(paper.printed).get(key)
     words, deviation = "", None
     if number is not None:
         comparable = str(cell.lookback) == number.lookback and not number.quoted and cell.profile == "paper"
         words = verdict(mean, std, len(values), number.value, comparable)
-        deviation = None if mean is None else 100 * (mean - number.value) / number.value
-    wanted = set(paper.default_seeds()[:1] if cell.profile == "quick" else paper.default_seeds())
-    have = tuple(seed for seed, _ in results)
+        deviation = None if mean is None or not number.value else 100 * (mean - number.value) / number.value
     return Row(
         paper=paper.name, dataset=cell.dataset, lookback=cell.lookback, horizon=cell.horizon, model=column.name,
-        sam=cell.sam, metric=metric, mean=mean, std=std, n=len(values), ddof=1, seeds=have,
+        sam=cell.sam, metric=metric, mean=mean, std=std, n=len(values), ddof=1, seeds=tuple(values),
         published=number.value if number else None, published_status=number.status if number else "",
         published_lookback=number.lookback if number else "", deviation_pct=deviation, verdict=words,
-        recipe_status=recipe.weakest() if recipe else "", missing=len(wanted - set(have)),
+        recipe_status=recipe.weakest() if recipe else "",
+        missing=len(set(_wanted(paper, cell.profile)) - values.keys()), values=tuple(values.values()),
+        switches=recipe.switches if recipe else (), main=column.main, own_sam=own_sam,
     )  # fmt: skip
+
+
+Seeded = tuple[int, dict[str, float]]
+"""A seed and the metrics of its Result."""

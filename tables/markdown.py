@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
 from benchmark.config import Paper
+from tables.digits import DIGITS, fixed, known
 from tables.frame import Row
 from tables.verdict import RULE
 
+HOLE = "–"
 MARKS = {"sum-checked": "†", "unverified": "‡"}
 LEGEND = {
     "†": "† printed number not seen itself, but its column reproduces the paper's published totals (sum-checked).",
@@ -19,27 +22,27 @@ LEGEND = {
 
 
 def escape(text: str) -> str:
-    """Text that stands in a Markdown table as it is."""
-    for character in "\\|<>*_`[]":
-        text = text.replace(character, "\\" + character if character not in "<>" else f"&{'lg'[character == '>']}t;")
-    return " ".join(text.split())
+    """Text that stands in a Markdown table as it is: no markup, no HTML, no formula, no second line."""
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
+    text = re.sub(r"([\\|*_`\[\]~$])", r"\\\1", text)
+    return " ".join(text.replace("<", "&lt;").replace(">", "&gt;").split())
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A number with fixed digits, minus as a sign, never −0.000; a dash for a hole."""
-    if value is None:
-        return "–"
-    text = f"{value:.{digits}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", "−")
+def number(value: float | None, digits: int = DIGITS) -> str:
+    """A number with fixed digits, minus as a sign; a dash for a hole."""
+    return (fixed(value, digits) or HOLE).replace("-", "−")
 
 
 def spread(row: Row) -> str:
     """Our mean ± sample standard deviation, with n."""
-    if row.mean is None:
-        return "–"
-    return number(row.mean) + (f" ± {number(row.std)}" if row.std is not None else "") + f" ({row.n})"
+    if not known(row.mean):
+        return HOLE
+    return number(row.mean) + (f" ± {number(row.std)}" if known(row.std) else "") + f" ({row.n})"
+
+
+def printed(row: Row) -> str:
+    """The printed number with its mark."""
+    return HOLE if row.published is None else number(row.published) + MARKS.get(row.published_status, "")
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -49,13 +52,13 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         if row.metric != "mse":
             continue
-        printed = "–" if row.published is None else number(row.published) + MARKS.get(row.published_status, "")
         lookback = row.published_lookback if row.published is not None else ""
+        mark = " §" if known(row.mean) and row.recipe_status != "verified" else ""
         other = mae[row.dataset, row.horizon, row.model, row.sam]
         lines.append([
-            escape(row.dataset), str(row.lookback), str(row.horizon), escape(row.model), "on" if row.sam else "off",
-            spread(row) + ("" if row.recipe_status == "verified" or row.mean is None else " §"), printed, escape(lookback),
-            "–" if row.deviation_pct is None else f"{number(row.deviation_pct, 1)} %", row.verdict or "no printed number",
+            escape(row.dataset), str(row.lookback or HOLE), str(row.horizon), escape(row.model), "on" if row.sam else "off",
+            spread(row) + mark, printed(row), escape(lookback),
+            HOLE if row.deviation_pct is None else f"{number(row.deviation_pct, 1)} %", row.verdict or "no printed number",
             spread(other),
         ])  # fmt: skip
     headers = ["data set", "L", "H", "model", "SAM", "MSE, ours (n)", "printed", "its L", "deviation", "verdict",
@@ -64,8 +67,8 @@ def table(rows: Sequence[Row]) -> str:
     return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align))
 
 
-def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str) -> str:
-    """A paper's table with its caption, the rule of its verdicts and what was not run."""
+def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, notes: Sequence[str] = ()) -> str:
+    """A paper's table with its caption, the rule of its verdicts, `notes` and what was not run."""
     run = [d for d in paper.datasets if any(r.dataset == d and r.n for r in rows)]
     shown = [r for r in rows if r.dataset in run]
     parts = [f"# {paper.name}: {escape(paper.title)}"]
@@ -89,6 +92,7 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str) -> 
     legend = [line for mark, line in LEGEND.items() if mark in text]
     if legend:
         parts.append("\\\n".join(legend))
+    parts += [escape(note) for note in notes]
     missing = [d for d in paper.datasets if d not in run]
     if missing:
         parts.append(f"Not run: {', '.join(escape(d) for d in missing)}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,7 @@ from benchmark.errors import UsageError
 
 @dataclass(frozen=True)
 class PrintedNumber:
-    """One printed number; `lookback` as the file states it (steps, words, or empty), `digits` after the point."""
+    """One printed number; `lookback` as the file states it: steps, words, or empty."""
 
     value: float
     std: float | None
@@ -49,10 +50,15 @@ def _read(path: Path, table: str, metrics: tuple[str, ...]) -> dict[Key, Printed
                 key = (row["dataset"], row["horizon"], row["model"], row["metric"])
                 if key in numbers:
                     raise UsageError(f"{path.name}: two numbers for {' '.join(key)} in {table}; keep one")
-                std = float(row["std"]) if row["std"] else None
-                numbers[key] = PrintedNumber(
-                    float(row["value"]), std, row["lookback"], row["status"], row["provenance"]
-                )
-    except (OSError, KeyError, ValueError) as error:
+                std = _number(row["std"]) if row["std"] else None
+                numbers[key] = PrintedNumber(_number(row["value"]), std, row["lookback"], row["status"], row["provenance"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path}: not a file of printed numbers ({error})") from None
     return numbers
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"'{text}' is no number")
+    return value

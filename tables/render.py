@@ -4,42 +4,67 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmark.config import Paper
 from benchmark.grid import Catalogue
 from benchmark.store import Store, write_atomically
-from tables import markdown
+from tables import figure, latex, markdown, protocols
+from tables.digits import fixed
 from tables.frame import CSV_COLUMNS, Row, index, rows
+
+Frames = dict[tuple[str, str], list[Row]]
+"""A paper's rows by protocol and profile."""
 
 
 def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
-    """Writes ``tables/<paper>.{md,csv}`` for every paper that has Results; returns what was written.
+    """Writes the tables of every paper that has Results, and ``protocols.md``; returns what was written.
 
-    A table is of one protocol and one profile. ``<paper>`` alone is protocol paper in profile paper; where a protocol has
-    Results of profile quick only, its table is of those and says so. Other protocols, and quick beside paper, stand in
-    files of their own: ``<paper>.<protocol>.quick``.
+    ``tables/<paper>.{md,csv,tex,png,svg}`` are of one protocol and one profile. ``<paper>`` alone is protocol paper in
+    profile paper; where a protocol has Results of profile quick only, its tables are of those and say so. Other
+    protocols, and quick beside paper, stand in files of their own: ``<paper>.<protocol>.quick``.
     """
     found = index(Store(results_dir))
     written = []
+    frames: list[tuple[Paper, Frames]] = []
     for paper in catalogue.papers.values():
-        kinds = found.kinds[paper.name]
-        for protocol, profile in sorted(kinds):
-            name = [paper.name]
-            if protocol != "paper":
-                name.append(protocol)
-            if profile != "paper" and (protocol, "paper") in kinds:
-                name.append(profile)
-            table = rows(catalogue, paper, found, protocol, profile)
-            base = results_dir / "tables" / ".".join(name)
-            for suffix, text in (
-                ("md", markdown.document(paper, table, protocol, profile)),
-                ("csv", long_csv(table)),
-            ):
+        kinds = found.kinds_of(paper)
+        of_paper = {kind: rows(catalogue, paper, found, *kind) for kind in kinds}
+        notes = found.notes(paper, catalogue)
+        for kind, table in of_paper.items():
+            base = results_dir / "tables" / _name(paper, *kind, kinds)
+            for suffix, content in _files(paper, table, *kind, notes):
                 path = base.with_name(f"{base.name}.{suffix}")
-                write_atomically(path, text)
+                write_atomically(path, content)
                 written.append(path)
+        frames.append((paper, of_paper))
+    if written:
+        path = results_dir / "tables" / "protocols.md"
+        write_atomically(path, protocols.document(frames))
+        written.append(path)
     return written
+
+
+def _name(paper: Paper, protocol: str, profile: str, kinds: Sequence[tuple[str, str]]) -> str:
+    name = [paper.name]
+    if protocol != "paper":
+        name.append(protocol)
+    if profile != "paper" and (protocol, "paper") in kinds:
+        name.append(profile)
+    return ".".join(name)
+
+
+def _files(
+    paper: Paper, table: list[Row], protocol: str, profile: str, notes: Sequence[str]
+) -> Iterator[tuple[str, str | bytes]]:
+    """The suffix and content of each file of one table."""
+    yield "md", markdown.document(paper, table, protocol, profile, notes)
+    yield "csv", long_csv(table)
+    yield "tex", latex.document(paper, table, protocol, profile)
+    smoke = "" if profile == "paper" else f", profile {profile} (a smoke run)"
+    title = f"{paper.name}, protocol {protocol}{smoke}: mean ± standard deviation over seeds"
+    yield from figure.pictures(paper, table, title).items()
 
 
 def long_csv(table: Sequence[Row]) -> str:
@@ -53,13 +78,14 @@ def long_csv(table: Sequence[Row]) -> str:
 
 
 def _cell(value: object) -> str:
+    """A field; a text that a spreadsheet would take for a formula gets an apostrophe, a number never does."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
-        return f"{value:.6f}"
+        return fixed(value, 6) or ""
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     text = str(value)
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

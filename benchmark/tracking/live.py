@@ -62,7 +62,10 @@ class Live:
         self._imported = threading.Event()
         self._thread = threading.Thread(target=self._talk, name="mlflow", daemon=True)
         if not self._given_up:
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:  # the system has no thread left
+                self._given_up = True
 
     def epoch(self, epoch: Mapping[str, float]) -> None:
         """An epoch has ended: train_loss, val_mse, lr, grad_norm."""

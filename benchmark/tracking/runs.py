@@ -91,8 +91,8 @@ def milliseconds(moment: str) -> int | None:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value[:_MOST_TEXT]
+    if value is None or isinstance(value, str):
+        return (value or "none")[:_MOST_TEXT]
     return json.dumps(value, ensure_ascii=False)[:_MOST_TEXT]  # a tuple reads like the list that the store makes of it
 
 

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from benchmark.store import Result, Store
+from tables.frame import CSV_COLUMNS, Index, Row, index, rows
+from tables.render import long_csv
+
+CSV = """\
+paper,dataset,lookback,horizon,model,sam,metric,mean,std,n,ddof,seeds,published,published_status,published_lookback,deviation_pct,verdict,recipe_status,missing
+made,toy,16,4,With_SAM,on,mse,0.380000,0.001000,3,1,0 1 2,0.380000,verified,16,0.000000,reproduced,verified,0
+made,toy,16,4,With_SAM,on,mae,0.480000,0.001000,3,1,0 1 2,,,,,,verified,0
+made,toy,16,4,Plain,off,mse,0.450000,0.000000,3,1,0 1 2,0.500000,unverified,16,-10.000000,better,unverified,0
+made,toy,16,4,Plain,off,mae,0.550000,0.000000,3,1,0 1 2,,,,,,unverified,0
+made,toy,16,4,Wider,on,mse,0.370000,,1,1,0,,,,,,ours,2
+made,toy,16,4,Wider,on,mae,0.470000,,1,1,0,,,,,,ours,2
+made,toy,16,8,With_SAM,on,mse,0.415000,0.007071,2,1,0 1,0.400000,sum-checked,16,3.750000,too few seeds,verified,1
+made,toy,16,8,With_SAM,on,mae,0.515000,0.007071,2,1,0 1,,,,,,verified,1
+made,toy,16,8,Plain,off,mse,0.415000,0.000050,3,1,0 1 2,0.600000,verified,96,-30.833333,not comparable,unverified,0
+made,toy,16,8,Plain,off,mae,0.515000,0.000050,3,1,0 1 2,,,,,,unverified,0
+made,a_b & 50%#<1,16,4,With_SAM,on,mse,-0.000100,,1,1,0,0.100000,verified,16,-100.100000,too few seeds,verified,2
+made,a_b & 50%#<1,16,4,With_SAM,on,mae,0.099900,,1,1,0,,,,,,verified,2
+made,a_b & 50%#<1,16,4,Plain,off,mse,,,0,1,,0.200000,verified,16,,missing,unverified,3
+made,a_b & 50%#<1,16,4,Plain,off,mae,,,0,1,,,,,,,unverified,3
+made,a_b & 50%#<1,16,8,With_SAM,on,mse,,,0,1,,,,,,,verified,3
+made,a_b & 50%#<1,16,8,With_SAM,on,mae,,,0,1,,,,,,,verified,3
+made,a_b & 50%#<1,16,8,Plain,off,mse,,,0,1,,,,,,,unverified,3
+made,a_b & 50%#<1,16,8,Plain,off,mae,,,0,1,,,,,,,unverified,3
+"""
+
+
+def frame(made: Any, protocol: str = "paper", profile: str = "paper") -> list[Row]:
+    return rows(made.catalogue, made.paper, index(Store(made.results)), protocol, profile)
+
+
+def test_whole_csv(made: Any) -> None:
+    made.fill()
+    assert long_csv(frame(made)) == CSV
+    assert CSV.splitlines()[0] == ",".join(CSV_COLUMNS)
+
+
+def test_csv_text_is_never_a_formula_and_numbers_stay_numbers(row: Any) -> None:
+    for start in "=+-@":
+        line = long_csv([row(model=f"{start}1+1", mean=-0.5, published=0.5)]).splitlines()[1]
+        assert f",'{start}1+1," in line and ",-0.500000," in line and ",-200.000000," in line
+    assert ",-0.000000," not in long_csv([row(mean=-0.0, published=0.5)])
+    assert long_csv([row(mean=float("nan"))]).count("nan") == 0
+
+
+def test_the_same_training_stands_in_one_column(made: Any) -> None:
+    made.add("toy", 4, "With_SAM", 0.3, sam="off")  # is Plain, by its digest
+    found = [(r.model, r.sam, r.mean) for r in frame(made) if r.metric == "mse" and r.horizon == 4 and r.n]
+    assert found == [("Plain", False, 0.3)]
+
+
+def test_a_metric_that_is_no_number_is_a_hole(made: Any) -> None:
+    made.add("toy", 4, "With_SAM", 0.3, 0.5)
+    digest = sorted(Store(made.results).digests())[0]
+    path = Store(made.results).path(digest)
+    raw = json.loads(path.read_text())
+    path.write_text(json.dumps(raw | {"metrics": {"test_mse": None, "test_mae": 0.6}}, indent=1))
+    mse, mae = frame(made)[:2]
+    assert (mse.n, mae.n, mse.std, mse.missing) == (1, 2, None, 2)
+
+
+def test_quick_shows_every_seed_that_was_run(made: Any) -> None:
+    made.add("toy", 4, "With_SAM", 0.3, profile="quick", seeds=(7,))
+    first = frame(made, profile="quick")[0]
+    assert (first.seeds, first.n, first.verdict, first.missing) == ((7,), 1, "not comparable", 1)
+
+
+def test_a_switch_that_the_paper_lacks_makes_no_table_of_its_own(made: Any) -> None:
+    cell = {"paper": "made", "protocol": "paper+gone+other_rho", "profile": "paper", "dataset": "toy", "seed": 0}
+    result = Result("k", "0" * 64, "failed", cell)
+    found = Index.of([result, replace(result, cell={**cell, "protocol": "paper+gone"}),
+                      replace(result, cell={**cell, "profile": "gone"}), replace(result, cell={})])  # fmt: skip
+    assert found.kinds_of(made.paper) == [("paper", "paper"), ("paper+other_rho", "paper")]
+
+
+def test_results_of_two_files_are_not_mixed(made: Any) -> None:
+    dataset = replace(made.catalogue.datasets["toy"], file="toy.csv")
+    cell = {"paper": "made", "protocol": "paper", "profile": "paper", "dataset": "toy", "seed": 0}
+    old = Result("k", "0" * 64, "done", cell, data_sha256="f" * 64, ended="2026-01-01T00:00:00+00:00")
+    new = Result("k", "1" * 64, "done", cell, data_sha256="a" * 64, ended="2026-01-02T00:00:00+00:00")
+    found = Index.of([old, new])
+    assert found.checksum(dataset) == "a" * 64
+    assert found.checksum(replace(dataset, sha256="b" * 64)) == "b" * 64
+    datasets = {**made.catalogue.datasets, "toy": dataset}
+    notes = found.notes(made.paper, replace(made.catalogue, datasets=datasets))
+    assert notes == ["toy: the file aaaaaaaaaaaa (SHA-256); Results of 1 other are left out."]
+    assert Index().checksum(dataset) is None

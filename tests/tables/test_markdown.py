@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from benchmark.store import Store
+from tables import markdown
+from tables.frame import index, rows
+
+TABLE = """\
+| data set         |   L |   H | model     | SAM   |       MSE, ours (n) |   printed |   its L |   deviation | verdict           |     MAE, ours (n) |
+|:-----------------|----:|----:|:----------|:------|--------------------:|----------:|--------:|------------:|:------------------|------------------:|
+| toy              |  16 |   4 | With\\_SAM | on    |   0.380 ± 0.001 (3) |     0.380 |      16 |       0.0 % | reproduced        | 0.480 ± 0.001 (3) |
+| toy              |  16 |   4 | Plain     | off   | 0.450 ± 0.000 (3) § |    0.500‡ |      16 |     −10.0 % | better            | 0.550 ± 0.000 (3) |
+| toy              |  16 |   4 | Wider     | on    |         0.370 (1) § |         – |         |           – | no printed number |         0.470 (1) |
+| toy              |  16 |   8 | With\\_SAM | on    |   0.415 ± 0.007 (2) |    0.400† |      16 |       3.7 % | too few seeds     | 0.515 ± 0.007 (2) |
+| toy              |  16 |   8 | Plain     | off   | 0.415 ± 0.000 (3) § |     0.600 |      96 |     −30.8 % | not comparable    | 0.515 ± 0.000 (3) |
+| a\\_b & 50%#&lt;1 |  16 |   4 | With\\_SAM | on    |           0.000 (1) |     0.100 |      16 |    −100.1 % | too few seeds     |         0.100 (1) |
+| a\\_b & 50%#&lt;1 |  16 |   4 | Plain     | off   |                   – |     0.200 |      16 |           – | missing           |                 – |
+| a\\_b & 50%#&lt;1 |  16 |   8 | With\\_SAM | on    |                   – |         – |         |           – | no printed number |                 – |
+| a\\_b & 50%#&lt;1 |  16 |   8 | Plain     | off   |                   – |         – |         |           – | no printed number |                 – |"""  # noqa: E501
+
+
+def test_whole_table(made: Any) -> None:
+    made.fill()
+    table = rows(made.catalogue, made.paper, index(Store(made.results)), "paper", "paper")
+    text = markdown.document(made.paper, table, "paper", "paper")
+    assert TABLE in text
+    assert text.startswith("# made: Made up: 50 % of A\\_B & C &lt; D #1\n")
+    assert "Of 6 printed numbers here: 1 better, 1 missing, 1 not comparable, 1 reproduced, 2 too few seeds." in text
+    assert all(line in text for line in markdown.LEGEND.values())
+    assert "nan" not in text and "-0.000" not in text and "Not run" not in text
+
+
+def test_a_set_without_results_is_named_and_not_shown(made: Any) -> None:
+    made.add("toy", 4, "With_SAM", 0.4)
+    table = rows(made.catalogue, made.paper, index(Store(made.results)), "paper", "paper")
+    text = markdown.document(made.paper, table, "paper", "paper", ["a note with_marks"])
+    assert text.endswith("a note with\\_marks\n\nNot run: a\\_b & 50%#&lt;1.\n")
+    assert "| a\\_b" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a|b", "a\\|b"), ("_x_ *y* `z` [l](u)", "\\_x\\_ \\*y\\* \\`z\\` \\[l\\](u)"),
+        ("<b>&lt; R&D", "&lt;b&gt;&amp;lt; R&D"),
+        ("two\nlines", "two lines"), ("\\", "\\\\"), ("$x$ ~~y~~", "\\$x\\$ \\~\\~y\\~\\~"),
+    ],
+)  # fmt: skip
+def test_escape(text: str, escaped: str) -> None:
+    assert markdown.escape(text) == escaped
+
+
+def test_no_hole_is_a_number(row: Any) -> None:
+    assert markdown.spread(row(mean=None)) == "–"
+    assert markdown.spread(row(mean=math.nan)) == "–"
+    assert markdown.spread(row(mean=0.38, n=1)) == "0.380 (1)"
+    assert markdown.number(-0.0) == "0.000"

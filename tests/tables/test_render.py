@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tables.__main__ import main
+from tables.render import render
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_what_is_written_and_twice_the_same(made: Any) -> None:
+    made.fill()
+    written = render(made.catalogue, made.results)
+    kinds = ("md", "csv", "tex", "png", "svg")
+    assert [p.name for p in written] == [
+        *(f"made.{kind}" for kind in kinds), *(f"made.paper+other_rho.{kind}" for kind in kinds),
+        *(f"made.released.{kind}" for kind in kinds), "protocols.md",
+    ]  # fmt: skip
+    first = {p: p.read_bytes() for p in written}
+    assert {p: p.read_bytes() for p in render(made.catalogue, made.results)} == first
+    assert sorted((made.results / "tables").iterdir()) == sorted(written), "no temporary file is left"
+
+
+def test_quick_beside_paper_stands_in_files_of_its_own(made: Any) -> None:
+    made.add("toy", 4, "With_SAM", 0.4, profile="quick")
+    assert "made.md" in [p.name for p in render(made.catalogue, made.results)]
+    made.add("toy", 4, "With_SAM", 0.4)
+    assert {"made.md", "made.quick.md"} <= {p.name for p in render(made.catalogue, made.results)}
+
+
+def test_an_empty_store_makes_no_table(made: Any) -> None:
+    assert render(made.catalogue, made.results) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render')"),
+        (["render", "--results", "x"], "unknown option '--results'; did you mean '--results-dir'?"),
+        (["render", "--results-dir", "no-such-folder"],
+         "--results-dir: no Results below no-such-folder; train some with run_all.py first"),
+        (["render", "--config", "no-such.yaml"], "no-such.yaml"),
+    ],
+)  # fmt: skip
+def test_usage_errors_are_one_line_and_2(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = main(arguments)
+    except SystemExit as end:
+        status = int(str(end.code))
+    out = capsys.readouterr()
+    assert status == 2 and out.out == ""
+    assert out.err.count("\n") == 1 and message in out.err and out.err.startswith("python -m tables: ")
+
+
+def test_a_store_without_results_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "cells").mkdir()
+    assert main(["render", "--results-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"no Result of any known paper in {tmp_path}\n"
+
+
+def test_rendering_needs_no_torch(made: Any) -> None:
+    made.fill()
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.modules['mlflow'] = None\n"
+        "from tables.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    config = made.results.parent / "made.yaml"
+    config.write_text(config.read_text().replace("datasets: [toy, 'a_b & 50%#<1']", "datasets: [toy]").replace(
+        "printed: {file: made.csv, table: Table 1, metrics: [mse]}\n", ""))  # fmt: skip
+    command = [sys.executable, "-c", code, "render", "--results-dir", str(made.results), "--config", str(config)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+    assert f"written: {made.results / 'tables' / 'made.tex'}" in done.stdout
