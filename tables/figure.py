@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,8 @@ def _draw(rows: Sequence[Row], datasets: Sequence[str], title: str) -> Figure:
             axis.set_ylabel("test MSE")
         if place >= len(datasets) - across:
             axis.set_xlabel("horizon (steps)")
-    figure.suptitle(_plain(title), x=0.01, ha="left", fontsize=9)
+    characters = int(figure.get_figwidth() / 0.07)  # of nine points, in inches
+    figure.suptitle(textwrap.fill(_plain(title), characters), x=0.01, ha="left", fontsize=9)
     _legend(figure, series, any(r.published is not None for r in rows))
     return figure
 

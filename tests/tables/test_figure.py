@@ -7,6 +7,8 @@ import matplotlib
 
 from tables import figure
 
+pytest_plugins = ("tests.tables.made_up",)
+
 
 def shown(row: Any) -> list[Any]:
     return [

@@ -8,6 +8,8 @@ from benchmark.store import Result, Store
 from tables.frame import CSV_COLUMNS, Index, Row, index, rows
 from tables.render import long_csv
 
+pytest_plugins = ("tests.tables.made_up",)
+
 CSV = """\
 paper,dataset,lookback,horizon,model,sam,metric,mean,std,n,ddof,seeds,published,published_status,published_lookback,deviation_pct,verdict,recipe_status,missing
 made,toy,16,4,With_SAM,on,mse,0.380000,0.001000,3,1,0 1 2,0.380000,verified,16,0.000000,reproduced,verified,0

@@ -13,6 +13,8 @@ from benchmark.store import Store
 from tables import latex
 from tables.frame import index, rows
 
+pytest_plugins = ("tests.tables.made_up",)
+
 WHOLE = r"""% needs: \usepackage{booktabs,graphicx,rotating}
 
 \begin{table}

@@ -9,6 +9,8 @@ from benchmark.store import Store
 from tables import markdown
 from tables.frame import index, rows
 
+pytest_plugins = ("tests.tables.made_up",)
+
 TABLE = """\
 | data set         |   L |   H | model     | SAM   |       MSE, ours (n) |   printed |   its L |   deviation | verdict           |     MAE, ours (n) |
 |:-----------------|----:|----:|:----------|:------|--------------------:|----------:|--------:|------------:|:------------------|------------------:|

@@ -4,6 +4,8 @@ from typing import Any
 
 from tables.render import render
 
+pytest_plugins = ("tests.tables.made_up",)
+
 WHOLE = """\
 # Protocols side by side
 

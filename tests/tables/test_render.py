@@ -11,6 +11,8 @@ import pytest
 from tables.__main__ import main
 from tables.render import render
 
+pytest_plugins = ("tests.tables.made_up",)
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -1,4 +1,7 @@
-"""A made-up paper with names that every format has to escape, a store of made-up Results, and single rows."""
+"""Fixtures: a made-up paper with names that every format has to escape, a store of its Results, and single rows.
+
+No conftest.py, since the tests' own is imported by that name.
+"""
 
 from __future__ import annotations
 
