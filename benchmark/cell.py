@@ -14,49 +14,17 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from benchmark.data.registry import DataSet
 from benchmark.errors import DataError
 from benchmark.grid import PROFILES, Cell
 from benchmark.leases import Leases, process_start
 from benchmark.store import Result, Status, Store
+from benchmark.watch import Unwatched, Watch, Watcher
 
 if TYPE_CHECKING:
     from benchmark.training.loop import Epoch
-
-
-class Watch(Protocol):
-    """One who looks on while a cell trains. None of the three raises or takes noticeable time."""
-
-    def epoch(self, epoch: Mapping[str, float]) -> None:
-        """An epoch has ended."""
-
-    def ended(self, result: Result) -> None:
-        """The cell has ended, and its Result is in the store."""
-
-    def close(self) -> None:
-        """Nothing more will come, whether the cell has ended or not."""
-
-
-class Watcher(Protocol):
-    """Whence a cell's `Watch` comes; travels with the task."""
-
-    def open(self, begun: Result) -> Watch:
-        """Begins; `begun` is the Result as far as it is known before training."""
-
-
-class Unwatched:
-    """Nobody looks on."""
-
-    def epoch(self, epoch: Mapping[str, float]) -> None:
-        """Says nothing."""
-
-    def ended(self, result: Result) -> None:
-        """Says nothing."""
-
-    def close(self) -> None:
-        """Says nothing."""
 
 
 @dataclass(frozen=True)
