@@ -168,7 +168,7 @@ def _experiment(client: MlflowClient, uri: str, results_dir: Path, name: str) ->
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, place, {"mlflow.experimentKind": "custom_model_development"}))
+            return str(client.create_experiment(name, place))
         except MlflowException:  # another host was first
             found = client.get_experiment_by_name(name)
             if found is None:
