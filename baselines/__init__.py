@@ -28,7 +28,7 @@ class ModelInfo:
     arguments: tuple[str, ...] = ()
 
 
-_ALL = (ModelInfo("samformer", "samformer", "SAMformer", ("width", "variant", "revin", "batch_mixed_denorm")),)
+_ALL = (ModelInfo("samformer", "samformer", "SAMformer", ("width", "variant", "revin", "batch_mixed_denorm", "fans")),)
 
 MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}
 
