@@ -20,6 +20,7 @@ from benchmark.store import STATUSES, Status, Store
 
 if TYPE_CHECKING:
     from benchmark.cell import Task
+    from benchmark.tracking.invocation import Invocation
 
 
 def catalogue(own: Sequence[Path] = ()) -> Catalogue:
@@ -63,6 +64,7 @@ class Session:
         self.catalogue = catalogue(request.config)
         self.store = Store(request.results_dir)
         self.supply = Supply(self.folder)
+        self.invocation: Invocation | None = None
 
     def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
         """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
@@ -85,6 +87,8 @@ class Session:
         status = listing.statuses(cells, self.store)
         for path in render(self.catalogue, self.request.results_dir):
             print(f"written: {path}")
+        if self.invocation:
+            self.invocation.finish(interrupted)
         print(listing.last_line([s if s != listing.NO_DATA else "failed" for s in status]))
         if interrupted:
             return 130
@@ -137,14 +141,23 @@ class Session:
         print(f"{len(tasks)} cells to train, {jobs} at a time", flush=True)
         progress = runner.Progress(len(todo))
         try:
-            runner.run_all(tasks, self.request.results_dir, jobs, progress.ended)
+            runner.run_all(self._watched(tasks), self.request.results_dir, jobs, progress.ended)
         except KeyboardInterrupt:
             progress.close()
             print("interrupted: what has ended is kept; the same command goes on from here", file=sys.stderr)
             runner.stop_workers(self.request.results_dir)
             return True
         progress.close()
+        runner.stop_workers(self.request.results_dir)  # so that nobody writes to MLflow when the invocation finishes there
         return False
+
+    def _watched(self, tasks: Sequence[Task]) -> list[Task]:
+        """The tasks with MLflow looking on, if it can be had."""
+        from benchmark.tracking.invocation import Invocation
+
+        papers = {task.digest: task.cell.paper for task in tasks}
+        self.invocation = Invocation.start(self.request.results_dir, papers, tasks[0].commit)
+        return [replace(task, watcher=self.invocation.target) for task in tasks]
 
     def _tasks(self, todo: Sequence[Planned]) -> list[Task]:
         from benchmark import runner
