@@ -45,6 +45,7 @@ class Task:
     replaces: tuple[Status, ...]
     commit: str | None
     parent: tuple[int, str] | None
+    cache_dir: Path | None = None
     watcher: Watcher | None = None
 
 
@@ -198,7 +199,10 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Re
     device = torch.device(task.device)
     if device.type == "cpu":
         torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
-    data = series.load(task.dataset, task.data_path, cell.lookback, cell.horizon)
+    data = series.load(
+        task.dataset, task.data_path, cell.lookback, cell.horizon, sha256=task.data_sha256, cache_dir=task.cache_dir,
+        mask_sentinels=recipe.mask_sentinels,
+    )  # fmt: skip
     splits = windows.make(data, cell.lookback, cell.horizon, device)
     validation = splits.validation.evenly(bounds.get("max_windows"))
     test = splits.test.evenly(bounds.get("max_windows"))

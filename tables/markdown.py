@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from benchmark.config import Paper
+from benchmark.data import optimum
 from tables.digits import DIGITS, fixed, known
 from tables.frame import Row
 from tables.verdict import RULE
@@ -46,7 +47,7 @@ def printed(row: Row) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The MSE of each cell beside the printed number, our MAE behind."""
+    """The MSE of each cell beside the printed number, our MAE behind; the least MSE possible, where it is known."""
     mae = {(r.dataset, r.horizon, r.model, r.sam): r for r in rows if r.metric == "mae"}
     lines = []
     for row in rows:
@@ -63,8 +64,12 @@ def table(rows: Sequence[Row]) -> str:
         ])  # fmt: skip
     headers = ["data set", "L", "H", "model", "SAM", "MSE, ours (n)", "printed", "its L", "deviation", "verdict",
                "MAE, ours (n)"]  # fmt: skip
-    align = ("left", "right", "right", "left", "left", "right", "right", "right", "right", "left", "right")
-    return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align))
+    align = ("left", "right", "right", "left", "left", "right", "right", "right", "right", "left", "right", "right")
+    best = [optimum(row.dataset, row.lookback, row.horizon) for row in rows if row.metric == "mse"]
+    if any(value is not None for value in best):
+        lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
+        headers.append("optimum")
+    return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align[: len(headers)]))
 
 
 def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, notes: Sequence[str] = ()) -> str:
