@@ -136,7 +136,7 @@ def test_a_run_shows_its_result(fresh: Path) -> None:
         assert once["test_mse"] == result.metrics["test_mse"] and once["final_val_mse"] == result.metrics["val_mse"]
         assert once["windows_test"] == 512 and once["best_epoch"] == result.best_epoch and once["n_params"] > 0
         assert params["model"] == tags["model"] == result.cell["model"] and params["architecture"] == "samformer"
-        assert params["learning_rate"] == "0.001" and params["betas"] == "[0.9, 0.999]" and params["horizon"] == "4"
+        assert params["learning_rate"] == "0.001" and params["betas"] == "0.9, 0.999" and params["horizon"] == "4"
         assert tags["rho"] == ("0.5" if result.cell["sam"] else "none") and tags["digest"] == result.digest
         assert tags["git_commit"] == result.environment["git_commit"]
         assert [(d[0], d[1]) for d in data] == [("toy", (result.data_sha256 or "")[:36])]

@@ -91,9 +91,13 @@ def milliseconds(moment: str) -> int | None:
 
 
 def _text(value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return (value or "none")[:_MOST_TEXT]
-    return json.dumps(value, ensure_ascii=False)[:_MOST_TEXT]  # a tuple reads like the list that the store makes of it
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value[:_MOST_TEXT]
+    if isinstance(value, list | tuple):  # the one in a task, the other in the store
+        return ", ".join(map(_text, value))[:_MOST_TEXT]
+    return json.dumps(value, ensure_ascii=False)[:_MOST_TEXT]
 
 
 def _finite(value: Any) -> bool:
