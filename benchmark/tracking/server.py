@@ -133,7 +133,7 @@ def locked(uri: str, results_dir: Path, purpose: str, seconds: float) -> Iterato
         yield
 
 
-def prepare(uri: str, results_dir: Path, papers: Iterable[str], lock_seconds: float = 15) -> dict[str, str]:
+def prepare(uri: str, results_dir: Path, papers: Iterable[str], lock_seconds: float = 60) -> dict[str, str]:
     """Database and experiments, made where they are missing: paper → experiment's id.
 
     Under a lock, and never by a worker: several processes that create the tables at once corrupt the database.
