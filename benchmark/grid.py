@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark import memory
-from benchmark.config import Column, Paper
 from benchmark.data.registry import DataSet
 from benchmark.data.splits import segments
 from benchmark.errors import UsageError, nearest
+from benchmark.paper import Column, Paper
 from benchmark.recipe import Resolved, Sourced
 
 TRAINING_SEMANTICS = 1

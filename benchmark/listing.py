@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from benchmark.config import Paper
 from benchmark.grid import Planned, as_json, switches_of
+from benchmark.paper import Paper
 from benchmark.store import Store
 
 TO_RUN = "to run"

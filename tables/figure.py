@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmark.config import Paper
+from benchmark.paper import Paper
 from tables.frame import Row
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from benchmark.config import Column, Paper
 from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DataSet
 from benchmark.grid import PROFILES, Catalogue, Planned, Selection, plan, switches_of
+from benchmark.paper import Column, Paper
 from benchmark.store import Result, Store
 from tables import published
 from tables.digits import known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from benchmark.config import Paper
+from benchmark.paper import Paper
 from tables.digits import best_and_second, fixed, known, span
 from tables.frame import Row
 from tables.verdict import LEAST_SEEDS, MOST_ABSOLUTE, MOST_RELATIVE

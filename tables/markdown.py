@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from benchmark.config import Paper
 from benchmark.data import optimum
+from benchmark.paper import Paper
 from tables.digits import DIGITS, fixed, known
 from tables.frame import Row
 from tables.verdict import RULE

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tabulate import tabulate
 
-from benchmark.config import Paper
 from benchmark.grid import switches_of
+from benchmark.paper import Paper
 from tables.digits import fixed, known
 from tables.frame import Row
 from tables.markdown import HOLE, LEGEND, escape, number, printed, spread

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from benchmark.config import CONFIG_DIR, Printed
+from benchmark.config import CONFIG_DIR
 from benchmark.errors import UsageError
+from benchmark.paper import Printed
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmark.config import Paper
 from benchmark.grid import Catalogue
+from benchmark.paper import Paper
 from benchmark.store import Store, write_atomically
 from tables import figure, latex, markdown, protocols
 from tables.digits import fixed

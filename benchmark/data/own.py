@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.config import Block, Paper, Value
 from benchmark.data import shape
 from benchmark.data.registry import DATASETS, GROUPS, DataSet
 from benchmark.data.steps import seconds_of
 from benchmark.errors import DataError, nearest
+from benchmark.paper import Block, Paper, Value
 from benchmark.yamlfile import Section, load
 
 KEYS = ("file", "reader", "split", "step", "target", "header", "papers", "horizons", "what")

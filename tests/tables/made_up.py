@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.config import Paper, parse_paper
+from benchmark.config import parse_paper
 from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DATASETS, DataSet
 from benchmark.grid import Catalogue, Selection, plan
+from benchmark.paper import Paper
 from benchmark.store import Result, Status, Store
 from benchmark.yamlfile import load
 from tables import published

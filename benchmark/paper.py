@@ -1,0 +1,110 @@
+"""A paper as the suite knows it: its grid, its recipe by column with the source of every value, its code's departures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.recipe import Sourced
+
+DIMENSIONS = ("dataset", "horizon", "model", "sam")
+"""By which a recipe value may differ."""
+OTHERWISE = "otherwise"
+"""The key of a table for all that it does not name."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One source's say on a value: the value, or a table of it by some dimensions of the cell."""
+
+    table: Any
+    by: tuple[str, ...]
+    source: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """A recipe value: the first block that has an entry for the cell says it."""
+
+    blocks: tuple[Block, ...]
+
+    def at(self, where: Mapping[str, Any]) -> Sourced | None:
+        """The value at a cell (`dataset`, `horizon`, `model`, `sam`), or None where no block has one."""
+        for block in self.blocks:
+            entry = block.table
+            for dimension in block.by:
+                entry = entry.get(where[dimension], entry.get(OTHERWISE, _ABSENT))
+                if entry is _ABSENT:
+                    break
+            else:
+                return Sourced(entry, block.source, block.status)
+        return None
+
+
+_ABSENT: Any = object()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a paper's table: a registered model with its arguments, and what of the recipe is its own."""
+
+    name: str
+    model: str
+    main: bool
+    what: str
+    sam: bool
+    printed_as: str | None
+    arguments: Mapping[str, Value]
+    recipe: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One named departure of released code from its paper: what it sets, where the recipe fulfils `when`."""
+
+    name: str
+    what: str
+    source: str
+    status: str
+    when: Mapping[str, Any]
+    sets: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Printed:
+    """Which published table stands beside ours: a file in ``paper_configs/published``, its table, its metrics."""
+
+    file: str
+    table: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One paper: its grid, its recipe, its columns, the departures of its released code."""
+
+    name: str
+    title: str
+    venue: str
+    synthetic: bool
+    printed: Printed | None
+    datasets: tuple[str, ...]
+    horizons: Value
+    seeds: Value
+    recipe: Mapping[str, Value]
+    columns: Mapping[str, Column]
+    switches: Mapping[str, Switch]
+    released: tuple[str, ...]
+
+    def horizons_of(self, dataset: str) -> tuple[int, ...]:
+        """The horizons (steps) that the paper has for a data set."""
+        found = self.horizons.at({"dataset": dataset})
+        return tuple(found.value) if found else ()
+
+    def default_seeds(self) -> tuple[int, ...]:
+        """The recipe's seeds; a number n means 0 … n−1."""
+        found = self.seeds.at({})
+        assert found is not None
+        return tuple(range(found.value)) if isinstance(found.value, int) else tuple(found.value)
