@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.base import Forecaster
-from baselines.layers import join_heads, split_heads, standardise
+from baselines.layers import Dropout, join_heads, split_heads, standardise
 
 
 class ITransformer(Forecaster):
@@ -38,7 +38,7 @@ class ITransformer(Forecaster):
         super().__init__()
         self.channels, self.time_marks, self.normalise = channels, time_marks, normalise
         self.embedding = nn.Linear(lookback, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(_EncoderLayer(width, heads, ff_width or width, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, horizon)
@@ -71,7 +71,7 @@ class _EncoderLayer(nn.Module):
         self.up = nn.Linear(width, ff_width)
         self.down = nn.Linear(ff_width, width)
         self.ff_norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, T, d] to [B, T, d]."""

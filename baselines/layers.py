@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class Standardised(NamedTuple):
@@ -78,7 +79,54 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., *shape] to the same shape."""
-        return F.rms_norm(x, x.shape[-1:], None, self.eps) * self.weight
+        normalised: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]
+        return normalised
+
+
+class _RMSNorm(torch.autograd.Function):
+    """Keeps x and one number a row for the way back: torch's own keeps x̂ too, and takes a third more time."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square()
+        rate = torch.rsqrt(squares / x.shape[-1] + eps)  # [..., 1]
+        ctx.save_for_backward(x, weight, rate)
+        return x * rate * weight
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, weight, rate = ctx.saved_tensors
+        unit = x * rate  # x̂
+        of_weight = (gradient * unit).flatten(0, -weight.ndim - 1).sum(dim=0)
+        of_unit = gradient * weight
+        along = (of_unit * unit).mean(dim=-1, keepdim=True)
+        return torch.addcmul(of_unit, unit, along, value=-1).mul_(rate), of_weight, None
+
+
+class Dropout(nn.Module):
+    """Dropout with probability `rate`, to the nearest of the multiples of 2⁻¹⁶.
+
+    On a CPU the masks come from 16 bits each of torch's default generator, a seventh of the time of torch's own, where
+    one draw a number takes a quarter of a training step. Raises ValueError unless 0 ≤ rate < 1.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.level = round(rate * 2**16)
+        if not 0 <= self.level < 2**16:
+            raise ValueError(f"a dropout rate is at least 0 and under 1, it is {rate}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape to the same shape; x itself in eval mode."""
+        if not (self.training and self.level):
+            return x
+        if x.device.type != "cpu":
+            return F.dropout(x, self.rate)
+        bits = torch.empty(x.numel() // 4 + 1, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+        keep = bits[: x.numel()].view(x.shape) >= self.level - 2**15
+        return torch.where(keep, x * (2**16 / (2**16 - self.level)), 0.0)
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

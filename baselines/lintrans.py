@@ -6,7 +6,7 @@ from typing import Unpack
 
 from torch import Tensor, nn
 
-from baselines.layers import RMSNorm, join_heads, split_heads
+from baselines.layers import Dropout, RMSNorm, join_heads, split_heads
 from baselines.segments import MLP, Arguments, SegmentForecaster, causal_linear_attention, ends_residual, own_tokens
 
 
@@ -45,7 +45,7 @@ class LinearAttention(nn.Module):
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.output = ends_residual(nn.Linear(width, width))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, C, T, d] to [B, C, T, d]."""

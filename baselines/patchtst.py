@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.base import Forecaster
-from baselines.layers import RevIN, join_heads, split_heads
+from baselines.layers import Dropout, RevIN, join_heads, split_heads
 
 
 class PatchTST(Forecaster):
@@ -42,7 +42,7 @@ class PatchTST(Forecaster):
         self.revin = RevIN(channels, affine=False)
         self.embedding = nn.Linear(patch, width)
         self.position = nn.Parameter(torch.empty(patches, width).uniform_(-0.02, 0.02))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(_EncoderLayer(width, heads, ff_width, dropout) for _ in range(layers))
         self.head = nn.Linear(width * patches, horizon)
 
@@ -68,7 +68,7 @@ class _EncoderLayer(nn.Module):
         self.up = nn.Linear(width, ff_width)
         self.down = nn.Linear(ff_width, width)
         self.ff_norm = nn.BatchNorm1d(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, scores: Tensor | None) -> tuple[Tensor, Tensor]:
         """x [R, P, d] and the scores [R, h, P, P] of the layer before, to the same of this layer."""
@@ -79,8 +79,8 @@ class _EncoderLayer(nn.Module):
 
     @staticmethod
     def _normalise(norm: nn.Module, x: Tensor) -> Tensor:
-        normalised: Tensor = norm(x.transpose(1, 2)).transpose(1, 2)
-        return normalised
+        normalised: Tensor = norm(x.flatten(0, 1))  # [R·P, d]
+        return normalised.view_as(x)
 
 
 class _ResidualAttention(nn.Module):

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.base import Forecaster, mean_squared_error
-from baselines.layers import RMSNorm
+from baselines.layers import Dropout, RMSNorm
 
 STD = 0.02
 """Deviation of the initial weights, embeddings and tables."""
@@ -90,7 +90,7 @@ class SegmentForecaster(Forecaster):
         self.position = nn.Parameter(torch.empty(self.n_tokens, width))
         self.channel = nn.Parameter(torch.empty(channels, self.n_tokens, width))
         self.input_norm = RMSNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output_norm = RMSNorm(width)
         self.head = nn.Linear(width, horizon)
 
@@ -159,7 +159,7 @@ class MLP(nn.Module):
         super().__init__()
         self.up = nn.Linear(width, 4 * width)
         self.down = ends_residual(nn.Linear(4 * width, width))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., d] to [..., d]."""
@@ -176,17 +176,19 @@ def ends_residual(layer: nn.Linear) -> nn.Linear:
 def causal_linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """out_t = Σ_{i ≤ t} (q_t · k_i) v_i on [..., T, e], without softmax or scale.
 
-    Two forms of one function, chosen by the shape: with the T² products q_t · k_i, or with the running sum of the
-    e² products k_i v_iᵀ. The first holds T² numbers a head, the second T·e², and its matrix products run faster.
+    Two forms of one function: with the T² products q_t · k_i, or with the running sum of the T·e² products k_i v_iᵀ.
+    On a CPU the first is faster up to T of about 2e²: 128 tokens at e = 8, 512 at 16; at e = 32 by a hundred times.
     """
-    tokens, width = query.shape[-2:]
-    form = by_products if tokens <= max(256, width * width) else by_running_sum
+    tokens, width = key.shape[-2:]
+    form = by_products if tokens <= 2 * width * width else by_running_sum
     return form(query, key, value)
 
 
 def by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """(Q Kᵀ, masked to i ≤ t) V."""
-    return (query @ key.transpose(-1, -2)).tril() @ value
+    tokens = key.shape[-2]
+    past = torch.ones(tokens, tokens, dtype=key.dtype, device=key.device).tril()
+    return (query @ key.transpose(-1, -2) * past) @ value  # a product with a mask takes a fifth of tril's time
 
 
 def by_running_sum(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.base import Forecaster
-from baselines.layers import RevIN, all_pairs_loss, glorot_
+from baselines.layers import Dropout, RevIN, all_pairs_loss, glorot_
 
 
 class TSMixer(Forecaster):
@@ -39,7 +39,7 @@ class TSMixer(Forecaster):
         self.time = nn.Linear(lookback, lookback)
         self.up = nn.Linear(channels, ff_width)
         self.down = nn.Linear(ff_width, channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.forecaster = nn.Linear(lookback, horizon)
         for layer in (self.time, self.up, self.down, self.forecaster):
             glorot_(layer)
