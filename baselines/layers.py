@@ -88,7 +88,8 @@ class _RMSNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square()
+        precise = torch.promote_types(x.dtype, torch.float32)  # x may be bfloat16
+        squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=precise).square()
         rate = torch.rsqrt(squares / x.shape[-1] + eps)  # [..., 1]
         ctx.save_for_backward(x, weight, rate)
         return x * rate * weight
