@@ -78,7 +78,7 @@ def parser() -> Parser:
     )  # fmt: skip
     grid = main.add_argument_group("grid: which cells (every option is a filter)")
     grid.add_argument("--subset", type=names, metavar="S[,S…]",
-                      help="data sets: names, ETT, a paper's name (its data sets), toy, all; default all")  # fmt: skip
+                      help="names of data sets, ETT, PEMS, a paper (its sets), toy, var, all; default all")  # fmt: skip
     grid.add_argument("--papers", type=names, metavar="P[,P…]", help="default: every paper that has the data set")
     grid.add_argument("--models", type=names, metavar="M[,M…]",
                       help="columns of the papers' recipes, or all; default: those of the main tables")  # fmt: skip
@@ -91,7 +91,7 @@ def parser() -> Parser:
     grid.add_argument("--profile", choices=("paper", "quick"), default="paper",
                       help="quick: one seed, look-back ≤ 512, ≤ 60 steps, ≤ 64 validation and test windows")  # fmt: skip
     grid.add_argument("--config", action="append", type=Path, default=[], metavar="FILE",
-                      help="a YAML of your own: a paper, or recipe overrides; repeatable")  # fmt: skip
+                      help="a YAML of your own: a paper, data sets, recipe overrides; repeatable")  # fmt: skip
     run = main.add_argument_group("running")
     run.add_argument("--jobs", type=jobs, default=None, metavar="N|auto", help="cells at once; default auto: one a core")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto")

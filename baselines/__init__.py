@@ -35,7 +35,7 @@ class ModelInfo:
 _SEGMENTS = ("width", "heads", "layers", "dropout")
 _ENCODER = ("width", "heads", "layers", "ff_width", "dropout")
 _ALL = (
-    ModelInfo("samformer", "samformer", "SAMformer", ("width", "variant", "revin", "batch_mixed_denorm")),
+    ModelInfo("samformer", "samformer", "SAMformer", ("width", "variant", "revin", "batch_mixed_denorm", "fans")),
     ModelInfo("tsmixer", "tsmixer", "TSMixer", ("blocks", "ff_width", "dropout", "batch_mixed_denorm")),
     ModelInfo("samovar", "samovar", "SAMoVAR", _SEGMENTS),
     ModelInfo("fixedvar", "fixedvar", "FixedVAR", _SEGMENTS),

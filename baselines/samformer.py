@@ -17,6 +17,7 @@ from baselines.base import Forecaster
 from baselines.layers import RevIN, all_pairs_loss, glorot_
 
 Variant = Literal["tensorflow", "pytorch"]
+Fans = Literal["keras2", "keras3"]
 
 
 class SAMformer(Forecaster):
@@ -34,7 +35,10 @@ class SAMformer(Forecaster):
     being forecast j on window i's scale, and the loss is the mean over all pairs. It is the one case where a
     forecast depends on other windows.
 
-    Raises ValueError for an unknown variant, and for `batch_mixed_denorm` without RevIN or with `pytorch`.
+    `fans` says whose initial attention kernels the TensorFlow form has: those of Keras 2, with which the paper's
+    code was written, or those of Keras 3.15, four times as wide.
+
+    Raises ValueError for an unknown variant or `fans`, and for `batch_mixed_denorm` without RevIN or with `pytorch`.
     """
 
     def __init__(
@@ -47,10 +51,13 @@ class SAMformer(Forecaster):
         variant: Variant = "tensorflow",
         revin: bool = True,
         batch_mixed_denorm: bool = False,
+        fans: Fans = "keras2",
     ) -> None:
         super().__init__()
         if variant not in get_args(Variant):
             raise ValueError(f"variant is one of {', '.join(get_args(Variant))}, not '{variant}'")
+        if fans not in get_args(Fans):
+            raise ValueError(f"fans is one of {', '.join(get_args(Fans))}, not '{fans}'")
         if batch_mixed_denorm and (variant != "tensorflow" or not revin):
             raise ValueError("batch_mixed_denorm needs variant='tensorflow' and revin=True")
         self.lookback, self.channels = lookback, channels
@@ -63,20 +70,20 @@ class SAMformer(Forecaster):
         self.output = nn.Linear(width, lookback) if keras else None
         self.forecaster = nn.Linear(lookback, horizon)
         if keras:
-            self._initialise_as_keras()
+            self._initialise_as_keras(fans)
 
     @torch.no_grad()
-    def _initialise_as_keras(self) -> None:
+    def _initialise_as_keras(self, fans: Fans) -> None:
         """Glorot-uniform kernels, U(±√(6/(fan_in + fan_out))), and zero biases.
 
-        Keras takes a kernel's last two axes for its input and output and multiplies both by the axes before.
-        That changes the limits of the attention kernels: [L, heads=1, width] has fan_in 1·L and fan_out
-        width·L (not L and width), and [heads=1, width, L] has fan_in width and fan_out L. The dense kernel
-        [L, H] is as one expects.
+        Keras 2 (tf_keras 2.15, `_compute_fans`) takes a kernel's last two axes for its input and output and
+        multiplies both by the axes before. That changes the limits of the attention kernels: [L, heads=1, width]
+        has fan_in 1·L and fan_out width·L, not L and width as Keras 3.15 has it (seen in its weights: ±0.107 at
+        L 512, where Keras 2 has ±0.026). [heads=1, width, L] has fan_in width and fan_out L in both.
         """
         width, lookback = self.query.weight.shape
         for layer in (self.query, self.key, self.value):
-            glorot_(layer, lookback, width * lookback)
+            glorot_(layer, lookback, width * lookback if fans == "keras2" else width)
         if self.output is not None:
             glorot_(self.output, width, lookback)
         glorot_(self.forecaster, lookback, self.forecaster.out_features)

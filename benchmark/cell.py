@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from benchmark.errors import DataError
 from benchmark.grid import PROFILES, Cell
 from benchmark.leases import Leases, process_start
 from benchmark.store import Result, Status, Store
+from benchmark.watch import Unwatched, Watch, Watcher
 
 if TYPE_CHECKING:
     from benchmark.training.loop import Epoch
@@ -44,6 +45,8 @@ class Task:
     replaces: tuple[Status, ...]
     commit: str | None
     parent: tuple[int, str] | None
+    cache_dir: Path | None = None
+    watcher: Watcher | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,11 @@ def run(task: Task) -> Result | Busy:
             earlier = store.read(task.digest)
             if earlier is not None and earlier.status not in task.replaces:
                 return earlier
-            result = _train(task)
-            store.write(result)
+            begun = _blank(task)
+            with closing(task.watcher.open(begun) if task.watcher else Unwatched()) as watch:
+                result = _train(task, begun, watch)
+                store.write(result)
+                watch.ended(result)
             return result
     except OSError as error:
         return replace(_blank(task), status="failed", reason=f"cannot write below {task.results_dir}: {error.strerror}")
@@ -136,15 +142,15 @@ def _blank(task: Task) -> Result:
     fields = {k: v for k, v in asdict(task.cell).items() if k != "usual_lookback"}
     return Result(
         key=task.cell.key, digest=task.digest, status="failed", cell=fields, recipe=task.recipe,
-        data_sha256=task.data_sha256, started=_now(),
+        data_sha256=task.data_sha256, started=_now(), environment={"git_commit": task.commit},
     )  # fmt: skip
 
 
-def _train(task: Task) -> Result:
+def _train(task: Task, blank: Result, watch: Watch) -> Result:
     """The cell's Result, whatever became of it; a log of it stands in ``logs/<digest>.log``."""
     from benchmark.training.loop import Diverged
 
-    blank, started, history = _blank(task), time.perf_counter(), list[dict[str, float]]()
+    started, history = time.perf_counter(), list[dict[str, float]]()
     reset_peak_memory()
     log = task.results_dir / "logs" / f"{task.digest}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -155,6 +161,7 @@ def _train(task: Task) -> Result:
             history.append(epoch)
             shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
             print(f"epoch {len(history)}: {shown}", file=lines)
+            watch.epoch(epoch)
             _check_parent(task)
 
         try:
@@ -192,7 +199,10 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Re
     device = torch.device(task.device)
     if device.type == "cpu":
         torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
-    data = series.load(task.dataset, task.data_path, cell.lookback, cell.horizon)
+    data = series.load(
+        task.dataset, task.data_path, cell.lookback, cell.horizon, sha256=task.data_sha256, cache_dir=task.cache_dir,
+        mask_sentinels=recipe.mask_sentinels,
+    )  # fmt: skip
     splits = windows.make(data, cell.lookback, cell.horizon, device)
     validation = splits.validation.evenly(bounds.get("max_windows"))
     test = splits.test.evenly(bounds.get("max_windows"))

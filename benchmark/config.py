@@ -254,7 +254,7 @@ def _settings(section: Section) -> dict[str, Any]:
     settings = {}
     for key, child in section.mapping().children().items():
         name = str(key)
-        if name not in Recipe.model_fields and name not in ("model", "sam") and not name.startswith("arguments."):
+        if name not in (*Recipe.model_fields, "dataset", "model", "sam") and not name.startswith("arguments."):
             raise child.fail(f"unknown recipe value{nearest(name, Recipe.model_fields)}")
         settings[name] = _checked(child, name if name in Recipe.model_fields else None, child.data)
     return settings
@@ -356,15 +356,23 @@ def _list_value(reader: _Reader, section: Section, *, count: bool) -> Value:
 
 
 def override(paper: Paper, section: Section, datasets: tuple[str, ...]) -> Paper:
-    """A paper with recipe values of the user's own file in place of its own; they count as `ours`, in every column."""
+    """A paper with recipe values of the user's own file before its own; they count as `ours`, in every column.
+
+    A plain value is taken everywhere; a table by data set or horizon where it has an entry, else the paper's own value.
+    """
     reader = _Reader(section, datasets, overriding=True)
     reader.columns = tuple(paper.columns)
     values = reader.values(section, tuple(Recipe.model_fields))
     columns = {
-        name: replace(column, recipe={k: v for k, v in column.recipe.items() if k not in values})
+        name: replace(column, recipe={k: _before(values.get(k), v) for k, v in column.recipe.items()})
         for name, column in paper.columns.items()
     }
-    return replace(paper, recipe=dict(paper.recipe) | values, columns=columns)
+    own = {name: _before(value, paper.recipe.get(name)) for name, value in values.items()}
+    return replace(paper, recipe=dict(paper.recipe) | own, columns=columns)
+
+
+def _before(first: Value | None, second: Value | None) -> Value:
+    return Value((*(first.blocks if first else ()), *(second.blocks if second else ())))
 
 
 def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: Path = CONFIG_DIR) -> dict[str, Paper]:
@@ -384,7 +392,7 @@ def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: P
                 raise root.fail(f"paper '{paper.name}' exists; to change its recipe write 'recipes: {{{paper.name}: …}}'")
             papers[paper.name] = paper
             continue
-        part = root.known(["recipes"])
+        part = root.known(["recipes", "datasets"])  # data sets: see `benchmark.data.own`
         overrides = part["recipes"].mapping().children() if "recipes" in part else {}
         for paper_name, child in ((str(k), c) for k, c in overrides.items()):
             if paper_name not in papers:

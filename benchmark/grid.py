@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmark import memory
 from benchmark.config import Column, Paper
 from benchmark.data.registry import DataSet
 from benchmark.data.splits import segments
@@ -109,7 +110,7 @@ def resolve(
         raise Refusal(f"the recipe has no {', '.join(sorted(missing))} for {dataset} at horizon {horizon}")
     active = []
     for name in switches:
-        if _apply(paper, name, column.model, sam, values):
+        if _apply(paper, name, dataset, column.model, sam, values):
             active.append(name)
     bounds = PROFILES[profile]
     if "max_lookback" in bounds and values["lookback"].value > bounds["max_lookback"]:
@@ -117,10 +118,10 @@ def resolve(
     return Resolved(column.model, sam, values, tuple(active))
 
 
-def _apply(paper: Paper, name: str, model: str, sam: bool, values: dict[str, Sourced]) -> bool:
+def _apply(paper: Paper, name: str, dataset: str, model: str, sam: bool, values: dict[str, Sourced]) -> bool:
     """Sets what a switch sets, where its conditions hold; says whether that changed anything."""
     switch = paper.switches[name]
-    have = {k: v.value for k, v in values.items()} | {"model": model, "sam": sam}
+    have = {k: v.value for k, v in values.items()} | {"dataset": dataset, "model": model, "sam": sam}
     if any(have.get(k) != v for k, v in switch.when.items()):
         return False
     changed = {k: v for k, v in switch.sets.items() if have.get(k, _UNSET) != v}
@@ -135,7 +136,7 @@ _UNSET = object()
 def _required() -> frozenset[str]:
     from benchmark.recipe import Recipe
 
-    return frozenset(Recipe.model_fields)
+    return frozenset(name for name, field in Recipe.model_fields.items() if field.is_required())
 
 
 class _Digester:
@@ -209,8 +210,11 @@ class Catalogue:
     groups: Mapping[str, tuple[str, ...]]
 
 
-def plan(catalogue: Catalogue, selection: Selection, checksum: Callable[[DataSet], str | None]) -> list[Planned]:
+def plan(catalogue: Catalogue, selection: Selection, checksum: Callable[[DataSet], str | None],
+         memory_limit: int | None = None) -> list[Planned]:  # fmt: skip
     """Every cell that the selection asks for, in order. `checksum`: of a data set's file, None where it is not there.
+
+    `memory_limit` (bytes): cells that are estimated to need more are refused; None: none is.
 
     Raises UsageError for a name or number that no selected paper has, and where nothing is selected.
     """
@@ -228,7 +232,7 @@ def plan(catalogue: Catalogue, selection: Selection, checksum: Callable[[DataSet
         for horizon in paper.horizons_of(name)
         if selection.horizons is None or horizon in selection.horizons
         for column in columns[paper.name]
-        for planned in _cells(paper, column, catalogue.datasets[name], horizon, sums[name], selection)
+        for planned in _cells(paper, column, catalogue.datasets[name], horizon, sums[name], selection, memory_limit)
     ]
     if not cells:
         raise UsageError(
@@ -272,7 +276,8 @@ def _check_horizons(papers: Mapping[str, Paper], datasets: Sequence[str], select
 
 
 def _cells(
-    paper: Paper, column: Column, dataset: DataSet, horizon: int, data_sha256: str | None, selection: Selection
+    paper: Paper, column: Column, dataset: DataSet, horizon: int, data_sha256: str | None, selection: Selection,
+    memory_limit: int | None,
 ) -> Iterator[Planned]:
     """The cells of one row and column: every SAM setting and seed that is asked for."""
     seeds = selection.seeds or paper.default_seeds()
@@ -287,6 +292,7 @@ def _cells(
             switches = switches_of(paper, selection.protocol)
             recipe = resolve(paper, column, dataset.name, horizon, sam, switches, selection.profile)
             _feasible(dataset, recipe.values["lookback"].value, horizon)
+            _fits(dataset, horizon, recipe, memory_limit)
             if data_sha256 is not None:
                 digester = _Digester(recipe, dataset, horizon, selection.profile, data_sha256)
         except Refusal as refusal:
@@ -300,12 +306,23 @@ def _cells(
 
 def _feasible(dataset: DataSet, lookback: int, horizon: int) -> None:
     """Raises Refusal where a split of the data set has no window at all."""
-    if dataset.split == "pairs":
+    if dataset.split == "pairs" or dataset.rows is None:
         return
     counts = segments(dataset, dataset.rows, lookback).counts(lookback, horizon)
     for split, count in zip(("train", "validation", "test"), counts, strict=True):
         if count < 1 and (split != "validation" or counts[2] >= 1):
-            raise Refusal(f"no {split} window: {dataset.name}, look-back {lookback}, horizon {horizon}")
+            rows = f" ({dataset.rows:,} rows)" if dataset.own else ""
+            raise Refusal(f"no {split} window: {dataset.name}{rows}, look-back {lookback}, horizon {horizon}")
+
+
+def _fits(dataset: DataSet, horizon: int, recipe: Resolved, limit: int | None) -> None:
+    """Raises Refusal where a cell is estimated to need more memory (bytes) than the limit."""
+    needed = memory.estimate(dataset, horizon, recipe.plain()) if limit is not None else None
+    if limit is not None and needed is not None and needed > limit:
+        raise Refusal(
+            f"not enough memory: about {memory.in_words(needed)} needed, {memory.in_words(limit)} there: {dataset.name}, "
+            f"look-back {recipe.values['lookback'].value}, horizon {horizon}"
+        )
 
 
 def by_digest(cells: Sequence[Planned]) -> dict[str, Planned]:

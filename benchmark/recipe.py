@@ -22,7 +22,10 @@ class Sourced:
 
 
 class Recipe(BaseModel):
-    """Everything a cell's training depends on, beside its data and its seed. One field, one key of a recipe's YAML."""
+    """Everything a cell's training depends on, beside its data and its seed. One field, one key of a recipe's YAML.
+
+    A field with a default may stand in no recipe at all; it then enters no digest either.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -46,6 +49,9 @@ class Recipe(BaseModel):
         description="windows a batch of validation and test; null: as memory allows, since no metric depends on it"
     )
     precision: Literal["float32"]
+    mask_sentinels: bool = Field(
+        default=False, description="replace −9999 (Weather) by the channel's last value; the papers use it as it stands"
+    )
 
 
 @dataclass(frozen=True)

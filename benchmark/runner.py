@@ -116,7 +116,7 @@ def stop_workers(results_dir: Path) -> None:
     """Ends the workers at once and clears their leases."""
     from joblib.externals.loky import get_reusable_executor
 
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)  # as it is: another would be set up anew
     Leases(results_dir).sweep()
 
 

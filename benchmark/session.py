@@ -4,40 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import listing
+from benchmark import listing, memory
 from benchmark.config import load_papers
-from benchmark.data.files import Checksums, data_dir, how_to_get, locate, synthetic_sha256, verify
-from benchmark.data.registry import DATASETS, GROUPS, DataSet
-from benchmark.errors import DataError, UsageError
+from benchmark.data.files import data_dir, locate
+from benchmark.data.own import join, load_own
+from benchmark.data.registry import DATASETS, GROUPS
+from benchmark.data.supply import Supply
+from benchmark.errors import UsageError
 from benchmark.grid import Catalogue, Planned, Selection, by_digest, parse_protocol, plan
 from benchmark.store import STATUSES, Status, Store
 
 if TYPE_CHECKING:
     from benchmark.cell import Task
+    from benchmark.tracking.invocation import Invocation
 
 
 def catalogue(own: Sequence[Path] = ()) -> Catalogue:
     """All papers and data sets, the user's own files included. Raises UsageError for a file that cannot be used."""
-    return Catalogue(load_papers(tuple(DATASETS), tuple(own)), DATASETS, GROUPS)
-
-
-def checksum_of(dataset: DataSet, folder: Path, sums: Checksums) -> tuple[str | None, str | None]:
-    """A data set's checksum; or None, and what is wrong, where its file is missing or is another one."""
-    path = locate(dataset, folder)
-    if path is None:
-        return synthetic_sha256(dataset), None
-    try:
-        found = sums.of(path)
-        if found is None:
-            return None, how_to_get(dataset, folder)
-        verify(dataset, path, found)
-    except DataError as error:
-        return None, str(error)
-    return found, None
+    sets = load_own(own)
+    datasets = DATASETS | {name: entry.dataset for name, entry in sets.items()}
+    return Catalogue(join(load_papers(tuple(datasets), tuple(own)), sets), datasets, GROUPS)
 
 
 @dataclass(frozen=True)
@@ -73,8 +63,8 @@ class Session:
         self.folder = data_dir(request.data_dir)
         self.catalogue = catalogue(request.config)
         self.store = Store(request.results_dir)
-        self.checksums: dict[str, str] = {}
-        self.problems: list[str] = []
+        self.supply = Supply(self.folder)
+        self.invocation: Invocation | None = None
 
     def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
         """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
@@ -84,13 +74,21 @@ class Session:
             shown = listing.as_object(cells, status) if self.request.json else None
             print(shown or listing.text(cells, status, self.catalogue.papers))
             return 0
-        for problem in self.problems:
-            print(f"run_all.py: {problem}", file=sys.stderr)
+        try:
+            cells = self._with_data(cells)
+        except KeyboardInterrupt:
+            print("interrupted: no cell was begun, nothing half-written is left", file=sys.stderr)
+            return 130
+        if not any(planned.digest for planned in cells) and self.supply.problems:
+            print(listing.last_line([listing.REFUSED if p.refused else "failed" for p in cells]))
+            return 1
         self.store.prepare()
         interrupted = self._run(cells)
         status = listing.statuses(cells, self.store)
         for path in render(self.catalogue, self.request.results_dir):
             print(f"written: {path}")
+        if self.invocation:
+            self.invocation.finish(interrupted)
         print(listing.last_line([s if s != listing.NO_DATA else "failed" for s in status]))
         if interrupted:
             return 130
@@ -103,18 +101,22 @@ class Session:
             ask.subset, ask.papers, ask.models, ask.horizons, ask.seeds, ask.sam,
             parse_protocol(ask.protocol, self.catalogue.papers), ask.profile,
         )  # fmt: skip
-        sums = Checksums()
-        cells = plan(self.catalogue, selection, lambda dataset: self._checksum(dataset, sums))
+        cells = plan(self.catalogue, selection, self.supply.checksum, memory.machine())
         index, count = ask.shard or (1, 1)
         return cells[index - 1 :: count]
 
-    def _checksum(self, dataset: DataSet, sums: Checksums) -> str | None:
-        found, problem = checksum_of(dataset, self.folder, sums)
-        if problem is not None:
-            self.problems.append(problem)
-        elif found is not None:
-            self.checksums[dataset.name] = found
-        return found
+    def _with_data(self, cells: list[Planned]) -> list[Planned]:
+        """The plan once the files that it needs were fetched and read; a line for each that cannot be used."""
+        needed = {p.cell.dataset for p in cells if p.digest is None and p.refused is None}
+        missing = [self.catalogue.datasets[name] for name in sorted(needed)]
+        if not self.request.offline and self.supply.fetch(missing):
+            cells = self.plan()
+        used = {p.cell.dataset for p in self._todo(cells)}
+        self.supply.parse(self.catalogue.datasets[name] for name in sorted(used))
+        for name in sorted(needed | used):
+            if name in self.supply.problems:
+                print(f"run_all.py: {self.supply.problems[name]}", file=sys.stderr)
+        return [replace(p, digest=None) if p.cell.dataset in self.supply.problems else p for p in cells]
 
     def _todo(self, cells: Sequence[Planned]) -> list[Planned]:
         unique = list(by_digest(cells).values())
@@ -139,29 +141,40 @@ class Session:
         print(f"{len(tasks)} cells to train, {jobs} at a time", flush=True)
         progress = runner.Progress(len(todo))
         try:
-            runner.run_all(tasks, self.request.results_dir, jobs, progress.ended)
+            runner.run_all(self._watched(tasks), self.request.results_dir, jobs, progress.ended)
         except KeyboardInterrupt:
             progress.close()
             print("interrupted: what has ended is kept; the same command goes on from here", file=sys.stderr)
             runner.stop_workers(self.request.results_dir)
             return True
         progress.close()
+        runner.stop_workers(self.request.results_dir)  # so that nobody writes to MLflow when the invocation finishes there
         return False
+
+    def _watched(self, tasks: Sequence[Task]) -> list[Task]:
+        """The tasks with MLflow looking on, if it can be had."""
+        from benchmark.tracking.invocation import Invocation
+
+        papers = {task.digest: task.cell.paper for task in tasks}
+        self.invocation = Invocation.start(self.request.results_dir, papers, tasks[0].commit)
+        return [replace(task, watcher=self.invocation.target) for task in tasks]
 
     def _tasks(self, todo: Sequence[Planned]) -> list[Task]:
         from benchmark import runner
         from benchmark.cell import Task
+        from benchmark.data.cache import folder_for
 
+        cache_dir = folder_for(self.folder).resolve()
         device, commit, parent = self._device(), runner.git_commit(), runner.own_process()
         replaces = self._replaces()
         tasks = []
         for planned in todo:
             assert planned.digest is not None and planned.recipe is not None
             dataset = self.catalogue.datasets[planned.cell.dataset]
-            sha256 = self.checksums[dataset.name]
+            sha256 = self.supply.checksums[dataset.name]
             tasks.append(Task(
                 planned.cell, planned.digest, planned.recipe.plain(), dataset, locate(dataset, self.folder), sha256,
-                self.request.results_dir.resolve(), device, replaces, commit, parent,
+                self.request.results_dir.resolve(), device, replaces, commit, parent, cache_dir,
             ))  # fmt: skip
         return tasks
 

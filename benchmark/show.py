@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from benchmark.data.files import Checksums, data_dir
+from benchmark.data.supply import checksum_of
 from benchmark.errors import UsageError, nearest
 from benchmark.grid import Catalogue, Planned, Selection, parse_protocol, plan
-from benchmark.session import catalogue, checksum_of
+from benchmark.session import catalogue
 from benchmark.store import Result, Store
 
 

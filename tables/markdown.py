@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from benchmark.config import Paper
+from benchmark.data import optimum
 from tables.digits import DIGITS, fixed, known
 from tables.frame import Row
 from tables.verdict import RULE
@@ -45,8 +46,8 @@ def printed(row: Row) -> str:
     return HOLE if row.published is None else number(row.published) + MARKS.get(row.published_status, "")
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The MSE of each cell beside the printed number, our MAE behind."""
+def table(rows: Sequence[Row], *, synthetic: bool = False) -> str:
+    """The MSE of each cell beside the printed number, our MAE behind; of synthetic sets the least MSE possible."""
     mae = {(r.dataset, r.horizon, r.model, r.sam): r for r in rows if r.metric == "mae"}
     lines = []
     for row in rows:
@@ -63,8 +64,12 @@ def table(rows: Sequence[Row]) -> str:
         ])  # fmt: skip
     headers = ["data set", "L", "H", "model", "SAM", "MSE, ours (n)", "printed", "its L", "deviation", "verdict",
                "MAE, ours (n)"]  # fmt: skip
-    align = ("left", "right", "right", "left", "left", "right", "right", "right", "right", "left", "right")
-    return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align))
+    align = ("left", "right", "right", "left", "left", "right", "right", "right", "right", "left", "right", "right")
+    if synthetic:
+        best = [optimum(row.dataset, row.lookback, row.horizon) for row in rows if row.metric == "mse"]
+        lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
+        headers.append("optimum")
+    return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align[: len(headers)]))
 
 
 def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, notes: Sequence[str] = ()) -> str:
@@ -81,7 +86,7 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, not
         f"Protocol `{protocol}`, profile `{profile}`. Test MSE and MAE on the standardised scale, over all windows, steps "
         "and channels: mean ± sample standard deviation (n − 1) over n seeds. L: look-back, H: horizon, in steps."
     )
-    parts.append(table(shown) if shown else "No cell of this table has been run to its end.")
+    parts.append(table(shown, synthetic=paper.synthetic) if shown else "No cell of this table has been run to its end.")
     verdicts = [r.verdict for r in shown if r.metric == "mse" and r.published is not None]
     if verdicts:
         counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(sorted(verdicts)))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-ORDER = ["errors", "yamlfile", "recipe", "config", "data", "grid", "store", "leases", "evaluation", "training", "cell",
-         "listing", "runner", "tracking", "session"]  # fmt: skip
-FREE_OF_TORCH = {"errors", "yamlfile", "recipe", "config", "grid", "store", "leases", "listing"}
+ORDER = ["errors", "yamlfile", "recipe", "config", "data", "memory", "grid", "store", "leases", "watch", "evaluation",
+         "training", "cell", "listing", "runner", "tracking", "session"]  # fmt: skip
+FREE_OF_TORCH = {"errors", "yamlfile", "recipe", "config", "memory", "grid", "store", "leases", "watch", "listing"}
 FILES = [p for folder in ("benchmark", "baselines", "tables") for p in sorted((ROOT / folder).rglob("*.py"))]
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from benchmark.data.registry import DataSet
 from benchmark.errors import DataError
+
+RECORD = ".checksums.json"
+"""Beside the data: the checksums of files that were fetched and that the registry knows none of."""
 
 
 def data_dir(option: str | None) -> Path:
@@ -18,15 +24,47 @@ def data_dir(option: str | None) -> Path:
     return Path(option or os.environ.get("BENCHMARK_DATA_DIR") or "data")
 
 
+def user_cache() -> Path:
+    """The user's cache folder of this project."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "forecast-benchmark"
+
+
 def locate(dataset: DataSet, folder: Path) -> Path | None:
-    """The path at which a data set's file has to lie; None for a synthetic set."""
+    """The path at which a data set's file has to lie; None for a synthetic set. One's own files have whole paths."""
     return None if dataset.file is None else folder / dataset.file
 
 
 def how_to_get(dataset: DataSet, folder: Path) -> str:
-    """One line for a file that is not there: the path expected and where to get it."""
-    origin = dataset.by_hand or "the iTransformer archive, Google Drive file 1l51QsKvQPcqILT3DwfjCgx8Dsg2rpjot"
-    return f"{dataset.name}: no file at {locate(dataset, folder)}; get it from {origin} and put it there"
+    """One line for a file that is not there: the path expected, where to get it, and the command that does."""
+    path = locate(dataset, folder)
+    if not dataset.sources:
+        return f"{dataset.name}: no file at {path}; it is the path that your YAML file gives"
+    source = dataset.sources[0].page()
+    return f"{dataset.name}: no file at {path}; get it from {source}, or with: {fetch_command(dataset, folder)}"
+
+
+def fetch_command(dataset: DataSet, folder: Path) -> str:
+    """The command that fetches a data set into a folder."""
+    option = "" if folder == data_dir(None) else f" --data-dir {shlex.quote(str(folder))}"
+    return f"python -m benchmark.data fetch {dataset.name}{option}"
+
+
+def recorded(folder: Path) -> dict[str, str]:
+    """The checksums recorded beside the data, by data set."""
+    known: Any = None
+    with suppress(OSError, ValueError):
+        known = json.loads((folder / RECORD).read_text("utf-8"))
+    return {k: v for k, v in known.items() if isinstance(v, str)} if isinstance(known, dict) else {}
+
+
+def record(folder: Path, name: str, sha256: str) -> None:
+    """Writes down a data set's checksum beside the data. Raises OSError where the disk does not take it."""
+    draft = folder / f"{RECORD}.{os.getpid()}.tmp"
+    try:
+        draft.write_text(json.dumps(recorded(folder) | {name: sha256}, indent=1, sort_keys=True) + "\n", "utf-8")
+        os.replace(draft, folder / RECORD)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 class Checksums:
@@ -36,8 +74,7 @@ class Checksums:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        base = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "forecast-benchmark"
-        self._file = base / "checksums.json"
+        self._file = (folder or user_cache()) / "checksums.json"
         self._known: dict[str, str] = {}
         with suppress(OSError, ValueError):
             known = json.loads(self._file.read_text("utf-8"))
@@ -75,10 +112,13 @@ def synthetic_sha256(dataset: DataSet) -> str:
     return hashlib.sha256(json.dumps(dataset.identity(), sort_keys=True).encode()).hexdigest()
 
 
-def verify(dataset: DataSet, path: Path, sha256: str) -> None:
-    """Raises DataError where the file is not the one that the registry knows."""
-    if dataset.sha256 and sha256 != dataset.sha256:
+def verify(dataset: DataSet, path: Path, sha256: str, record: Mapping[str, str] | None = None) -> None:
+    """Raises DataError where the file is not the one that the registry, or else the `record` of downloads, knows."""
+    known, whose = dataset.sha256, "that the papers used"
+    if known is None and record is not None:
+        known, whose = record.get(dataset.name), f"that was first downloaded ({RECORD} beside the data has its checksum)"
+    if known and sha256 != known:
         raise DataError(
-            f"{dataset.name}: {path} is not the file that the papers used (SHA-256 {sha256[:12]}…, expected "
-            f"{dataset.sha256[:12]}…); {'replace it from ' + dataset.by_hand if dataset.by_hand else 'replace it'}"
+            f"{dataset.name}: {path} is not the file {whose}: SHA-256 {sha256[:12]}…, expected {known[:12]}…; "
+            f"move it away and run: python -m benchmark.data fetch {dataset.name}"
         )

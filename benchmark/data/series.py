@@ -1,74 +1,68 @@
-"""Files → standardised series. numpy and pandas only; tensors are made in `windows`."""
+"""Tables → standardised series with the starts of their windows. numpy only; tensors are made in `windows`."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.data import cache, synthetic
+from benchmark.data.readers import SENTINEL, Times
 from benchmark.data.registry import DataSet
-from benchmark.data.splits import Segments, segments
-from benchmark.errors import DataError
+from benchmark.data.splits import Segment, Segments, segments
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Series:
-    """A standardised series [time, channels] (float64) and the window starts of each split (row numbers)."""
+    """A standardised series [time, channels] (float64) and the window starts of each split (row numbers).
+
+    marks [time, 4] (float32): the time features, where they were asked for and the set has dates.
+    """
 
     values: Array
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
+    marks: NDArray[np.float32] | None = None
 
 
-def load(dataset: DataSet, path: Path | None, lookback: int, horizon: int) -> Series:
+def load(
+    dataset: DataSet,
+    path: Path | None,
+    lookback: int,
+    horizon: int,
+    *,
+    sha256: str | None = None,
+    cache_dir: Path | None = None,
+    mask_sentinels: bool = False,
+    time_features: bool = False,
+) -> Series:
     """A data set as the papers' loaders give it: read, split, standardised by the train segment, windows of stride 1.
+
+    Args: `sha256` is the checksum that the file is known to have, under which its parsed copy stands in `cache_dir`
+    (see `cache.table`). `mask_sentinels` replaces −9999 by the channel's last value before it (else the next).
 
     Raises DataError for a file that is not what the registry says.
     """
     if dataset.reader == "linear_pairs":
-        return linear_pairs(dataset, lookback, horizon)
-    assert path is not None
-    values = read_csv(path)
-    if values.shape != (dataset.rows, dataset.channels):
-        raise DataError(
-            f"{dataset.name}: {path} has {values.shape[0]:,} rows × {values.shape[1]} channels, expected "
-            f"{dataset.rows:,} × {dataset.channels}; replace it"
-        )
+        values, starts = synthetic.linear_pairs(dataset, lookback, horizon)
+        return Series(values, starts[0], starts[1], starts[2])
+    if dataset.reader == "var":
+        values, times = synthetic.var(dataset), None
+    else:
+        assert path is not None
+        table = cache.table(dataset, path, sha256, cache_dir)
+        values, times = table.values, table.times
+    if mask_sentinels:
+        values = masked(values)
     parts = segments(dataset, len(values), lookback)
-    return Series(standardise(values, parts), *_starts(parts, lookback, horizon))
-
-
-@lru_cache(maxsize=4)
-def read_csv(path: Path) -> Array:
-    """A CSV whose first column is the date → its values [rows, channels]; the column `OT` moved last, if there is one.
-
-    Raises DataError, with the row and the column, for a value that is no number.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-            frame = pd.read_csv(path, encoding="utf-8", encoding_errors="replace", engine="c")
-    except (OSError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path}: not a readable CSV ({' '.join(str(error).split())[:120]}); replace it") from None
-    if frame.shape[1] < 2 or not len(frame):
-        raise DataError(f"{path}: expected a date column, value columns and rows, found {frame.shape}; replace it")
-    names = list(frame.columns[1:])
-    if "OT" in names:
-        names = [n for n in names if n != "OT"] + ["OT"]
-    values: Array = frame[names].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    if not np.isfinite(values).all():
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        found = frame[names[column]].iloc[row]
-        raise DataError(f"{path}: line {row + 2}, column '{names[column]}': expected a number, found {found!r}")
-    return values
+    train, validation, test = (_starts(part, lookback, horizon) for part in (parts.train, parts.validation, parts.test))
+    features = marks(times) if time_features and times is not None else None
+    return Series(standardise(values, parts), train, validation, test, features)
 
 
 def standardise(values: Array, parts: Segments) -> Array:
@@ -79,29 +73,33 @@ def standardise(values: Array, parts: Segments) -> Array:
     return scaled
 
 
-def _starts(parts: Segments, lookback: int, horizon: int) -> list[NDArray[np.int64]]:
-    return [
-        np.arange(part.start, part.start + max(0, part.windows(lookback, horizon)), dtype=np.int64)
-        for part in (parts.train, parts.validation, parts.test)
-    ]
+def masked(values: Array) -> Array:
+    """The values with each sentinel replaced by the last value before it that is none, at the start by the next."""
+    wrong = values == SENTINEL
+    if not wrong.any():
+        return values
+    rows = np.where(wrong, -1, np.arange(len(values))[:, None])
+    last = np.maximum.accumulate(rows, axis=0)
+    first = np.argmax(~wrong, axis=0)  # of each channel, the first row that is none
+    filled: Array = np.take_along_axis(values, np.where(last < 0, first, last), axis=0)
+    return filled
 
 
-def linear_pairs(dataset: DataSet, lookback: int, horizon: int) -> Series:
-    """SAMformer's motivating task (its section 3): inputs X ~ N(0, 1), targets X·W + noise, one W for all channels.
+def marks(times: Times) -> NDArray[np.float32]:
+    """Hour of day, day of week, day of month, day of year, each scaled to [−0.5, 0.5] (models.md), [time, 4].
 
-    Pair i is laid out as rows [i·(L+H), (i+1)·(L+H)) of one series, so that windows gather it like any other. W is
-    scaled to targets of unit variance, so the noise's variance is the least MSE that can be had.
+    As the released code has them for every set with dates, whatever its step: hour/23, weekday/6 (Monday 0),
+    (day − 1)/30, (day of year − 1)/365, less a half.
     """
-    options = dataset.options
-    counts = [int(options[k]) for k in ("train", "validation", "test")]
-    random = np.random.default_rng(int(options["seed"]))
-    weights = random.standard_normal((lookback, horizon)) / np.sqrt(lookback)
-    inputs = random.standard_normal((sum(counts), dataset.channels, lookback))
-    targets = inputs @ weights + float(options["noise"]) * random.standard_normal(
-        (sum(counts), dataset.channels, horizon)
-    )
-    pairs = np.concatenate([inputs, targets], axis=2)  # [N, C, L + H]
-    values = pairs.transpose(0, 2, 1).reshape(-1, dataset.channels)  # [N·(L + H), C]
-    starts = np.arange(sum(counts), dtype=np.int64) * (lookback + horizon)
-    first, second = counts[0], counts[0] + counts[1]
-    return Series(values, starts[:first], starts[first:second], starts[second:])
+    stamps = times.astype("datetime64[s]")
+    days = stamps.astype("datetime64[D]")
+    hour = (times // 3600) % 24
+    weekday = (days.astype(np.int64) + 3) % 7  # 1 January 1970 was a Thursday
+    day = (days - days.astype("datetime64[M]")).astype(np.int64)
+    of_year = (days - days.astype("datetime64[Y]")).astype(np.int64)
+    scaled = np.stack([hour / 23, weekday / 6, day / 30, of_year / 365], axis=1) - 0.5
+    return scaled.astype(np.float32)
+
+
+def _starts(part: Segment, lookback: int, horizon: int) -> NDArray[np.int64]:
+    return np.arange(part.start, part.start + max(0, part.windows(lookback, horizon)), dtype=np.int64)

@@ -57,6 +57,4 @@ def segments(dataset: DataSet, rows: int, lookback: int) -> Segments:
     else:
         raise ValueError(f"{dataset.name}: its split '{dataset.split}' has no segments")
     end = train + validation
-    return Segments(
-        Segment(0, train), Segment(train - lookback, end), Segment(end - lookback, end + test)
-    )
+    return Segments(Segment(0, train), Segment(train - lookback, end), Segment(end - lookback, end + test))

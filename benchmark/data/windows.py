@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -21,30 +21,37 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of `lookback` + `horizon` steps of `series` [C, T] (float32), beginning at `starts` [N] (int64)."""
+    """Windows of `lookback` + `horizon` steps of `series` [C, T] (float32), beginning at `starts` [N] (int64).
+
+    `marks` [F, T]: time features of every step, or None.
+    """
 
     series: Tensor
     starts: Tensor
     lookback: int
     horizon: int
+    marks: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def batch(self, index: Tensor | slice) -> Batch:
         """The windows of some indices. `unfold` is a view, so that one gather is all that is copied."""
-        span = self.lookback + self.horizon
-        gathered = self.series.unfold(1, span, 1)[:, self.starts[index]]  # [C, B, L + H]
+        span, starts = self.lookback + self.horizon, self.starts[index]
+        gathered = self.series.unfold(1, span, 1)[:, starts]  # [C, B, L + H]
         x = gathered[:, :, : self.lookback].permute(1, 2, 0)  # [B, L, C]
         y = gathered[:, :, self.lookback :].permute(1, 2, 0)  # [B, H, C]
-        return Batch(x, y, None)
+        if self.marks is None:
+            return Batch(x, y, None)
+        marks = self.marks.unfold(1, self.lookback, 1)[:, starts].permute(1, 2, 0)  # [B, L, F]
+        return Batch(x, y, marks)
 
     def evenly(self, most: int | None) -> Windows:
         """At most so many windows, evenly spaced from the first to the last."""
         if most is None or len(self) <= most:
             return self
         keep = torch.linspace(0, len(self) - 1, most, dtype=torch.float64).round().long()
-        return Windows(self.series, self.starts[keep.to(self.starts.device)], self.lookback, self.horizon)
+        return replace(self, starts=self.starts[keep.to(self.starts.device)])
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ class Splits:
 
 
 def make(series: Series, lookback: int, horizon: int, device: torch.device) -> Splits:
-    """The three splits' windows on a device; the series is copied there once."""
+    """The three splits' windows on a device; the series, and its marks if it was loaded with them, go there once."""
     values = torch.from_numpy(series.values.T.astype("float32", order="C")).to(device)  # [C, T]
+    marks = None if series.marks is None else torch.from_numpy(series.marks.T.copy()).to(device)  # [F, T]
     parts = (torch.from_numpy(s).to(device) for s in (series.train, series.validation, series.test))
-    return Splits(*(Windows(values, starts, lookback, horizon) for starts in parts))
+    return Splits(*(Windows(values, starts, lookback, horizon, marks) for starts in parts))

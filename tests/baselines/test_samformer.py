@@ -22,6 +22,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
 SIZES = {"lookback": 48, "horizon": 12, "channels": 3}
 
 
+def test_the_attention_kernels_start_as_keras_2_or_keras_3_draws_them() -> None:
+    for fans, limit in (("keras2", 0.02626), ("keras3", 0.10660)):
+        torch.manual_seed(0)
+        model = SAMformer(lookback=512, horizon=96, channels=7, fans=fans)  # type: ignore[arg-type]
+        largest = model.query.weight.abs().max().item()
+        assert 0.98 * limit < largest <= limit * 1.001
+        assert model.output is not None and 0.98 * 0.1066 < model.output.weight.abs().max().item() <= 0.1067
+
+
 def perturbed(seed: int = 0, **arguments: Any) -> SAMformer:
     """A model none of whose parameters is at a special value."""
     torch.manual_seed(seed)

@@ -1,0 +1,50 @@
+"""Rows and channels of a file without reading its numbers: a plan needs them at once, and without numpy."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+from benchmark.data.registry import DataSet
+from benchmark.errors import DataError
+
+
+def of(dataset: DataSet, path: Path) -> tuple[int, int]:
+    """Rows and channels that a data set's file seems to have. Raises DataError for one that does not look like it."""
+    try:
+        if dataset.reader == "pems":
+            return _npz(path)
+        header = dataset.reader == "csv" or bool(dataset.options.get("header"))
+        return _text(path, header=header, dates=dataset.reader == "csv")
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, EOFError, struct.error, zipfile.BadZipFile, zlib.error,
+            NotImplementedError, RuntimeError, RecursionError, MemoryError, csv.Error) as error:  # fmt: skip
+        kind = "npz with an array 'data' [time, sensors, features]" if dataset.reader == "pems" else "CSV"
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
+        raise DataError(f"{dataset.name}: {path}: not a readable {kind} ({reason}); replace it") from None
+
+
+def _text(path: Path, *, header: bool, dates: bool) -> tuple[int, int]:
+    with path.open("rb") as file:
+        first = next((line for line in file if line.strip()), b"")
+        fields = len(next(csv.reader([first.decode("utf-8", "replace")]), []))
+        rows = sum(1 for line in file if line.strip()) + (not header and fields > 0)
+    return rows, max(0, fields - dates)
+
+
+def _npz(path: Path) -> tuple[int, int]:
+    with zipfile.ZipFile(path) as archive, archive.open("data.npy") as file:
+        magic = file.read(8)
+        if magic[:6] != b"\x93NUMPY":
+            raise ValueError("its 'data' is no array")
+        size = struct.unpack("<H", file.read(2))[0] if magic[6] == 1 else struct.unpack("<I", file.read(4))[0]
+        if size > 65_536:
+            raise ValueError("its header is too long")
+        described = ast.literal_eval(file.read(size).decode("latin-1"))
+        rows, channels, _ = described["shape"]
+    if not (isinstance(rows, int) and isinstance(channels, int)):
+        raise ValueError("its shape is no shape")
+    return rows, channels

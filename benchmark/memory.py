@@ -1,0 +1,71 @@
+"""How much memory a cell will need, from its sizes alone, and how much the machine has. No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import baselines
+from benchmark.data.registry import DataSet
+
+_FLOAT32, _FLOAT64 = 4, 8
+_COPIES = 6
+"""Of the parameters: weights, gradients, two moments, SAM's way back, the best epoch's."""
+_IN_FLIGHT = 3
+"""Of a batch: gathered, laid out for the model, and its gradient or forecast."""
+_CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+class Estimator(Protocol):
+    """What a model may say of itself, as `memory` of its entry in `baselines.MODELS`."""
+
+    def __call__(
+        self, *, lookback: int, horizon: int, channels: int, batch: int, arguments: Mapping[str, Any]
+    ) -> tuple[int, int]:
+        """Bytes of the activations of one training step, and the number of parameters."""
+        ...
+
+
+def estimate(dataset: DataSet, horizon: int, recipe: Mapping[str, Any]) -> int | None:
+    """Bytes that training one cell takes at its peak, process and libraries aside; None where the set's size is not known.
+
+    Data: the table and its standardised copy (float64) and the series on the device (float32). Batch: inputs and targets,
+    in flight. Model: what it says of itself, else no activations and one linear map from look-back to horizon.
+    """
+    if dataset.rows is None or dataset.channels is None:
+        return None
+    lookback, batch, channels = int(recipe["lookback"]), int(recipe["batch_size"]), dataset.channels
+    span = lookback + horizon
+    rows = dataset.rows
+    if dataset.split == "pairs":
+        rows = sum(int(dataset.options[split]) for split in ("train", "validation", "test")) * span
+    prefix = "arguments."
+    arguments = {k.removeprefix(prefix): v for k, v in recipe.items() if k.startswith(prefix)}
+    estimator: Estimator | None = getattr(baselines.MODELS.get(recipe["model"]), "memory", None)
+    activations, parameters = 0, lookback * horizon + horizon
+    if estimator is not None:
+        activations, parameters = estimator(
+            lookback=lookback, horizon=horizon, channels=channels, batch=batch, arguments=arguments
+        )
+    data = rows * channels * (2 * _FLOAT64 + _FLOAT32)
+    windows = max(batch * int(recipe["accumulation"]), int(recipe.get("evaluation_batch") or 1))
+    return data + _IN_FLIGHT * windows * span * channels * _FLOAT32 + activations + _COPIES * parameters * _FLOAT32
+
+
+def machine() -> int | None:
+    """Bytes of memory that this process may have: the machine's, or its control group's if less; None if unknown."""
+    limits = []
+    with suppress(OSError, ValueError, AttributeError):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path in _CGROUPS:
+        with suppress(OSError, ValueError):
+            limits.append(int(Path(path).read_text()))
+    return min((limit for limit in limits if limit > 0), default=None)
+
+
+def in_words(size: int) -> str:
+    """Bytes as GB, or MB where that is less than one."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,114 @@
+"""In the parent: MLflow made ready before any worker starts, and brought to what the store says when all have ended."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.store import Result, Store
+from benchmark.tracking import server
+from benchmark.tracking.live import Target
+from benchmark.tracking.runs import PARENT
+from benchmark.tracking.sync import Rebuild, log_tables, search, start_parent
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+START_SECONDS = 20.0
+FINISH_SECONDS = 20.0
+FINISH_SECONDS_A_CELL = 0.05
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """MLflow's view of one invocation: its cells' papers by digest.
+
+    `target` is what its tasks carry; None where MLflow could not be used.
+    """
+
+    results_dir: Path
+    uri: str
+    papers: Mapping[str, str]
+    target: Target | None
+
+    @classmethod
+    def start(cls, results_dir: Path, papers: Mapping[str, str], commit: str | None) -> Invocation:
+        """Database, experiments, and a run for this invocation in each paper's. Where MLflow is not to be had, a warning
+        and an invocation without it: nothing is raised."""
+        uri = server.tracking_uri(results_dir)
+        names = sorted(set(papers.values()))
+        try:
+            target = server.bounded(lambda: _begin(uri, results_dir, names, commit), START_SECONDS)
+        except Exception as error:
+            _warn(f"MLflow at {server.shown(uri)} cannot be used ({server.reason(error)}); the run goes on without it")
+            target = None
+        return cls(results_dir, uri, papers, target)
+
+    def finish(self, interrupted: bool) -> None:
+        """Puts in what the workers could not log, attaches the tables, ends this invocation's runs.
+
+        To be called when no worker is left. Raises nothing: what cannot be done is said, with the command that does it.
+        """
+        if self.target is None:
+            _warn(f"MLflow has nothing of this run; {self._remedy()}")
+            return
+        target = self.target
+        try:
+            limit = FINISH_SECONDS + FINISH_SECONDS_A_CELL * len(self.papers)
+            server.bounded(lambda: _end(target, self.results_dir, list(self.papers), interrupted), limit)
+        except Exception as error:
+            _warn(f"MLflow has not got all of this run ({server.reason(error)}); {self._remedy()}")
+
+    def _remedy(self) -> str:
+        place = "" if self.results_dir == Path("results") else f" --results-dir {self.results_dir}"
+        return f"`python -m benchmark.tracking sync{place}` repairs it"
+
+
+def _warn(text: str) -> None:
+    print(f"run_all.py: {text}", file=sys.stderr)
+
+
+def _begin(uri: str, results_dir: Path, papers: list[str], commit: str | None) -> Target:
+    experiments = server.prepare(uri, results_dir, papers)
+    client = server.connect(uri)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    place = str(results_dir.resolve())
+    tags = {"process": server.this_process(), "results_dir": place}
+    if commit:
+        tags |= {"git_commit": commit, "mlflow.source.git.commit": commit}
+    parents = {paper: start_parent(client, experiments[paper], started, tags) for paper in papers}
+    return Target(uri, server.file_identity(uri), experiments, parents, place)
+
+
+def _end(target: Target, results_dir: Path, digests: list[str], interrupted: bool) -> None:
+    if server.file_identity(target.uri) != target.file:
+        raise server.Unusable("its database was removed or replaced meanwhile")
+    server.check_free(target.uri)
+    client = server.connect(target.uri)
+    rebuild = Rebuild(client, results_dir, target.experiments, dict(target.parents))
+    store = Store(results_dir)
+    with server.locked(target.uri, results_dir, "sync", FINISH_SECONDS):
+        ours: dict[str, list[Run]] = defaultdict(list)
+        for paper, parent in target.parents.items():
+            for run in search(client, target.experiments[paper], f"tags.`{PARENT}` = '{parent}'"):
+                ours[run.data.tags.get("digest", "")].append(run)
+        for result in filter(None, map(store.read, digests)):
+            rebuild.cell(result, ours.pop(result.digest, []) or _elsewhere(rebuild, result))
+        for left in ours.values():
+            rebuild.end_lost(left)
+        for paper, parent in target.parents.items():
+            log_tables(client, parent, paper, results_dir / "tables")
+            client.set_terminated(parent, "KILLED" if interrupted else "FINISHED")
+    if rebuild.report.at_work:
+        raise server.Unusable(f"{rebuild.report.at_work} runs are still written by their workers")
+
+
+def _elsewhere(rebuild: Rebuild, result: Result) -> list[Run]:
+    """The runs of a digest below other invocations: one of them may have trained the cell while we waited for it."""
+    experiment = rebuild.experiments[str(result.cell["paper"])]
+    return list(search(rebuild.client, experiment, f"tags.digest = '{result.digest}'"))

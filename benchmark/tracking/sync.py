@@ -1,0 +1,209 @@
+"""MLflow brought to what the store says: each Result has one run that shows it, none waits for a process that is gone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isclose
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.leases import Leases, host, process_start
+from benchmark.store import Result
+from benchmark.tracking import runs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PAGE = 500
+KIND = "invocation"
+
+
+@dataclass
+class Report:
+    """What was done, in numbers of runs."""
+
+    whole: int = 0
+    completed: int = 0
+    created: int = 0
+    killed: int = 0
+    removed: int = 0
+    at_work: int = 0
+
+    def __str__(self) -> str:
+        words = {
+            "whole already": self.whole, "completed": self.completed, "made anew": self.created,
+            "ended as KILLED": self.killed, "doubles removed": self.removed, "still at work": self.at_work,
+        }  # fmt: skip
+        return ", ".join(f"{count} {what}" for what, count in words.items() if count) or "nothing to do"
+
+
+def search(client: MlflowClient, experiment: str, condition: str = "") -> Iterator[Run]:
+    """The runs of an experiment that are not deleted, page by page."""
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment], condition, max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def is_whole(run: Run, result: Result) -> bool:
+    """Whether a run shows this very Result: the tag `ended` is among the last things that are written."""
+    said = run.data.tags
+    same = said.get("started") == result.started and said.get("ended") == result.ended
+    return same and run.info.status == runs.run_status(result)
+
+
+def log_tables(client: MlflowClient, run_id: str, paper: str, folder: Path) -> None:
+    """A paper's tables and figures, and those that belong to no paper, as artifacts of an invocation's run."""
+    files = sorted(p for p in folder.glob("*") if p.is_file() and not p.name.startswith("."))
+    others = {p.name.split(".")[0] for p in files if p.suffix == ".csv"} - {paper}
+    for path in files:
+        if path.name.split(".")[0] not in others:
+            client.log_artifact(run_id, str(path), "tables")
+
+
+@dataclass
+class Rebuild:
+    """One reconciliation. By paper: experiments, and the invocations' runs that new child runs hang below.
+
+    A run whose process still lives is left to it. Raises what MLflow raises.
+    """
+
+    client: MlflowClient
+    results_dir: Path
+    experiments: Mapping[str, str]
+    parents: dict[str, str] = field(default_factory=dict)
+    report: Report = field(default_factory=Report)
+
+    @property
+    def place(self) -> str:
+        """The results folder, as runs name it."""
+        return str(self.results_dir.resolve())
+
+    def cell(self, result: Result, found: Sequence[Run]) -> None:
+        """Sees to it that one of the runs found for a Result's digest shows it, or else a new one."""
+        shows = next((run.info.run_id for run in found if is_whole(run, result)), None)
+        unended = [run for run in found if "ended" not in run.data.tags]
+        gone = [run for run in unended if run.info.status != "RUNNING" or self.is_gone(run)]
+        if shows:
+            self.report.whole += 1
+        elif len(gone) < len(unended):
+            self.report.at_work += 1
+            return
+        else:
+            shows = self._show(result, gone)
+        for run in gone:
+            if run.info.run_id != shows:
+                self.client.delete_run(run.info.run_id)
+                self.report.removed += 1
+
+    def _show(self, result: Result, gone: Sequence[Run]) -> str:
+        """Completes the first run that agrees with a Result as far as it goes, or makes one; returns its id."""
+        for run in gone:
+            lacking = self._lacking(run.info.run_id, result)
+            if lacking is not None:
+                run_id = run.info.run_id
+                self.report.completed += 1
+                break
+        else:
+            paper = str(result.cell["paper"])
+            extra = {"results_dir": self.place}
+            parent = self._parent(paper, result)
+            run_id = runs.create(self.client, self.experiments[paper], parent, result, extra)
+            lacking = runs.points(result.epochs)
+            self.report.created += 1
+        runs.describe(self.client, run_id, result)
+        runs.log_points(self.client, run_id, lacking, runs.moments_of(result))
+        runs.end(self.client, run_id, result)
+        return str(run_id)
+
+    def _lacking(self, run_id: str, result: Result) -> list[runs.Point] | None:
+        """The points of the history that a run has not got; None where it has others, or one twice.
+
+        A Result that is not done may know less than its run: nobody was left to write down the epochs of a killed cell.
+        """
+        expected = {(key, step): value for key, value, step in runs.points(result.epochs)}
+        lacking = dict(expected)
+        for key in runs.EPOCH_METRICS:
+            for metric in self.client.get_metric_history(run_id, key):
+                place = (key, metric.step)
+                if place in lacking:
+                    if not isclose(lacking.pop(place), metric.value, rel_tol=1e-12):
+                        return None
+                elif place in expected or result.status == "done":
+                    return None
+        return [(key, value, step) for (key, step), value in lacking.items()]
+
+    def _parent(self, paper: str, result: Result) -> str:
+        """The run that a new run hangs below: the invocation's, or one for all that this sync makes."""
+        if paper not in self.parents:
+            self.parents[paper] = start_parent(
+                self.client, self.experiments[paper], result.started, {"results_dir": self.place}
+            )
+            log_tables(self.client, self.parents[paper], paper, self.results_dir / "tables")
+            self.client.set_terminated(self.parents[paper], "FINISHED", runs.milliseconds(result.ended))
+        return self.parents[paper]
+
+    def is_gone(self, run: Run) -> bool:
+        """Whether the process behind a run has ended for certain.
+
+        Of another machine's process we know only what its lease says, and only in our own results folder.
+        """
+        said = run.data.tags
+        place, _, process = said.get("process", "").rpartition(" ")
+        place, _, pid = place.rpartition(" ")
+        if place == host() and pid.isdigit():
+            return process_start(int(pid)) != process
+        if said.get("results_dir") != self.place:
+            return False
+        if place.partition("/")[0] == host().partition("/")[0]:
+            return True  # this machine, before it was last booted
+        return "digest" in said and not Leases(self.results_dir).path(said["digest"]).exists()
+
+    def end_lost(self, found: Sequence[Run]) -> None:
+        """Ends as KILLED the runs whose process is gone."""
+        for run in found:
+            if run.info.status == "RUNNING" and self.is_gone(run):
+                self.client.set_tag(run.info.run_id, "status", "killed")
+                self.client.set_terminated(run.info.run_id, "KILLED")
+                self.report.killed += 1
+
+
+def start_parent(client: MlflowClient, experiment: str, started: str, tags: Mapping[str, str]) -> str:
+    """A run that stands for an invocation; returns its id. `started`: ISO time."""
+    said = {"kind": KIND, "mlflow.source.name": "run_all.py", "mlflow.source.type": "LOCAL"} | dict(tags)
+    name = started[:16].replace("T", " ")  # all that the column of names has room for
+    return str(client.create_run(experiment, runs.milliseconds(started), said, name).info.run_id)
+
+
+def rebuild_all(rebuild: Rebuild, results: Callable[[], Iterator[Result]]) -> Report:
+    """Brings every experiment to what the store says; a second call finds nothing to do. Raises what MLflow raises."""
+    by_digest: dict[str, list[Run]] = defaultdict(list)
+    invocations: list[Run] = []
+    for experiment in rebuild.experiments.values():
+        for run in search(rebuild.client, experiment):
+            digest = run.data.tags.get("digest")
+            if digest:
+                by_digest[digest].append(run)
+            elif run.data.tags.get("kind") == KIND:
+                invocations.append(run)
+    for result in results():
+        rebuild.cell(result, by_digest.pop(result.digest, []))
+    for found in (*by_digest.values(), invocations, _of_papers_without_results(rebuild)):
+        rebuild.end_lost(found)
+    return rebuild.report
+
+
+def _of_papers_without_results(rebuild: Rebuild) -> list[Run]:
+    ours = f"tags.results_dir = '{rebuild.place}' and attributes.status = 'RUNNING'"
+    return [
+        run
+        for experiment in rebuild.client.search_experiments()
+        if experiment.experiment_id not in rebuild.experiments.values()
+        for run in search(rebuild.client, experiment.experiment_id, ours)
+    ]

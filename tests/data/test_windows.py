@@ -1,0 +1,84 @@
+"""Every row of windows.csv: what the released loaders give, in numbers of windows and in values."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.data import readers, series, windows
+from benchmark.data.registry import DATASETS, GROUPS, DataSet
+from benchmark.data.splits import segments
+
+GOLDEN = list(csv.DictReader((Path(__file__).parent.parent / "golden/windows.csv").open()))
+REAL = ("ETTh1", "ETTh2", "ETTm1", "ETTm2", "Weather", "Exchange")
+
+
+def test_all_counts_of_windows() -> None:
+    assert len(GOLDEN) == 208 and {r["dataset"] for r in GOLDEN} == set(DATASETS) - {"toy", "var"}
+    for row in GOLDEN:
+        dataset = DATASETS[row["dataset"]]
+        assert dataset.rows is not None
+        lookback, horizon = int(row["lookback"]), int(row["horizon"])
+        found = segments(dataset, dataset.rows, lookback).counts(lookback, horizon)
+        assert found == tuple(int(row[f"{s}_windows"]) for s in ("train", "val", "test")), row
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_the_real_files_to_the_last_digit(name: str, data_dir: Path) -> None:
+    """Sum of the standardised test segment with its look-back, first test input and last test target: as printed."""
+    dataset = DATASETS[name]
+    path = data_dir / str(dataset.file)
+    table = readers.read(dataset, path)
+    for row in (r for r in GOLDEN if r["dataset"] == name):
+        lookback, horizon = int(row["lookback"]), int(row["horizon"])
+        parts = segments(dataset, len(table.values), lookback)
+        part = series.standardise(table.values, parts)[parts.test.start : parts.test.end]
+        assert f"{part.sum():.6f}" == row["test_sum"]
+        assert " ".join(f"{v:.6f}" for v in part[0, :3]) == row["test_first_x"]
+        assert " ".join(f"{v:.6f}" for v in part[-1, :3]) == row["test_last_y"]
+    loaded = series.load(dataset, path, lookback, horizon)
+    test = windows.make(loaded, lookback, horizon, torch.device("cpu")).test
+    assert len(test) == int(row["test_windows"])
+    first, last = test.batch(slice(0, 1)), test.batch(slice(len(test) - 1, None))
+    assert first.x[0, 0, :3].tolist() == pytest.approx([float(v) for v in row["test_first_x"].split()], abs=1e-6)
+    assert last.y[0, -1, :3].tolist() == pytest.approx([float(v) for v in row["test_last_y"].split()], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - set(REAL) - {"toy", "var"}))
+def test_generated_files_of_the_true_length(name: str, tmp_path: Path) -> None:
+    """The sets that are not here, at their length with three channels: read, split, windowed as the released loaders do."""
+    dataset = replace(DATASETS[name], channels=3)
+    assert dataset.rows is not None
+    values = np.random.default_rng(0).integers(0, 100, (dataset.rows, 3)).astype(float)
+    path = tmp_path / "file"
+    _write(dataset, path, values)
+    for row in (r for r in GOLDEN if r["dataset"] == name and r["horizon"] in ("96", "720")):
+        lookback, horizon = int(row["lookback"]), int(row["horizon"])
+        loaded = series.load(dataset, path, lookback, horizon)
+        found = (len(loaded.train), len(loaded.validation), len(loaded.test))
+        assert found == tuple(max(0, int(row[f"{s}_windows"])) for s in ("train", "val", "test"))
+        if len(loaded.test):
+            assert loaded.test[-1] + lookback + horizon == dataset.rows
+    train = loaded.values[: int(dataset.rows * (0.6 if dataset.split == "pems" else 0.7))]
+    assert np.allclose(train.mean(axis=0), 0, atol=1e-12) and np.allclose(train.std(axis=0), 1)
+
+
+def _write(dataset: DataSet, path: Path, values: readers.Array) -> None:
+    if dataset.reader == "pems":
+        with path.open("wb") as file:
+            np.savez_compressed(file, data=np.stack([values, values + 1, values - 1], axis=2))
+    else:
+        dates = np.datetime64("2020-01-01T00:00") + np.arange(len(values)) * np.timedelta64(10, "m")
+        prefix = [""] * len(values) if dataset.reader == "solar" else [f"{str(d).replace('T', ' ')}:00," for d in dates]
+        lines = [p + ",".join(f"{v:g}" for v in row) for p, row in zip(prefix, values, strict=True)]
+        path.write_text("\n".join(lines if dataset.reader == "solar" else ["date,a,b,OT", *lines]) + "\n")
+
+
+def test_groups_name_data_sets() -> None:
+    assert all(set(members) <= set(DATASETS) for members in GROUPS.values())
+    assert len(set(DATASETS) - {"toy", "var"}) == 13
