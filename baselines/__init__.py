@@ -20,15 +20,33 @@ __all__ = ["MODELS", "ModelInfo", "build"]
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Where a model is, and which keyword arguments it takes beside `lookback`, `horizon` and `channels`."""
+    """Where a model is, and which keyword arguments it takes beside `lookback`, `horizon` and `channels`.
+
+    `closed_form`: it is not trained, but has `fit`.
+    """
 
     name: str
     module: str
     cls: str
     arguments: tuple[str, ...] = ()
+    closed_form: bool = False
 
 
-_ALL = (ModelInfo("samformer", "samformer", "SAMformer", ("width", "variant", "revin", "batch_mixed_denorm", "fans")),)
+_SEGMENTS = ("width", "heads", "layers", "dropout")
+_ENCODER = ("width", "heads", "layers", "ff_width", "dropout")
+_ALL = (
+    ModelInfo("samformer", "samformer", "SAMformer", ("width", "variant", "revin", "batch_mixed_denorm", "fans")),
+    ModelInfo("tsmixer", "tsmixer", "TSMixer", ("blocks", "ff_width", "dropout", "batch_mixed_denorm")),
+    ModelInfo("samovar", "samovar", "SAMoVAR", _SEGMENTS),
+    ModelInfo("fixedvar", "fixedvar", "FixedVAR", _SEGMENTS),
+    ModelInfo("lintrans", "lintrans", "LinTrans", _SEGMENTS),
+    ModelInfo("itransformer", "itransformer", "ITransformer", (*_ENCODER, "time_marks", "normalise")),
+    ModelInfo("patchtst", "patchtst", "PatchTST", (*_ENCODER, "patch", "stride")),
+    ModelInfo("dlinear", "dlinear", "DLinear", ("kernel_size",)),
+    ModelInfo("last_value", "naive", "LastValue", closed_form=True),
+    ModelInfo("seasonal_naive", "naive", "SeasonalNaive", ("season",), closed_form=True),
+    ModelInfo("ridge", "ridge", "Ridge", closed_form=True),
+)
 
 MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}
 

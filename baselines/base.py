@@ -1,11 +1,15 @@
-"""The interface that all trained models share."""
+"""The interfaces that all models share."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+"""Windows x [B, L, C] and targets y [B, H, C], batch by batch; B may differ."""
 
 
 class Forecaster(nn.Module, ABC):
@@ -28,10 +32,27 @@ class Forecaster(nn.Module, ABC):
     def mse(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
         """The forecast's mean squared error [], as validation takes it, on windows x [B, L, C] and targets y [B, H, C].
 
-        Raises ValueError if the forecast has another shape than y. (Broadcasting would hide that: so arose
-        the mistake that `batch_mixed_denorm` of `samformer` describes.)
+        Raises ValueError if the forecast has another shape than y.
         """
-        forecast: Tensor = self(x, marks)
-        if forecast.shape != y.shape:
-            raise ValueError(f"the forecast is {tuple(forecast.shape)}, the target {tuple(y.shape)}")
-        return F.mse_loss(forecast, y)
+        return mean_squared_error(self(x, marks), y)
+
+
+class ClosedForm(Forecaster):
+    """A model that is not trained: `fit` once, then it forecasts. Its parameters, if any, take no gradient."""
+
+    @abstractmethod
+    def fit(self, train: Batches, validation: Batches) -> None:
+        """Computes the parameters from the windows of the two splits, going through each at most once.
+
+        Raises ValueError if a split that is needed is empty.
+        """
+
+
+def mean_squared_error(forecast: Tensor, y: Tensor) -> Tensor:
+    """MSE [] of a forecast of y's shape. Raises ValueError if it has another one.
+
+    (Broadcasting would hide that: so arose the mistake that `batch_mixed_denorm` of `samformer` describes.)
+    """
+    if forecast.shape != y.shape:
+        raise ValueError(f"the forecast is {tuple(forecast.shape)}, the target {tuple(y.shape)}")
+    return F.mse_loss(forecast, y)

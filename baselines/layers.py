@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class Standardised(NamedTuple):
@@ -64,3 +67,117 @@ class RevIN(nn.Module):
             std = std / (self.weight[:, None] + self.denorm_eps)
             mean = mean - self.bias[:, None] * std
         return torch.addcmul(mean, y, std)
+
+
+class RMSNorm(nn.Module):
+    """x/√(mean square over the last axis + eps) · weight; a weight of more axes acts on as many of x."""
+
+    def __init__(self, *shape: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [..., *shape] to the same shape."""
+        normalised: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]
+        return normalised
+
+
+class _RMSNorm(torch.autograd.Function):
+    """Keeps x and one number a row for the way back: torch's own keeps x̂ too, and takes a third more time."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        precise = torch.promote_types(x.dtype, torch.float32)  # x may be bfloat16
+        squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=precise).square()
+        rate = torch.rsqrt(squares / x.shape[-1] + eps)  # [..., 1]
+        ctx.save_for_backward(x, weight, rate)
+        return x * rate * weight
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, weight, rate = ctx.saved_tensors
+        unit = x * rate  # x̂
+        of_weight = (gradient * unit).flatten(0, -weight.ndim - 1).sum(dim=0)
+        of_unit = gradient * weight
+        along = (of_unit * unit).mean(dim=-1, keepdim=True)
+        return torch.addcmul(of_unit, unit, along, value=-1).mul_(rate), of_weight, None
+
+
+class Dropout(nn.Module):
+    """Dropout with probability `rate`, to the nearest of the multiples of 2⁻¹⁶.
+
+    On a CPU the masks come from 16 bits each of torch's default generator, a seventh of the time of torch's own, where
+    one draw a number takes a quarter of a training step. Raises ValueError unless 0 ≤ rate < 1.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.level = round(rate * 2**16)
+        if not 0 <= self.level < 2**16:
+            raise ValueError(f"a dropout rate is at least 0 and under 1, it is {rate}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape to the same shape; x itself in eval mode."""
+        if not (self.training and self.level):
+            return x
+        if x.device.type != "cpu":
+            return F.dropout(x, self.rate)
+        bits = torch.empty(x.numel() // 4 + 1, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+        keep = bits[: x.numel()].view(x.shape) >= self.level - 2**15
+        return torch.where(keep, x * (2**16 / (2**16 - self.level)), 0.0)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """[..., T, d] to one sequence a head, [..., h, T, d/h]."""
+    return x.view(*x.shape[:-1], heads, -1).transpose(-2, -3)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """[..., h, T, d/h] back to [..., T, d]."""
+    return x.transpose(-2, -3).flatten(-2)
+
+
+@torch.no_grad()
+def glorot_(layer: nn.Linear, fan_in: int | None = None, fan_out: int | None = None) -> None:
+    """Kernel U(±√(6/(fan_in + fan_out))) and a zero bias; the fans are the layer's sizes unless given."""
+    fan_in = layer.in_features if fan_in is None else fan_in
+    fan_out = layer.out_features if fan_out is None else fan_out
+    limit = math.sqrt(6 / (fan_in + fan_out))
+    nn.init.uniform_(layer.weight, -limit, limit)
+    nn.init.zeros_(layer.bias)
+
+
+def all_pairs_loss(revin: RevIN, forecast: Tensor, mean: Tensor, std: Tensor, y: Tensor) -> Tensor:
+    """Mean over i, j, c, h of (mean_i + std_i·z_j − y_j)², z the forecast [B, C, H] less the affine part.
+
+    mean, std [B, C, 1], y [B, C, H]. Raises ValueError if forecast and y have different shapes.
+
+    In O(B). Let m, s be the batch's averages of mean and std, r the root mean square of std_i − s, and u_i =
+    (std_i − s)/r. Split mean_i = m + a·u_i + e_i by regression on u, so that u and e have average 0 and are
+    orthogonal to each other. Then mean_i + std_i·z − y = (m + s·z − y) + (a + r·z)·u_i + e_i, and the average
+    over i of its square is the sum of the three mean squares: nothing but squares is added, so nothing
+    cancels.
+    """
+    if forecast.shape != y.shape:
+        raise ValueError(f"with time last the forecasts are {tuple(forecast.shape)}, the target {tuple(y.shape)}")
+    m, mean = _centred(mean)
+    s, std = _centred(std)
+    r = std.square().mean(dim=0).sqrt()
+    # r is 0 up to rounding where all windows have one std (B = 1, or windows without any variation): u is
+    # then about 0.
+    u = std / r.maximum(1e-12 * s)  # [B, C, 1]
+    a = (u * mean).mean(dim=0)
+    common = F.mse_loss(revin.denormalise(forecast, m, s), y)
+    spread = revin.denormalise(forecast, a, r).square().mean()
+    return common + spread + (mean - a * u).square().mean()
+
+
+def _centred(t: Tensor) -> tuple[Tensor, Tensor]:
+    """The average [C, 1] of t [B, C, 1] over the batch, and t less that average."""
+    average = t.mean(dim=0)
+    deviation = t - average
+    # Twice: rounding of the average must not look like a common part of deviations that are as small.
+    return average, deviation - deviation.mean(dim=0)

@@ -1,7 +1,8 @@
 """Models and optimizers from the arrays that the authors' released implementations hold.
 
 `arrays` is any mapping with a `config` (JSON text, a 0-d array of it, or a mapping) and `param/NAME`, under
-the released code's own names and layouts. A further model is one entry of `_RELEASED`.
+the released code's own names and layouts. A further model is one entry of
+`RELEASED` in `released_names`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,90 +20,21 @@ from torch import Tensor, nn
 
 import baselines
 from baselines.optimizers import SAM, KerasAdam
+from baselines.released_names import RELEASED, Released
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class _Released:
-    """How a released implementation names things.
-
-    `arguments`: key of its config → our argument; `fixed`: arguments that its config does not say; `names`:
-    its parameters and buffers → ours, where `*` stands for the number of a layer, the same in both. `keras`:
-    names are matched by their end, without the counters that Keras appends, and an array's axes run the other
-    way round ([in, out]). Axes of length 1 may be there or not (one attention head, a convolution of kernel
-    1).
-    """
-
-    model: str
-    arguments: Mapping[str, str]
-    names: Mapping[str, str]
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    keras: bool = False
-
-    def ours(self, name: str) -> str | None:
-        """Our name for a released one; None if there is none."""
-        if self.keras:
-            name = "/".join(re.sub(r"(_\d+)?(:\d+)?$", "", part) for part in name.split("/"))
-        for pattern, our in self.names.items():
-            expression = re.escape(pattern).replace(r"\*", r"(\d+)")
-            if match := re.fullmatch(f"(?:.*/)?{expression}" if self.keras else expression, name):
-                for number in match.groups():
-                    our = our.replace("*", number, 1)
-                return our
-        return None
-
-
-_SAMFORMER_ARGUMENTS = {name: name for name in ("revin", "batch_mixed_denorm")} | {"attention_dim": "width"}
-
-_RELEASED: dict[tuple[str, str], _Released] = {
-    ("samformer", "pytorch"): _Released(
-        "samformer",
-        _SAMFORMER_ARGUMENTS,
-        {
-            "revin.affine_weight": "revin.weight",
-            "revin.affine_bias": "revin.bias",
-            "compute_queries.weight": "query.weight",
-            "compute_queries.bias": "query.bias",
-            "compute_keys.weight": "key.weight",
-            "compute_keys.bias": "key.bias",
-            "compute_values.weight": "value.weight",
-            "compute_values.bias": "value.bias",
-            "linear_forecaster.weight": "forecaster.weight",
-            "linear_forecaster.bias": "forecaster.bias",
-        },
-        fixed={"variant": "pytorch"},
-    ),
-    ("samformer", "tensorflow"): _Released(
-        "samformer",
-        _SAMFORMER_ARGUMENTS,
-        {
-            "rev_norm/affine_weight": "revin.weight",
-            "rev_norm/affine_bias": "revin.bias",
-            "multi_head_attention/query/kernel": "query.weight",
-            "multi_head_attention/query/bias": "query.bias",
-            "multi_head_attention/key/kernel": "key.weight",
-            "multi_head_attention/key/bias": "key.bias",
-            "multi_head_attention/value/kernel": "value.weight",
-            "multi_head_attention/value/bias": "value.bias",
-            "multi_head_attention/attention_output/kernel": "output.weight",
-            "multi_head_attention/attention_output/bias": "output.bias",
-            "dense/kernel": "forecaster.weight",
-            "dense/bias": "forecaster.bias",
-        },
-        fixed={"variant": "tensorflow"},
-        keras=True,
-    ),
-}
-"""By `model` and the first word of `variant` in the config; without a variant it is the PyTorch code."""
-
-
-@dataclass(frozen=True)
 class _Origin:
-    """What a loaded model remembers: for each released name our name and the released array's shape."""
+    """What a loaded model remembers: for each released name our name and the released array's shape.
+
+    `unused`: the released parameters that it has no use for, and their sizes.
+    """
 
     keras: bool
     names: dict[str, tuple[str, tuple[int, ...]]]
+    unused: dict[str, int]
 
 
 def load_released(arrays: Mapping[str, Any]) -> nn.Module:
@@ -122,10 +54,14 @@ def load_released(arrays: Mapping[str, Any]) -> nn.Module:
     targets = model.state_dict()
     origin: dict[str, tuple[str, tuple[int, ...]]] = {}
     filled: dict[str, str] = {}
+    unused: dict[str, int] = {}
     for key in arrays:
         if not key.startswith("param/"):
             continue
         name, array = key.removeprefix("param/"), np.asarray(arrays[key])
+        if released.is_unused(name):
+            unused[name] = array.size
+            continue
         our = released.ours(name)
         if our is None or our not in targets or our in filled:
             raise ValueError(f"{released.model} has no place for the released parameter '{name}'")
@@ -134,20 +70,19 @@ def load_released(arrays: Mapping[str, Any]) -> nn.Module:
     if absent := [our for our in targets if our not in filled]:
         raise ValueError(f"the released arrays have nothing for {released.model}'s {', '.join(absent)}")
     # In the module's dictionary, so that a copy of the model has it too.
-    model.__dict__["_released_origin"] = _Origin(released.keras, origin)
+    model.__dict__["_released_origin"] = _Origin(released.keras, origin, unused)
     return model.float().eval()
 
 
 def released_gradients(model: nn.Module) -> dict[str, Array]:
     """The gradients of a model from `load_released`, under the released names and layouts.
 
-    A parameter without a gradient has zeros; buffers are left out. Raises ValueError for any other model.
+    A parameter without a gradient has zeros; buffers and what is not trained are left out. Raises ValueError
+    for any other model.
     """
-    origin = getattr(model, "_released_origin", None)
-    if not isinstance(origin, _Origin):
-        raise ValueError("only a model from load_released knows the released names")
+    origin = _origin(model)
     gradients: dict[str, Array] = {}
-    parameters = dict(model.named_parameters())
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     for name, (our, shape) in origin.names.items():
         if our in parameters:
             parameter = parameters[our]
@@ -155,6 +90,22 @@ def released_gradients(model: nn.Module) -> dict[str, Array]:
             array = gradient.detach().cpu().numpy()
             gradients[name] = (array.T if origin.keras else array).reshape(shape).copy()
     return gradients
+
+
+def unused_parameters(model: nn.Module) -> dict[str, int]:
+    """Released name → size of what the released class of a model from `load_released` holds and never uses.
+
+    Our model does not have these parameters: its size plus theirs is the released `n_params`. Raises ValueError
+    for any other model.
+    """
+    return dict(_origin(model).unused)
+
+
+def _origin(model: nn.Module) -> _Origin:
+    origin = getattr(model, "_released_origin", None)
+    if not isinstance(origin, _Origin):
+        raise ValueError("only a model from load_released knows the released names")
+    return origin
 
 
 def released_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer | SAM:
@@ -207,12 +158,12 @@ def _variant(config: Mapping[str, Any]) -> str:
     return words[0].lower() if words else "pytorch"
 
 
-def _released(config: Mapping[str, Any]) -> _Released:
+def _released(config: Mapping[str, Any]) -> Released:
     key = str(config.get("model")), _variant(config)
-    if key not in _RELEASED:
-        known = ", ".join(f"{model} ({variant})" for model, variant in _RELEASED)
+    if key not in RELEASED:
+        known = ", ".join(f"{model} ({variant})" for model, variant in RELEASED)
         raise ValueError(f"no released model '{key[0]}' ({key[1]}); known: {known}")
-    return _RELEASED[key]
+    return RELEASED[key]
 
 
 def _to_ours(name: str, array: Array, target: Tensor, keras: bool) -> Tensor:

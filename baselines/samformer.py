@@ -7,7 +7,6 @@ way back through RevIN.
 
 from __future__ import annotations
 
-import math
 from typing import Literal, get_args
 
 import torch
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.base import Forecaster
-from baselines.layers import RevIN
+from baselines.layers import RevIN, all_pairs_loss, glorot_
 
 Variant = Literal["tensorflow", "pytorch"]
 Fans = Literal["keras2", "keras3"]
@@ -84,10 +83,10 @@ class SAMformer(Forecaster):
         """
         width, lookback = self.query.weight.shape
         for layer in (self.query, self.key, self.value):
-            _glorot(layer, lookback, width * lookback if fans == "keras2" else width)
+            glorot_(layer, lookback, width * lookback if fans == "keras2" else width)
         if self.output is not None:
-            _glorot(self.output, width, lookback)
-        _glorot(self.forecaster, lookback, self.forecaster.out_features)
+            glorot_(self.output, width, lookback)
+        glorot_(self.forecaster, lookback, self.forecaster.out_features)
 
     def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
         """x [B, L, C] to the forecast [B, H, C], with `batch_mixed_denorm` [B, B, H, C]; marks are not used.
@@ -110,11 +109,8 @@ class SAMformer(Forecaster):
         if self.revin is None or not self.batch_mixed_denorm:
             return super().mse(x, y, marks)
         forecast, statistics = self._forecast(x)
-        y = y.transpose(1, 2)  # [B, C, H]
-        if statistics is None or forecast.shape != y.shape:
-            ours, theirs = tuple(forecast.shape), tuple(y.shape)
-            raise ValueError(f"with time last the forecasts are {ours}, the target {theirs}")
-        return _all_pairs_loss(self.revin, forecast, *statistics, y)
+        assert statistics is not None
+        return all_pairs_loss(self.revin, forecast, *statistics, y.transpose(1, 2))
 
     def _forecast(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         """x [B, L, C] to the forecast [B, C, H] before the way back, and RevIN's (mean, std), each [B, C, 1].
@@ -151,38 +147,3 @@ class SAMformer(Forecaster):
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
         attended = F.scaled_dot_product_attention(query, key, value).squeeze(1)  # [B, C, V]
         return direct + F.linear(attended, mix), statistics
-
-
-def _glorot(layer: nn.Linear, fan_in: int, fan_out: int) -> None:
-    limit = math.sqrt(6 / (fan_in + fan_out))
-    nn.init.uniform_(layer.weight, -limit, limit)
-    nn.init.zeros_(layer.bias)
-
-
-def _all_pairs_loss(revin: RevIN, forecast: Tensor, mean: Tensor, std: Tensor, y: Tensor) -> Tensor:
-    """Mean over i, j, c, h of (mean_i + std_i·z_j − y_j)², z the forecast [B, C, H] less the affine part.
-
-    In O(B). Let m, s be the batch's averages of mean and std, r the root mean square of std_i − s, and u_i =
-    (std_i − s)/r. Split mean_i = m + a·u_i + e_i by regression on u, so that u and e have average 0 and are
-    orthogonal to each other. Then mean_i + std_i·z − y = (m + s·z − y) + (a + r·z)·u_i + e_i, and the average
-    over i of its square is the sum of the three mean squares: nothing but squares is added, so nothing
-    cancels.
-    """
-    m, mean = _centred(mean)
-    s, std = _centred(std)
-    r = std.square().mean(dim=0).sqrt()
-    # r is 0 up to rounding where all windows have one std (B = 1, or windows without any variation): u is
-    # then about 0.
-    u = std / r.maximum(1e-12 * s)  # [B, C, 1]
-    a = (u * mean).mean(dim=0)
-    common = F.mse_loss(revin.denormalise(forecast, m, s), y)
-    spread = revin.denormalise(forecast, a, r).square().mean()
-    return common + spread + (mean - a * u).square().mean()
-
-
-def _centred(t: Tensor) -> tuple[Tensor, Tensor]:
-    """The average [C, 1] of t [B, C, 1] over the batch, and t less that average."""
-    average = t.mean(dim=0)
-    deviation = t - average
-    # Twice: rounding of the average must not look like a common part of deviations that are as small.
-    return average, deviation - deviation.mean(dim=0)

@@ -1,0 +1,32 @@
+"""DLinear: a linear map each for the trend and for what remains (Zeng et al., AAAI 2023, arXiv 2205.13504)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from baselines.base import Forecaster
+
+
+class DLinear(Forecaster):
+    """Trend = moving average of each channel, its edges replicated; seasonal = the rest (paper, section 4).
+
+    Forecast = Lin(L→H)(seasonal) + Lin(L→H)(trend), both shared over channels. `kernel_size` of the average in
+    steps, odd. Raises ValueError for an even one. PyTorch's default initialisation.
+    """
+
+    def __init__(self, *, lookback: int, horizon: int, channels: int, kernel_size: int = 25) -> None:
+        super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd and positive, it is {kernel_size}")
+        self.kernel_size = kernel_size
+        self.seasonal = nn.Linear(lookback, horizon)
+        self.trend = nn.Linear(lookback, horizon)
+
+    def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
+        """x [B, L, C] to the forecast [B, H, C]; marks are not used."""
+        series = x.transpose(1, 2)  # [B, C, L]
+        half = self.kernel_size // 2
+        trend = F.avg_pool1d(F.pad(series, (half, half), mode="replicate"), self.kernel_size, stride=1)  # [B, C, L]
+        forecast: Tensor = self.seasonal(series - trend) + self.trend(trend)  # [B, C, H]
+        return forecast.transpose(1, 2)

@@ -1,0 +1,110 @@
+"""PatchTST: a transformer over patches of one channel (Nie et al., ICLR 2023, arXiv 2211.14730)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from baselines.base import Forecaster
+from baselines.layers import Dropout, RevIN, join_heads, split_heads
+
+
+class PatchTST(Forecaster):
+    """Each channel is forecast alone, with the same weights (paper, section 3).
+
+    RevIN without affine part; the last value repeated `stride` times; patches of `patch` steps every `stride`, P of
+    them; Lin(patch→width) + learned positions; `layers` encoder layers with residual attention scores; the P vectors
+    flattened, width first, and Lin(width·P→H). PyTorch's default initialisation, positions U(±0.02).
+
+    Raises ValueError unless `heads` divides `width`, and for a look-back under patch − stride.
+    """
+
+    def __init__(
+        self,
+        *,
+        lookback: int,
+        horizon: int,
+        channels: int,
+        width: int = 128,
+        heads: int = 16,
+        layers: int = 3,
+        ff_width: int = 256,
+        dropout: float = 0.2,
+        patch: int = 16,
+        stride: int = 8,
+    ) -> None:
+        super().__init__()
+        if lookback + stride < patch:
+            raise ValueError(f"a look-back of {lookback} has no patch of {patch} steps every {stride}")
+        self.patch, self.stride = patch, stride
+        patches = (lookback - patch) // stride + 2
+        self.revin = RevIN(channels, affine=False)
+        self.embedding = nn.Linear(patch, width)
+        self.position = nn.Parameter(torch.empty(patches, width).uniform_(-0.02, 0.02))
+        self.dropout = Dropout(dropout)
+        self.layers = nn.ModuleList(_EncoderLayer(width, heads, ff_width, dropout) for _ in range(layers))
+        self.head = nn.Linear(width * patches, horizon)
+
+    def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
+        """x [B, L, C] to the forecast [B, H, C]; marks are not used."""
+        series, mean, std = self.revin.normalise(x.transpose(1, 2).contiguous())  # [B, C, L]
+        patches = F.pad(series, (0, self.stride), mode="replicate").unfold(-1, self.patch, self.stride)
+        tokens = self.dropout(self.embedding(patches) + self.position).flatten(0, 1)  # [B·C, P, d]
+        scores = None
+        for layer in self.layers:
+            tokens, scores = layer(tokens, scores)
+        flat = tokens.transpose(1, 2).flatten(1).unflatten(0, series.shape[:2])  # [B, C, d·P]
+        return self.revin.denormalise(self.head(flat), mean, std).transpose(1, 2)
+
+
+class _EncoderLayer(nn.Module):
+    """x ← BN(x + attention(x)); x ← BN(x + FFN(x)); BN per width, over batch, channels and patches."""
+
+    def __init__(self, width: int, heads: int, ff_width: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = _ResidualAttention(width, heads)
+        self.attention_norm = nn.BatchNorm1d(width)
+        self.up = nn.Linear(width, ff_width)
+        self.down = nn.Linear(ff_width, width)
+        self.ff_norm = nn.BatchNorm1d(width)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, scores: Tensor | None) -> tuple[Tensor, Tensor]:
+        """x [R, P, d] and the scores [R, h, P, P] of the layer before, to the same of this layer."""
+        attended, scores = self.attention(x, scores)
+        x = self._normalise(self.attention_norm, x + self.dropout(attended))
+        hidden = self.dropout(F.gelu(self.up(x)))  # [R, P, ff_width]
+        return self._normalise(self.ff_norm, x + self.dropout(self.down(hidden))), scores
+
+    @staticmethod
+    def _normalise(norm: nn.Module, x: Tensor) -> Tensor:
+        normalised: Tensor = norm(x.flatten(0, 1))  # [R·P, d]
+        return normalised.view_as(x)
+
+
+class _ResidualAttention(nn.Module):
+    """Softmax of QKᵀ·scale + the scores of the layer before (`RealFormer`'s residual attention)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide a width of {width}")
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.output = nn.Linear(width, width)
+        # A parameter that is not trained: the released code counts it as one, and its values come with the weights.
+        self.scale = nn.Parameter(torch.tensor((width // heads) ** -0.5), requires_grad=False)
+
+    def forward(self, x: Tensor, scores: Tensor | None) -> tuple[Tensor, Tensor]:
+        """x [R, P, d] and scores [R, h, P, P] to [R, P, d] and this layer's scores."""
+        query, key, value = (
+            split_heads(projection(x), self.heads)  # [R, h, P, d/h]
+            for projection in (self.query, self.key, self.value)
+        )
+        products = query @ key.transpose(-1, -2) * self.scale
+        scores = products if scores is None else products + scores
+        attended = torch.softmax(scores, dim=-1) @ value  # [R, h, P, d/h]
+        return self.output(join_heads(attended)), scores
