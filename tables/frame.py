@@ -25,8 +25,9 @@ CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metri
 class Row:
     """One metric of one cell of a paper's table: ours over seeds, the printed number, the verdict.
 
-    What follows `missing` is not in the CSV: our number of each of `seeds`, the protocol's switches that change this
-    cell, whether its column is one of the main table's, and whether it stands there with the column's own SAM setting.
+    What follows `missing` is not in the CSV: our number of each of `seeds`, the digests of their Results, the protocol's
+    switches that change this cell, whether its column is one of the main table's, and whether it stands there with the
+    column's own SAM setting.
     """
 
     paper: str
@@ -49,6 +50,7 @@ class Row:
     recipe_status: str
     missing: int
     values: tuple[float, ...] = ()
+    digests: tuple[str, ...] = ()
     switches: tuple[str, ...] = ()
     main: bool = True
     own_sam: bool = True
@@ -62,6 +64,7 @@ class Index:
     """
 
     done: dict[str, dict[str, float]] = field(default_factory=dict)
+    paper: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     seeds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
     files: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -81,6 +84,7 @@ class Index:
                 files[result.data_sha256] = max(files.get(result.data_sha256, ""), result.ended)
             if result.status == "done":
                 index.done[result.digest] = {k: v for k, v in result.metrics.items() if known(v)}
+                index.paper[result.digest] = cell["paper"]
         return index
 
     def kinds_of(self, paper: Paper) -> list[tuple[str, str]]:
@@ -103,9 +107,15 @@ class Index:
         files = self.files.get(dataset.name, {})
         return dataset.sha256 or max(files, key=lambda sha256: (files[sha256], sha256), default=None)
 
-    def notes(self, paper: Paper, catalogue: Catalogue) -> list[str]:
-        """One sentence for each data set of which Results of other files are left out of the table."""
+    def notes(self, paper: Paper, catalogue: Catalogue, shown: Iterable[Row]) -> list[str]:
+        """What of a paper's Results stands in none of its tables, and why; `shown`: the rows of all of them."""
         notes = []
+        left = {d for d, name in self.paper.items() if name == paper.name} - {d for row in shown for d in row.digests}
+        if left:
+            notes.append(
+                f"Left out: {len(left)} done Results of this paper in the store, because the recipes say something else "
+                "now (another --config, another version, or another data file)."
+            )
         for name in paper.datasets:
             used = self.checksum(catalogue.datasets[name])
             others = sorted(set(self.files.get(name, ())) - {used})
@@ -129,7 +139,7 @@ def rows(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profil
     table = []
     for (_, _, model, sam), cells in groups.items():
         column = paper.columns[model]
-        results = [(c.cell.seed, found.done[c.digest]) for c in cells if c.digest in found.done]
+        results = [(c.cell.seed, c.digest, found.done[c.digest]) for c in cells if c.digest in found.done]
         if sam != column.sam and all(c.digest in own for c in cells):
             results = []  # the same training stands in another column
         if results or (column.main and sam == column.sam):
@@ -154,7 +164,7 @@ def _wanted(paper: Paper, profile: str) -> tuple[int, ...]:
 
 def _row(paper: Paper, column: Column, cells: list[Planned], results: list[Seeded], metric: str) -> Row:
     cell, recipe = cells[0].cell, cells[0].recipe
-    values = {seed: metrics[f"test_{metric}"] for seed, metrics in results if f"test_{metric}" in metrics}
+    values = {seed: metrics[f"test_{metric}"] for seed, _, metrics in results if f"test_{metric}" in metrics}
     mean = statistics.fmean(values.values()) if values else None
     std = statistics.stdev(values.values()) if len(values) > 1 else None
     own_sam = cell.sam == column.sam
@@ -174,9 +184,10 @@ def _row(paper: Paper, column: Column, cells: list[Planned], results: list[Seede
         published_lookback=number.lookback if number else "", deviation_pct=deviation, verdict=words,
         recipe_status=recipe.weakest() if recipe else "",
         missing=len(set(_wanted(paper, cell.profile)) - values.keys()), values=tuple(values.values()),
-        switches=recipe.switches if recipe else (), main=column.main, own_sam=own_sam,
+        digests=tuple(digest for _, digest, _ in results), switches=recipe.switches if recipe else (),
+        main=column.main, own_sam=own_sam,
     )  # fmt: skip
 
 
-Seeded = tuple[int, dict[str, float]]
-"""A seed and the metrics of its Result."""
+Seeded = tuple[int, str, dict[str, float]]
+"""A seed, the digest of its Result, and that one's metrics."""

@@ -31,7 +31,7 @@ def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
     for paper in catalogue.papers.values():
         kinds = found.kinds_of(paper)
         of_paper = {kind: rows(catalogue, paper, found, *kind) for kind in kinds}
-        notes = found.notes(paper, catalogue)
+        notes = found.notes(paper, catalogue, (row for table in of_paper.values() for row in table))
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, kinds)
             for suffix, content in _files(paper, table, *kind, notes):

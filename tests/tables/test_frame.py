@@ -90,6 +90,7 @@ def test_results_of_two_files_are_not_mixed(made: Any) -> None:
     assert found.checksum(dataset) == "a" * 64
     assert found.checksum(replace(dataset, sha256="b" * 64)) == "b" * 64
     datasets = {**made.catalogue.datasets, "toy": dataset}
-    notes = found.notes(made.paper, replace(made.catalogue, datasets=datasets))
-    assert notes == ["toy: the file aaaaaaaaaaaa (SHA-256); Results of 1 other are left out."]
+    notes = found.notes(made.paper, replace(made.catalogue, datasets=datasets), ())
+    assert notes[1:] == ["toy: the file aaaaaaaaaaaa (SHA-256); Results of 1 other are left out."]
+    assert notes[0].startswith("Left out: ") and "recipes say something else now" in notes[0]
     assert Index().checksum(dataset) is None
