@@ -201,7 +201,7 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Re
         torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
     data = series.load(
         task.dataset, task.data_path, cell.lookback, cell.horizon, sha256=task.data_sha256, cache_dir=task.cache_dir,
-        mask_sentinels=recipe.mask_sentinels,
+        mask_sentinels=recipe.mask_sentinels, time_features=recipe.time_features,
     )  # fmt: skip
     splits = windows.make(data, cell.lookback, cell.horizon, device)
     validation = splits.validation.evenly(bounds.get("max_windows"))

@@ -164,8 +164,8 @@ def _settings(section: Section) -> dict[str, Any]:
 
 
 def _printed(section: Section) -> Printed:
-    part = section.known(["file", "table", "metrics"])
-    for key in ("file", "table", "metrics"):
+    part = section.known(["file", "tables", "metrics"])
+    for key in ("file", "tables", "metrics"):
         if key not in part:
             raise section.fail(f"'{key}' is missing")
     metrics = part["metrics"].of(list, "a list of metrics")
@@ -175,7 +175,8 @@ def _printed(section: Section) -> Printed:
     file = part["file"].of(str, "a file name")
     if Path(file).name != file:
         raise part["file"].fail("expected the name of a file in paper_configs/published, without a folder")
-    return Printed(file, part["table"].of(str, "a table's name"), tuple(metrics))
+    tables = part["tables"].of(list, "a list of tables' names")
+    return Printed(file, tuple(map(str, tables)), tuple(metrics))
 
 
 KEYS = ("paper", "title", "venue", "links", "synthetic", "printed", "datasets", "horizons", "seeds", "recipe",

@@ -74,10 +74,10 @@ class Switch:
 
 @dataclass(frozen=True)
 class Printed:
-    """Which published table stands beside ours: a file in ``paper_configs/published``, its table, its metrics."""
+    """Which published tables stand beside ours: a file in ``paper_configs/published``, its tables, their metrics."""
 
     file: str
-    table: str
+    tables: tuple[str, ...]
     metrics: tuple[str, ...]
 
 

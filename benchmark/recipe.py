@@ -39,7 +39,7 @@ class Recipe(BaseModel):
     betas: tuple[float, float]
     eps: PositiveFloat
     weight_decay: NonNegativeFloat = Field(description="L2 in the gradient (adam), decoupled (adamw)")
-    schedule: Literal["constant", "cosine_restarts"]
+    schedule: Literal["constant", "cosine_restarts", "halved_every_epoch"]
     minimum_learning_rate: NonNegativeFloat = Field(description="floor of cosine_restarts")
     restart_period: PositiveInt = Field(description="epochs between restarts of cosine_restarts")
     clip_norm: PositiveFloat | None = Field(description="global gradient norm; null: no clipping")
@@ -49,6 +49,7 @@ class Recipe(BaseModel):
         description="windows a batch of validation and test; null: as memory allows, since no metric depends on it"
     )
     precision: Literal["float32"]
+    time_features: bool = Field(default=False, description="the model gets time features, where the file has dates")
     mask_sentinels: bool = Field(
         default=False, description="replace −9999 (Weather) by the channel's last value; the papers use it as it stands"
     )

@@ -165,7 +165,7 @@ class _Table:
         seeds = "seed" if max(counts) == 1 else "seeds"
         of = ""
         if self.paper.printed and self.printed:
-            of = f" Printed: {escape(self.paper.printed.table)}; a number counts as reproduced where {RULE}."
+            of = f" Printed: {escape(', '.join(self.paper.printed.tables))}; a number counts as reproduced where {RULE}."
         smoke = " A smoke run, shortened and on a sample of the windows: it says nothing about the paper."
         return (
             rf"\textbf{{{escape(self.paper.title)}.}} Test {self.metric.upper()} on the standardised scale at horizon $H$; "

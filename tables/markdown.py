@@ -92,7 +92,7 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, not
         counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(sorted(verdicts)))
         parts.append(f"Of {len(verdicts)} printed numbers here: {counts}.")
     if paper.printed:
-        parts.append(f"Printed: {escape(paper.printed.table)}. {RULE}")
+        parts.append(f"Printed: {escape(', '.join(paper.printed.tables))}. {RULE}")
     text = "\n".join(parts)
     legend = [line for mark, line in LEGEND.items() if mark in text]
     if legend:

@@ -36,21 +36,21 @@ Key = tuple[str, str, str, str]
 
 @cache
 def load(printed: Printed) -> Mapping[Key, PrintedNumber]:
-    """The numbers of one table. Raises UsageError for a file that is not as it should be, or two values for one cell."""
+    """The numbers of the tables. Raises UsageError for a file that is not as it should be, or two values for one cell."""
     path = CONFIG_DIR / "published" / printed.file
-    return _read(path, printed.table, printed.metrics)
+    return _read(path, printed.tables, printed.metrics)
 
 
-def _read(path: Path, table: str, metrics: tuple[str, ...]) -> dict[Key, PrintedNumber]:
+def _read(path: Path, tables: tuple[str, ...], metrics: tuple[str, ...]) -> dict[Key, PrintedNumber]:
     numbers: dict[Key, PrintedNumber] = {}
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                if row["table"] != table or row["metric"] not in metrics:
+                if row["table"] not in tables or row["metric"] not in metrics:
                     continue
                 key = (row["dataset"], row["horizon"], row["model"], row["metric"])
                 if key in numbers:
-                    raise UsageError(f"{path.name}: two numbers for {' '.join(key)} in {table}; keep one")
+                    raise UsageError(f"{path.name}: two numbers for {' '.join(key)} in {', '.join(tables)}; keep one")
                 std = _number(row["std"]) if row["std"] else None
                 numbers[key] = PrintedNumber(_number(row["value"]), std, row["lookback"], row["status"], row["provenance"])
     except (OSError, KeyError, TypeError, ValueError) as error:

@@ -35,7 +35,7 @@ def test_the_main_table_is_the_default_grid(run_all: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--subset", "etth1", "--horizons", "96", "--seeds", "1"],
+        (["--subset", "etth1", "--papers", "samformer", "--horizons", "96", "--seeds", "1"],
          ["samformer/ETTh1/96/SAMformer/sam/s0", "samformer/ETTh1/96/Transformer/s0"]),
         (["--subset", "ETTh1", "--horizons", "96", "--seeds", "3,", "--models", "samformer"],
          ["samformer/ETTh1/96/SAMformer/sam/s3"]),
@@ -67,7 +67,7 @@ def test_shards_part_the_grid(run_all: Run) -> None:
 
 
 def test_a_digest_depends_on_what_changes_the_result_and_on_nothing_else(run_all: Run, data_dir: Path) -> None:
-    base = ["--data-dir", str(data_dir), "--subset", "ETTh1", "--horizons", "96", "--seeds", "1"]
+    base = ["--data-dir", str(data_dir), "--subset", "ETTh1", "--papers", "samformer", "--horizons", "96", "--seeds", "1"]
     paper = {str(c["model"]): c["digest"] for c in plan(run_all, *base, "--sam", "both") if c["sam"] is False}
     assert paper["SAMformer"] == paper["Transformer"], "a column's name changes no number"
     rho = plan(run_all, *base, "--protocol", "paper+fixed_rho_0.7")
@@ -114,11 +114,12 @@ def test_a_usage_error_is_one_line_with_status_2(run_all: Run, arguments: list[s
 
 
 def test_missing_data_is_one_line_a_file_and_status_1(run_all: Run, tmp_path: Path) -> None:
-    done = run_all("--subset", "ETTh1", "--seeds", "1", "--data-dir", str(tmp_path), "--offline")
+    cells = ["--subset", "ETTh1", "--papers", "samformer", "--seeds", "1", "--data-dir", str(tmp_path)]
+    done = run_all(*cells, "--offline")
     assert done.returncode == 1
     assert str(tmp_path / "ETT-small/ETTh1.csv") in done.stderr
     assert done.stdout.splitlines()[-1] == "cells=8 done=0 refused=0 failed=8"
-    plan_only = run_all("--subset", "ETTh1", "--seeds", "1", "--data-dir", str(tmp_path), "--dry-run")
+    plan_only = run_all(*cells, "--dry-run")
     assert plan_only.returncode == 0
     assert plan_only.stdout.splitlines()[-1] == "cells=8 done=0 refused=0 failed=0"
 
@@ -127,7 +128,7 @@ def test_another_file_under_the_right_name_is_refused(run_all: Run, tmp_path: Pa
     path = tmp_path / "ETT-small/ETTh1.csv"
     path.parent.mkdir()
     path.write_text("date,OT\n2016-07-01 00:00:00,1.0\n")
-    done = run_all("--subset", "ETTh1", "--seeds", "1", "--data-dir", str(tmp_path), "--offline")
+    done = run_all("--subset", "ETTh1", "--papers", "samformer", "--seeds", "1", "--data-dir", str(tmp_path), "--offline")
     assert done.returncode == 1
     assert "not the file that the papers used" in done.stderr
 

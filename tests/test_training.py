@@ -142,6 +142,11 @@ def test_samformers_schedule_restarts_every_five_epochs(epoch: int, rate: float)
     assert learning_rate(recipe(**values), epoch) == pytest.approx(rate, rel=1e-4)
 
 
+def test_itransformers_schedule_halves_every_epoch() -> None:
+    halved = recipe(schedule="halved_every_epoch", learning_rate=1e-4)
+    assert [learning_rate(halved, epoch) for epoch in range(3)] == pytest.approx([1e-4, 5e-5, 2.5e-5])
+
+
 def test_a_frozen_trajectory_ties_the_semantics_version() -> None:
     """If this fails after a change that alters trained numbers, raise TRAINING_SEMANTICS in benchmark/grid.py and
     freeze anew: `python tests/test_training.py`. If no number should have changed, the change is at fault."""

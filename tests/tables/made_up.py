@@ -27,7 +27,7 @@ EVIL = "a_b & 50%#<1"
 PAPER = """
 paper: made
 title: "Made up: 50 % of A_B & C < D #1"
-printed: {file: made.csv, table: Table 1, metrics: [mse]}
+printed: {file: made.csv, tables: [Table 1], metrics: [mse]}
 datasets: [toy, 'a_b & 50%#<1']
 horizons: {value: [4, 8], source: test, status: verified}
 seeds: {value: 3, source: test, status: verified}

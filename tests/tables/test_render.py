@@ -75,7 +75,7 @@ def test_rendering_needs_no_torch(made: Any) -> None:
     )
     config = made.results.parent / "made.yaml"
     config.write_text(config.read_text().replace("datasets: [toy, 'a_b & 50%#<1']", "datasets: [toy]").replace(
-        "printed: {file: made.csv, table: Table 1, metrics: [mse]}\n", ""))  # fmt: skip
+        "printed: {file: made.csv, tables: [Table 1], metrics: [mse]}\n", ""))  # fmt: skip
     command = [sys.executable, "-c", code, "render", "--results-dir", str(made.results), "--config", str(config)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
