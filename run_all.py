@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from benchmark.console import guarded
 from benchmark.errors import UsageError, nearest
 from benchmark.grid import Catalogue
 from benchmark.session import Request, Session
@@ -21,7 +22,10 @@ class Parser(argparse.ArgumentParser):
         if unknown != message:
             word = unknown.split()[0]
             options = [o for action in self._actions for o in action.option_strings]
-            message = f"unknown option '{word}'{nearest(word.partition('=')[0], options)}"
+            named = word.partition("=")[0]
+            message = f"unknown option '{word}'{nearest(named, options)}"
+            if not word.startswith("-"):
+                message = f"unexpected word '{word}'; every choice is an option, such as --subset {word}"
         print(f"run_all.py: {message}", file=sys.stderr)
         raise SystemExit(2)
 
@@ -47,6 +51,13 @@ def seeds(text: str) -> tuple[int, ...]:
     return tuple(range(_whole(text, 1)))
 
 
+def folder(text: str) -> Path:
+    """A folder's path."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a folder, found nothing")
+    return Path(text)
+
+
 def jobs(text: str) -> int | None:
     """A number of workers, or None for `auto`."""
     return None if text == "auto" else _whole(text, 1)
@@ -62,10 +73,13 @@ def shard(text: str) -> tuple[int, int]:
     raise argparse.ArgumentTypeError(f"expected I/N with 1 ≤ I ≤ N, found '{text}'")
 
 
+MOST = 2**31 - 1
+
+
 def _whole(text: str, least: int) -> int:
     digits = text.strip()
-    if not (digits.isascii() and digits.isdigit()) or not least <= int(digits) < 2**31:
-        raise argparse.ArgumentTypeError(f"expected a whole number from {least}, found '{text}'")
+    if not (digits.isascii() and digits.isdigit()) or not least <= int(digits) <= MOST:
+        raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {MOST}, found '{text}'")
     return int(digits)
 
 
@@ -103,7 +117,7 @@ def parser() -> Parser:
     run.add_argument("--json", action="store_true", help="with --dry-run: the plan as one JSON object")
     places = main.add_argument_group("places")
     places.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
-    places.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="default: results/")
+    places.add_argument("--results-dir", type=folder, default=Path("results"), metavar="DIR", help="default: results/")
     return main
 
 
@@ -117,16 +131,13 @@ def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
 def main(arguments: list[str] | None = None) -> int:
     """Parses, plans, runs, renders. Returns the exit status: 0, 1 (a cell failed), 2 (usage), 130 (interrupted)."""
     options = parser().parse_args(arguments)
-    try:
+
+    def command() -> int:
         if options.json and not options.dry_run:
             raise UsageError("--json goes with --dry-run")
         return Session(Request(**vars(options))).go(render)
-    except UsageError as error:
-        print(f"run_all.py: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+
+    return guarded("run_all.py", command)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class _Reader:
             return Value(tuple(self._block(child, field) for child in section.children().values()))
         if not isinstance(section.data, dict):
             if self.overriding:
-                line = section.node.start_mark.line + 1
+                line = section.line
                 return Value((Block(_checked(section, field, section.data), (), f"{section.file}:{line}", "ours"),))
             raise section.fail("expected {value: …, source: …, status: …}: no number without its source")
         return Value((self._block(section, field),))
@@ -75,7 +75,7 @@ class _Reader:
 
     def provenance(self, section: Section, part: Mapping[str, Section]) -> tuple[str, str]:
         """`source` and `status` of a block; both have to be there, but in a user's own file (status: ours)."""
-        line = section.node.start_mark.line + 1
+        line = section.line
         if self.overriding and "source" not in part and "status" not in part:
             return f"{section.file}:{line}", "ours"
         for key in ("source", "status"):

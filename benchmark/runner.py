@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -102,6 +103,7 @@ def _parallel(tasks: Sequence[Task], jobs: int) -> Iterator[Result | Busy]:
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")  # that is handled here
     with parallel_config(backend="loky", inner_max_num_threads=1):
         pool = Parallel(
             n_jobs=max(2, jobs), return_as="generator_unordered", batch_size=1, pre_dispatch=jobs, max_nbytes=None
@@ -137,10 +139,11 @@ class Progress:
         """Shows that a cell has ended, and how."""
         self._count += 1
         self._failed += result.status != "done"
-        self._bar.write(f"[{self._count}/{self._total}] {describe(result)}", file=sys.stdout)
+        with suppress(BrokenPipeError):  # nobody reads any more; the training goes on
+            self._bar.write(f"[{self._count}/{self._total}] {describe(result)}", file=sys.stdout)
+            sys.stdout.flush()
         self._bar.set_postfix(failed=self._failed)
         self._bar.update()
-        sys.stdout.flush()
 
     def close(self) -> None:
         """Ends the line."""

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from benchmark.console import guarded
 from benchmark.data.files import Checksums, data_dir
 from benchmark.data.supply import checksum_of
 from benchmark.errors import UsageError, nearest
@@ -87,13 +88,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", metavar="DIR")
     parser.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR")
     options = parser.parse_args(arguments)
-    try:
-        found = find(catalogue(options.config), Store(options.results_dir), options.cell, data_dir(options.data_dir))
-    except UsageError as error:
-        print(f"benchmark.show: {error}", file=sys.stderr)
-        return 2
-    print(describe(*found))
-    return 0
+
+    def command() -> int:
+        where = data_dir(options.data_dir)
+        print(describe(*find(catalogue(options.config), Store(options.results_dir), options.cell, where)))
+        return 0
+
+    return guarded("benchmark.show", command)
 
 
 if __name__ == "__main__":

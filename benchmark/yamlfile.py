@@ -35,11 +35,17 @@ class Section:
     node: yaml.Node
     file: str
     name: str = ""
+    key: yaml.Node | None = None
+
+    @property
+    def line(self) -> int:
+        """Where it stands, from 1: the line of its key, if it has one."""
+        return int((self.key or self.node).start_mark.line) + 1
 
     def fail(self, message: str) -> UsageError:
         """The error for this place: ``file:line: message``. The caller raises it."""
         where = f"{self.name}: " if self.name else ""
-        return UsageError(f"{self.file}:{self.node.start_mark.line + 1}: {where}{message}")
+        return UsageError(f"{self.file}:{self.line}: {where}{message}")
 
     def mapping(self) -> Section:
         """This section, if it is a mapping; else UsageError."""
@@ -51,14 +57,14 @@ class Section:
         """The values of a mapping, or of a list by index, each with its own place."""
         if isinstance(self.node, yaml.MappingNode):
             keys = list(self.data)
-            return {k: self._child(k, v) for k, (_, v) in zip(keys, self.node.value, strict=True)}
+            return {k: self._child(k, *nodes) for k, nodes in zip(keys, self.node.value, strict=True)}
         if isinstance(self.node, yaml.SequenceNode):
             return {i: Section(self.data[i], n, self.file, self.name) for i, n in enumerate(self.node.value)}
         return {}
 
-    def _child(self, key: Any, node: yaml.Node) -> Section:
+    def _child(self, key: Any, key_node: yaml.Node, node: yaml.Node) -> Section:
         name = f"{self.name}.{key}" if self.name else str(key)
-        return Section(self.data[key], node, self.file, name)
+        return Section(self.data[key], node, self.file, name, key_node)
 
     def known(self, keys: Iterable[str]) -> dict[str, Section]:
         """The children of a mapping whose keys are all among `keys`; else UsageError that names the nearest one."""
@@ -66,7 +72,7 @@ class Section:
         children = self.mapping().children()
         for key, child in children.items():
             if key not in allowed:
-                raise Section(child.data, child.node, self.file, self.name).fail(
+                raise Section(child.data, child.node, self.file, self.name, child.key).fail(
                     f"unknown key '{key}'{nearest(str(key), allowed)}"
                 )
         return {str(key): child for key, child in children.items()}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from benchmark.console import guarded
 from benchmark.errors import UsageError, nearest
 from benchmark.session import catalogue
 from tables.render import render
@@ -43,14 +44,17 @@ def parser() -> Parser:
 def main(arguments: list[str] | None = None) -> int:
     """Renders; returns the exit status: 0, or 2 for what cannot be asked."""
     options = parser().parse_args(arguments)
+    return guarded("python -m tables", lambda: _render(options))
+
+
+def _render(options: argparse.Namespace) -> int:
     try:
         known = catalogue(options.config)
         if not (options.results_dir / "cells").is_dir():
             raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
         written = render(known, options.results_dir)
-    except UsageError as error:
-        print(f"python -m tables: {error}", file=sys.stderr)
-        return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"python -m tables: cannot write {error.filename} ({error.strerror})", file=sys.stderr)
         return 2

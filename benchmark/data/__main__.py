@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark.console import guarded
 from benchmark.data.fetch import Fetcher
 from benchmark.data.files import Checksums, data_dir, locate, recorded, verify
 from benchmark.data.progress import bar
@@ -94,14 +95,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="data sets, ETT, PEMS, all; status: default all")
     parser.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
     options = parser.parse_args(arguments)
-    try:
+
+    def command() -> int:
         if options.what == "fetch" and not options.names:
             raise UsageError("fetch: name the data sets (or all)")
         act = status if options.what == "status" else fetch
         return act(chosen(options.names), data_dir(options.data_dir))
-    except UsageError as error:
-        print(f"benchmark.data: {error}", file=sys.stderr)
-        return 2
+
+    try:
+        return guarded("benchmark.data", command)
     except KeyboardInterrupt:
         print("interrupted: nothing half-written is left", file=sys.stderr)
         return 130

@@ -148,7 +148,7 @@ def join(papers: Mapping[str, Paper], own: Mapping[str, Own]) -> dict[str, Paper
 def _with(paper: Paper, name: str, entry: Own, section: Section) -> Paper:
     horizons = paper.horizons
     if entry.horizons:
-        place = f"{entry.section.file}:{entry.section.node.start_mark.line + 1}"
+        place = f"{entry.section.file}:{entry.section.line}"
         horizons = Value((Block({name: entry.horizons}, ("dataset",), place, "ours"), *horizons.blocks))
     joined = replace(paper, datasets=tuple(dict.fromkeys((*paper.datasets, name))), horizons=horizons)
     if not joined.horizons_of(name):

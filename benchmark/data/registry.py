@@ -109,7 +109,7 @@ DATASETS: dict[str, DataSet] = {
                 licence="not stated", origin=f"{_LSTNET}NREL's solar power data for Alabama, 2006",
                 sources=(ITRANSFORMER,)),
         DataSet("ECL", "electricity/electricity.csv", "csv", 321, 26_304, "1 h", "ratio", season=24,
-                licence="", origin=f"{_LSTNET}UCI ElectricityLoadDiagrams20112014",
+                licence="not stated", origin=f"{_LSTNET}UCI ElectricityLoadDiagrams20112014",
                 sources=(ITRANSFORMER, SAMFORMER)),
         DataSet("Traffic", "traffic/traffic.csv", "csv", 862, 17_544, "1 h", "ratio", season=24,
                 licence="not stated", origin=f"{_LSTNET}{_CALTRANS}", sources=(ITRANSFORMER, SAMFORMER)),
