@@ -243,6 +243,8 @@ def _list_value(reader: _Reader, section: Section, *, count: bool) -> Value:
             return leaf.data
         least = 0 if count else 1
         leaf.of(list, "a list of whole numbers" + (" or how many" if count else ""))
+        if not leaf.data or len(set(map(str, leaf.data))) < len(leaf.data):
+            raise leaf.fail(f"expected at least one, none twice, found {leaf.data!r}")
         for item in leaf.data:
             if isinstance(item, bool) or not isinstance(item, int) or item < least:
                 raise leaf.fail(f"expected whole numbers from {least}, found {item!r}")
@@ -263,16 +265,28 @@ def override(paper: Paper, section: Section, datasets: tuple[str, ...]) -> Paper
     """A paper with recipe values of the user's own file before its own; they count as `ours`, in every column.
 
     A plain value is taken everywhere; a table by data set or horizon where it has an entry, else the paper's own value.
+    Below `arguments`, a model's argument goes to every column whose model has it.
     """
     reader = _Reader(section, datasets, overriding=True)
     reader.columns = tuple(paper.columns)
-    values = reader.values(section, tuple(Recipe.model_fields))
-    columns = {
-        name: replace(column, recipe={k: _before(values.get(k), v) for k, v in column.recipe.items()})
-        for name, column in paper.columns.items()
-    }
+    part = section.known([*Recipe.model_fields, "arguments"])
+    values = {name: reader.value(child, name) for name, child in part.items() if name != "arguments"}
+    known = {a: None for column in paper.columns.values() for a in baselines.MODELS[column.model].arguments}
+    found = part["arguments"].known(known) if "arguments" in part else {}
+    arguments = {name: reader.value(child, None) for name, child in found.items()}
+    columns = {name: _overridden(column, values, arguments) for name, column in paper.columns.items()}
     own = {name: _before(value, paper.recipe.get(name)) for name, value in values.items()}
-    return replace(paper, recipe=dict(paper.recipe) | own, columns=columns)
+    names = (*paper.overridden, *values, *(f"arguments.{name}" for name in arguments))
+    return replace(paper, recipe=dict(paper.recipe) | own, columns=columns, overridden=tuple(dict.fromkeys(names)))
+
+
+def _overridden(column: Column, values: Mapping[str, Value], arguments: Mapping[str, Value]) -> Column:
+    taken = [name for name in arguments if name in baselines.MODELS[column.model].arguments]
+    return replace(
+        column,
+        recipe={name: _before(values.get(name), value) for name, value in column.recipe.items()},
+        arguments=dict(column.arguments) | {n: _before(arguments[n], column.arguments.get(n)) for n in taken},
+    )
 
 
 def _before(first: Value | None, second: Value | None) -> Value:

@@ -115,6 +115,9 @@ def resolve(
     bounds = PROFILES[profile]
     if "max_lookback" in bounds and values["lookback"].value > bounds["max_lookback"]:
         values["lookback"] = Sourced(bounds["max_lookback"], f"profile {profile}", "ours")
+    for bound in ("max_steps", "max_windows"):
+        if bound in bounds:
+            values[f"profile.{bound}"] = Sourced(bounds[bound], f"profile {profile}: a smoke run", "ours")
     return Resolved(column.model, sam, values, tuple(active))
 
 
@@ -275,14 +278,17 @@ def _check_horizons(papers: Mapping[str, Paper], datasets: Sequence[str], select
             )
 
 
+def default_seeds(paper: Paper, profile: str) -> tuple[int, ...]:
+    """The seeds of a paper's recipe; in profile quick the first of them."""
+    return paper.default_seeds()[:1] if profile == "quick" else paper.default_seeds()
+
+
 def _cells(
     paper: Paper, column: Column, dataset: DataSet, horizon: int, data_sha256: str | None, selection: Selection,
     memory_limit: int | None,
 ) -> Iterator[Planned]:
     """The cells of one row and column: every SAM setting and seed that is asked for."""
-    seeds = selection.seeds or paper.default_seeds()
-    if selection.profile == "quick":
-        seeds = seeds[:1]
+    seeds = selection.seeds or default_seeds(paper, selection.profile)
     settings = {"on": (True,), "off": (False,), "both": (True, False)}.get(selection.sam or "", (column.sam,))
     for sam in settings:
         reason: str | None = None

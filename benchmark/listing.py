@@ -60,6 +60,12 @@ def text(cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, P
     return "\n".join(lines)
 
 
+def refusals(cells: Sequence[Planned]) -> list[str]:
+    """One line for each reason why cells cannot be, with their number."""
+    reasons = Counter(p.refused for p in cells if p.refused is not None)
+    return [f"refused: {n} cells: {reason}" for reason, n in reasons.items()]
+
+
 def _ranges(seeds: Sequence[int]) -> str:
     """0, 1, 2, 5 → ``0–2, 5``."""
     runs: list[list[int]] = []

@@ -83,7 +83,10 @@ class Printed:
 
 @dataclass(frozen=True)
 class Paper:
-    """One paper: its grid, its recipe, its columns, the departures of its released code."""
+    """One paper: its grid, its recipe, its columns, the departures of its released code.
+
+    `overridden`: the recipe values in whose place the user has put some of their own.
+    """
 
     name: str
     title: str
@@ -97,6 +100,7 @@ class Paper:
     columns: Mapping[str, Column]
     switches: Mapping[str, Switch]
     released: tuple[str, ...]
+    overridden: tuple[str, ...] = ()
 
     def horizons_of(self, dataset: str) -> tuple[int, ...]:
         """The horizons (steps) that the paper has for a data set."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -19,6 +19,9 @@ class Sourced:
     value: Any
     source: str
     status: str
+
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Recipe(BaseModel):
@@ -36,7 +39,7 @@ class Recipe(BaseModel):
     patience: PositiveInt | None = Field(description="epochs without a better validation MSE before it stops; null: never")
     optimizer: Literal["adam", "adamw", "keras_adam"]
     learning_rate: PositiveFloat
-    betas: tuple[float, float]
+    betas: tuple[Share, Share]
     eps: PositiveFloat
     weight_decay: NonNegativeFloat = Field(description="L2 in the gradient (adam), decoupled (adamw)")
     schedule: Literal["constant", "cosine_restarts", "halved_every_epoch"]

@@ -70,7 +70,8 @@ class Session:
         """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
         cells = self.plan()
         if self.request.dry_run:
-            status = listing.statuses(cells, self.store)
+            replaces = self._replaces()
+            status = [listing.TO_RUN if s in replaces else s for s in listing.statuses(cells, self.store)]
             shown = listing.as_object(cells, status) if self.request.json else None
             print(shown or listing.text(cells, status, self.catalogue.papers))
             return 0
@@ -82,6 +83,8 @@ class Session:
         if not any(planned.digest for planned in cells) and self.supply.problems:
             print(listing.last_line([listing.REFUSED if p.refused else "failed" for p in cells]))
             return 1
+        for line in listing.refusals(cells):
+            print(line)
         self.store.prepare()
         interrupted = self._run(cells)
         status = listing.statuses(cells, self.store)

@@ -19,6 +19,9 @@ SCHEMA = 1
 Status = Literal["done", "failed", "diverged", "timeout", "killed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
+METRICS = ("test_mse", "test_mae", "val_mse", "val_mae")
+"""What a done Result has, each a finite number."""
+
 MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
 """Fields that say how a run went, not what it found: two runs of one cell agree in all the others."""
 
@@ -105,6 +108,7 @@ class Store:
     def __init__(self, results_dir: Path) -> None:
         self.root = results_dir
         self.cells = results_dir / "cells"
+        self.unreadable: set[str] = set()
 
     def prepare(self) -> None:
         """Creates the folder. Raises UsageError where that, or writing into it, cannot be done."""
@@ -127,14 +131,23 @@ class Store:
         write_atomically(self.path(result.digest), text + "\n")
 
     def status(self, digest: str) -> Status | None:
-        """The status of a digest's Result, from the first bytes of its file; None if there is none."""
+        """The status of a digest's Result, from the first bytes of its file; None if there is none.
+
+        Raises UsageError for one that a newer version wrote: it must not be made anew.
+        """
         try:
             with self.path(digest).open("rb") as file:
                 head = file.read(2048)
         except OSError:
             return None
         match = _HEAD.match(head)
-        if match is None or int(match[1]) > SCHEMA or match[2].decode() != digest:
+        if match is not None and int(match[1]) > SCHEMA:
+            raise UsageError(
+                f"{self.path(digest)}: written by a newer version (schema {int(match[1])}, this one knows {SCHEMA}); use "
+                "that version, or another --results-dir"
+            )
+        if match is None or match[2].decode() != digest:
+            self.unreadable.add(digest)
             return None
         status = match[3].decode()
         return next((s for s in STATUSES if s == status), None)
@@ -154,11 +167,27 @@ class Store:
             known = {f.name for f in fields(Result)}
             values: dict[str, Any] = {k: tuple(v) if k == "epochs" else v for k, v in raw.items() if k in known}
             result = Result(**values)
-        except (OSError, ValueError, TypeError, AttributeError):
+            whole = result.digest == digest and result.schema <= SCHEMA and result.status in STATUSES
+            if whole and result.status == "done":
+                whole = all(math.isfinite(result.metrics[name]) for name in METRICS)
+        except FileNotFoundError:
             return None
-        if result.digest != digest or result.schema > SCHEMA or result.status not in STATUSES:
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):
+            whole = False
+        if not whole:
+            self.unreadable.add(digest)
             return None
         return result
+
+    def note(self) -> str | None:
+        """One sentence on the files that were met and are no whole Results; None if there were none."""
+        if not self.unreadable:
+            return None
+        first = self.path(min(self.unreadable))
+        return (
+            f"{len(self.unreadable)} files in {self.cells} are no whole Results of this version and are left out (such as "
+            f"{first.name}); delete them to have their cells run again"
+        )
 
     def results(self) -> Iterator[Result]:
         """Every Result, by digest."""

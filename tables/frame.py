@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DataSet
-from benchmark.grid import PROFILES, Catalogue, Planned, Selection, plan, switches_of
+from benchmark.grid import PROFILES, Catalogue, Planned, Selection, default_seeds, plan, switches_of
 from benchmark.paper import Column, Paper
 from benchmark.store import Result, Store
 from tables import published
@@ -65,6 +65,7 @@ class Index:
 
     done: dict[str, dict[str, float]] = field(default_factory=dict)
     paper: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     kinds: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     seeds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
     files: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -82,7 +83,9 @@ class Index:
             if result.data_sha256:
                 files = index.files[cell["dataset"]]
                 files[result.data_sha256] = max(files.get(result.data_sha256, ""), result.ended)
-            if result.status == "done":
+            if result.status != "done":
+                index.ended[cell["paper"]][result.status] += 1
+            else:
                 index.done[result.digest] = {k: v for k, v in result.metrics.items() if known(v)}
                 index.paper[result.digest] = cell["paper"]
         return index
@@ -116,6 +119,11 @@ class Index:
                 f"Left out: {len(left)} done Results of this paper in the store, because the recipes say something else "
                 "now (another --config, another version, or another data file)."
             )
+        if self.ended[paper.name]:
+            counts = ", ".join(f"{n} {status}" for status, n in sorted(self.ended[paper.name].items()))
+            notes.append(f"Ended without a number: {counts}; the folder logs says why, and --retry failed runs them again.")
+        if paper.overridden:
+            notes.append(f"Recipe values of the user's own file, not of the paper: {', '.join(paper.overridden)}.")
         for name in paper.datasets:
             used = self.checksum(catalogue.datasets[name])
             others = sorted(set(self.files.get(name, ())) - {used})
@@ -148,18 +156,11 @@ def rows(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profil
 
 
 def _planned(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profile: str) -> Iterator[Planned]:
-    seeds = sorted(set(_wanted(paper, profile)) | found.seeds[paper.name, profile])
+    seeds = sorted(set(default_seeds(paper, profile)) | found.seeds[paper.name, profile])
     alone = Catalogue({paper.name: paper}, catalogue.datasets, catalogue.groups)
-    # A plan in profile quick takes the first seed of those it is given.
-    for batch in [(seed,) for seed in seeds] if profile == "quick" else [tuple(seeds)]:
-        selection = Selection(papers=(paper.name,), models=("all",), sam="both", seeds=batch, protocol=protocol,
-                              profile=profile)  # fmt: skip
-        yield from plan(alone, selection, found.checksum)
-
-
-def _wanted(paper: Paper, profile: str) -> tuple[int, ...]:
-    """The seeds that a whole table has."""
-    return paper.default_seeds()[:1] if profile == "quick" else paper.default_seeds()
+    selection = Selection(papers=(paper.name,), models=("all",), sam="both", seeds=tuple(seeds), protocol=protocol,
+                          profile=profile)  # fmt: skip
+    yield from plan(alone, selection, found.checksum)
 
 
 def _row(paper: Paper, column: Column, cells: list[Planned], results: list[Seeded], metric: str) -> Row:
@@ -183,7 +184,7 @@ def _row(paper: Paper, column: Column, cells: list[Planned], results: list[Seede
         published=number.value if number else None, published_status=number.status if number else "",
         published_lookback=number.lookback if number else "", deviation_pct=deviation, verdict=words,
         recipe_status=recipe.weakest() if recipe else "",
-        missing=len(set(_wanted(paper, cell.profile)) - values.keys()), values=tuple(values.values()),
+        missing=len(set(default_seeds(paper, cell.profile)) - values.keys()), values=tuple(values.values()),
         digests=tuple(digest for _, digest, _ in results), switches=recipe.switches if recipe else (),
         main=column.main, own_sam=own_sam,
     )  # fmt: skip

@@ -100,5 +100,5 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, not
     parts += [escape(note) for note in notes]
     missing = [d for d in paper.datasets if d not in run]
     if missing:
-        parts.append(f"Not run: {', '.join(escape(d) for d in missing)}.")
+        parts.append(f"No cell done: {', '.join(escape(d) for d in missing)}.")
     return "\n\n".join(parts) + "\n"

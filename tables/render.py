@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,7 +26,10 @@ def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
     profile paper; where a protocol has Results of profile quick only, its tables are of those and say so. Other
     protocols, and quick beside paper, stand in files of their own: ``<paper>.<protocol>.quick``.
     """
-    found = index(Store(results_dir))
+    store = Store(results_dir)
+    found = index(store)
+    if (note := store.note()) is not None:
+        print(note, file=sys.stderr)
     written = []
     frames: list[tuple[Paper, Frames]] = []
     for paper in catalogue.papers.values():

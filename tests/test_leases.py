@@ -78,6 +78,7 @@ def test_a_holder_beats_and_notices_that_it_has_lost_the_lease(tmp_path: Path, m
         before = where.path(DIGEST).read_text()
         time.sleep(0.3)
         assert where.path(DIGEST).read_text() != before
+        where.path(DIGEST).rename(tmp_path / "taken over")
         write(where, token="somebody else")
         time.sleep(0.1)
     assert json.loads(where.path(DIGEST).read_text())["token"] == "somebody else"

@@ -40,7 +40,7 @@ def test_a_set_without_results_is_named_and_not_shown(made: Any) -> None:
     made.add("toy", 4, "With_SAM", 0.4)
     table = rows(made.catalogue, made.paper, index(Store(made.results)), "paper", "paper")
     text = markdown.document(made.paper, table, "paper", "paper", ["a note with_marks"])
-    assert text.endswith("a note with\\_marks\n\nNot run: a\\_b & 50%#&lt;1.\n")
+    assert text.endswith("a note with\\_marks\n\nNo cell done: a\\_b & 50%#&lt;1.\n")
     assert "| a\\_b" not in text
 
 

@@ -1,0 +1,93 @@
+"""What a fresh pair of eyes stumbled over: each is a promise now."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from conftest import ROOT, Run
+
+QUICK = ("--subset", "toy", "--papers", "tiny", "--seeds", "1", "--horizons", "4", "--models", "Transformer", "--jobs", "1")
+
+
+def only_cell(results: Path) -> Path:
+    (path,) = (results / "cells").glob("*.json")
+    return path
+
+
+def test_a_result_of_a_newer_version_is_never_made_anew(run_all: Run, tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    own = ("--config", str(tiny(1)))
+    assert run_all(*QUICK, *own).returncode == 0
+    path = only_cell(tmp_path / "results")
+    newer = path.read_text().replace('"schema": 1', '"schema": 99')
+    path.write_text(newer)
+    done = run_all(*QUICK, *own)
+    assert done.returncode == 2 and "newer version" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert path.read_text() == newer
+
+
+def test_a_damaged_result_is_named_not_hidden(run_all: Run, tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    own = tiny(1)
+    assert run_all(*QUICK, "--config", str(own)).returncode == 0
+    path = only_cell(tmp_path / "results")
+    whole = json.loads(path.read_text())
+    wrong = [json.dumps(whole | {"metrics": metrics}) for metrics in ({"test_mse": "abc"}, {})]
+    for damage in ("", "{", "[]", *wrong):
+        path.write_text(damage)
+        places = ["--results-dir", str(tmp_path / "results"), "--config", str(own)]
+        command = [sys.executable, "-m", "tables", "render", *places]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0 and "no whole Results" in done.stderr and path.name in done.stderr, damage
+
+
+def test_a_run_says_why_cells_are_refused(run_all: Run, tiny: Callable[[int], Path]) -> None:
+    own = tiny(1)
+    own.write_text(own.read_text().replace("  clip_norm: {value: null, source: test, status: ours}\n", ""))
+    done = run_all(*QUICK, "--config", str(own))
+    assert done.returncode == 0 and "refused: 1 cells: the recipe has no clip_norm" in done.stdout
+
+
+def test_a_dry_run_knows_force_and_retry(run_all: Run, tiny: Callable[[int], Path]) -> None:
+    own = ("--config", str(tiny(1)))
+    run_all(*QUICK, *own)
+    assert "1 done" in run_all(*QUICK, *own, "--dry-run").stdout
+    assert "1 to run" in run_all(*QUICK, *own, "--dry-run", "--force").stdout
+    assert "1 done" in run_all(*QUICK, *own, "--dry-run", "--retry", "failed").stdout
+
+
+def test_quick_has_one_seed_unless_seeds_are_asked_for(run_all: Run) -> None:
+    base = ("--subset", "toy", "--papers", "toy", "--profile", "quick", "--models", "SAMformer", "--dry-run")
+    assert "cells=1 " in run_all(*base).stdout
+    assert "cells=2 " in run_all(*base, "--seeds", "2").stdout
+
+
+def test_an_override_reaches_the_models_arguments_and_is_named_below_the_table(
+    run_all: Run, tiny: Callable[[int], Path], tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("recipes:\n  tiny:\n    arguments: {width: 2}\n    epochs: 1\n")
+    done = run_all(*QUICK, "--config", str(tiny(2)), "--config", str(mine))
+    assert done.returncode == 0
+    result = json.loads(only_cell(tmp_path / "results").read_text())
+    assert (result["recipe"]["arguments.width"], result["recipe"]["epochs"]) == (2, 1)
+    assert "not of the paper: epochs, arguments.width" in (tmp_path / "results/tables/tiny.md").read_text()
+    mine.write_text("recipes:\n  tiny:\n    arguments: {widht: 2}\n")
+    assert "did you mean 'width'?" in run_all(*QUICK, "--config", str(tiny(2)), "--config", str(mine)).stderr
+
+
+def test_a_reader_that_goes_away_costs_no_cell(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    command = f"{sys.executable} run_all.py --subset toy --papers tiny --config {tiny(1)} --results-dir {folder} | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, timeout=200)
+    assert "Traceback" not in done.stderr and len(list((folder / "cells").glob("*.json"))) == 12
+
+
+def test_a_terminal_without_unicode_is_enough() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "run_all.py", "--dry-run", "--subset", "toy"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0 and "cells=" in done.stdout
