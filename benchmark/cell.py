@@ -139,9 +139,8 @@ def _now() -> str:
 
 
 def _blank(task: Task) -> Result:
-    fields = {k: v for k, v in asdict(task.cell).items() if k != "usual_lookback"}
     return Result(
-        key=task.cell.key, digest=task.digest, status="failed", cell=fields, recipe=task.recipe,
+        key=task.cell.key, digest=task.digest, status="failed", cell=asdict(task.cell), recipe=task.recipe,
         data_sha256=task.data_sha256, started=_now(), environment={"git_commit": task.commit},
     )  # fmt: skip
 

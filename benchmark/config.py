@@ -43,8 +43,7 @@ def _checked(section: Section, field: str | None, value: Any) -> Any:
 class _Reader:
     """Parses one paper's YAML; knows the data sets and columns that keys of tables may name."""
 
-    def __init__(self, root: Section, datasets: tuple[str, ...], overriding: bool = False) -> None:
-        self.root = root
+    def __init__(self, datasets: tuple[str, ...], overriding: bool = False) -> None:
         self.datasets = datasets
         self.columns: tuple[str, ...] = ()
         self.overriding = overriding
@@ -195,7 +194,7 @@ def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
     name = part["paper"].of(str, "a name")
     if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
         raise part["paper"].fail("expected a name of letters, digits, '-' and '_'")
-    reader = _Reader(root, datasets)
+    reader = _Reader(datasets)
     names = []
     for child in _items(part["datasets"]):
         if child.data not in datasets:
@@ -267,7 +266,7 @@ def override(paper: Paper, section: Section, datasets: tuple[str, ...]) -> Paper
     A plain value is taken everywhere; a table by data set or horizon where it has an entry, else the paper's own value.
     Below `arguments`, a model's argument goes to every column whose model has it.
     """
-    reader = _Reader(section, datasets, overriding=True)
+    reader = _Reader(datasets, overriding=True)
     reader.columns = tuple(paper.columns)
     part = section.known([*Recipe.model_fields, "arguments"])
     values = {name: reader.value(child, name) for name, child in part.items() if name != "arguments"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from benchmark import memory
@@ -13,7 +13,7 @@ from benchmark.data.registry import DataSet
 from benchmark.data.splits import segments
 from benchmark.errors import UsageError, nearest
 from benchmark.paper import Column, Paper
-from benchmark.recipe import Resolved, Sourced
+from benchmark.recipe import Recipe, Resolved, Sourced
 
 TRAINING_SEMANTICS = 1
 """Version of what a recipe means. A change that alters a trained number raises it; `tests/test_trajectory.py` holds a
@@ -39,7 +39,6 @@ class Cell:
     model: str
     sam: bool
     seed: int
-    usual_lookback: bool = field(default=True, compare=False)
 
     @property
     def key(self) -> str:
@@ -49,7 +48,6 @@ class Cell:
             self.protocol if self.protocol != "paper" else "",
             self.profile if self.profile != "paper" else "",
             self.dataset,
-            "" if self.usual_lookback else f"L{self.lookback}",
             str(self.horizon),
             self.model,
             "sam" if self.sam else "",
@@ -105,7 +103,7 @@ def resolve(
             values[f"arguments.{name}"] = found
     if not sam:
         values["rho"] = Sourced(None, "no SAM", "verified")
-    missing = _required() - values.keys()
+    missing = _REQUIRED - values.keys()
     if missing:
         raise Refusal(f"the recipe has no {', '.join(sorted(missing))} for {dataset} at horizon {horizon}")
     active = []
@@ -136,10 +134,7 @@ def _apply(paper: Paper, name: str, dataset: str, model: str, sam: bool, values:
 _UNSET = object()
 
 
-def _required() -> frozenset[str]:
-    from benchmark.recipe import Recipe
-
-    return frozenset(name for name, field in Recipe.model_fields.items() if field.is_required())
+_REQUIRED = frozenset(name for name, field in Recipe.model_fields.items() if field.is_required())
 
 
 class _Digester:

@@ -114,7 +114,7 @@ class Made:
                                   sam=sam, protocol=protocol, profile=profile)  # fmt: skip
             (planned,) = plan(self.catalogue, selection, synthetic_sha256)
             assert planned.digest is not None
-            cell = {k: v for k, v in vars(planned.cell).items() if k != "usual_lookback"}
+            cell = dict(vars(planned.cell))
             metrics = {} if mse is None else {"test_mse": mse, "test_mae": mse + 0.1, "val_mse": mse, "val_mae": mse}
             sha256 = synthetic_sha256(self.catalogue.datasets[dataset])
             Store(self.results).write(
