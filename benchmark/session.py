@@ -46,6 +46,7 @@ class Request:
     jobs: int | None
     device: str
     shard: tuple[int, int] | None
+    timeout: float | None
     retry: str | None
     force: bool
     offline: bool
@@ -138,21 +139,29 @@ class Session:
         if not todo:
             return False
         from benchmark import runner
+        from benchmark.interrupt import Interrupt
+        from benchmark.pool import LocalPool
 
         tasks = self._tasks(todo)
         jobs = min(self.request.jobs or runner.cores(), len(tasks))
+        pool = LocalPool(jobs, self.request.results_dir)
+        tasks = [replace(task, stop=pool.stop_file) for task in self._watched(tasks)]
         print(f"{len(tasks)} cells to train, {jobs} at a time", flush=True)
         progress = runner.Progress(len(todo))
-        try:
-            runner.run_all(self._watched(tasks), self.request.results_dir, jobs, progress.ended)
-        except KeyboardInterrupt:
-            progress.close()
-            print("interrupted: what has ended is kept; the same command goes on from here", file=sys.stderr)
-            runner.stop_workers(self.request.results_dir)
-            return True
-        progress.close()
-        runner.stop_workers(self.request.results_dir)  # so that nobody writes to MLflow when the invocation finishes there
-        return False
+        with Interrupt() as interrupt:
+            grid = runner.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
+            try:
+                grid.run()
+            except KeyboardInterrupt:
+                pass
+            finally:
+                progress.close()
+                pool.close()  # also so that nobody writes to MLflow when the invocation finishes there
+                grid.leases.sweep()
+        if interrupt.asked:
+            left = f"{len(tasks) - progress.count} of {len(tasks)} cells are left"
+            print(f"interrupted: {left}, what has ended is kept; the same command goes on from here", file=sys.stderr)
+        return interrupt.asked
 
     def _watched(self, tasks: Sequence[Task]) -> list[Task]:
         """The tasks with MLflow looking on, if it can be had."""
@@ -178,6 +187,7 @@ class Session:
             tasks.append(Task(
                 planned.cell, planned.digest, planned.recipe.plain(), dataset, locate(dataset, self.folder), sha256,
                 self.request.results_dir.resolve(), device, replaces, commit, parent, cache_dir,
+                timeout=self.request.timeout,
             ))  # fmt: skip
         return tasks
 
