@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DataSet
-from benchmark.grid import PROFILES, Catalogue, Planned, Selection, default_seeds, plan, switches_of
+from benchmark.grid import Catalogue, Planned, Selection, default_seeds, plan, switches_of
 from benchmark.paper import Column, Paper
+from benchmark.resolution import PROFILES
 from benchmark.store import Result, Store
 from tables import published
 from tables.digits import known
