@@ -26,6 +26,7 @@ from benchmark.watch import Unwatched, Watch, Watcher
 from benchmark.watchdog import guarded
 
 if TYPE_CHECKING:
+    from benchmark.training.checkpoint import Checkpoint
     from benchmark.training.loop import Epoch
 
 
@@ -105,12 +106,18 @@ def run(task: Task, attempt: Callable[[Task], Result] | None = None) -> Outcome:
 
 def train_here(task: Task) -> Result:
     """Trains a cell in this process and writes its Result; MLflow looks on. Raises Orphaned, Interrupted, OSError."""
-    begun, store = _blank(task), Store(task.results_dir)
+    begun = _blank(task)
     with closing(task.watcher.open(begun) if task.watcher else Unwatched()) as watch:
-        result = _train(task, begun, watch, store)
-        store.write(result)
+        result = _train(task, begun, watch)
+        record(task, result)
         watch.ended(result)
     return result
+
+
+def record(task: Task, result: Result) -> None:
+    """Writes a cell's Result; what was kept to go on with goes. Raises OSError where the disk does not take it."""
+    Store(task.results_dir).write(result)
+    checkpoint_path(task).unlink(missing_ok=True)
 
 
 def without_result(task: Task, status: Status, reason: str, trace: str | None = None) -> Result:
@@ -180,16 +187,22 @@ def log_path(task: Task) -> Path:
     return task.results_dir / "logs" / f"{task.digest}.log"
 
 
-def _train(task: Task, blank: Result, watch: Watch, store: Store) -> Result:
+def checkpoint_path(task: Task) -> Path:
+    """Where a cell's checkpoint stands."""
+    return task.results_dir / "checkpoints" / f"{task.digest}.pt"
+
+
+def _train(task: Task, blank: Result, watch: Watch) -> Result:
     """The cell's Result, whatever became of it; a log of it stands in ``logs/<digest>.log``."""
+    from benchmark.training.checkpoint import Checkpoint
     from benchmark.training.loop import Diverged
 
-    started, history = time.perf_counter(), list[dict[str, float]]()
+    history = list[dict[str, float]]()
     reset_peak_memory()
 
     def measured(result: Result) -> Result:
         return replace(
-            result, seconds=time.perf_counter() - started, peak_memory_bytes=peak_memory(task.device), ended=_now(),
+            result, seconds=checkpoint.seconds, peak_memory_bytes=peak_memory(task.device), ended=_now(),
             environment=environment(task),
         )  # fmt: skip
 
@@ -197,25 +210,30 @@ def _train(task: Task, blank: Result, watch: Watch, store: Store) -> Result:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8", buffering=1) as lines:
         print(f"{blank.started} {task.cell.key} {task.digest}", file=lines)
+        checkpoint = Checkpoint(checkpoint_path(task), task.digest, task.device, lambda said: print(said, file=lines))
 
         def on_epoch(epoch: Epoch) -> None:
             history.append(epoch)
             shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
             print(f"epoch {len(history)}: {shown}", file=lines)
             watch.epoch(epoch)
-            _check(task)
+            checkpoint.epoch_ended()
+            try:
+                _check(task)
+            except (Orphaned, Interrupted):
+                checkpoint.write()
+                raise
 
         def expired(place: str) -> None:
             reason = f"not done within {task.timeout:g} s (--timeout); the traceback says where it was"
             print(f"{place}{_now()} timeout {reason}", file=lines)
-            late = replace(blank, status="timeout", reason=reason, traceback=place, epochs=tuple(history))
-            late = measured(late)
-            store.write(late)
+            late = measured(replace(blank, status="timeout", reason=reason, traceback=place, epochs=tuple(history)))
+            record(task, late)
             watch.ended(late)
 
         try:
             with guarded(task.timeout, lines, expired):
-                result = _trained(task, blank, on_epoch)
+                result = _trained(task, blank, on_epoch, checkpoint)
         except (Orphaned, Interrupted):
             raise
         except Diverged as error:
@@ -232,7 +250,7 @@ def _train(task: Task, blank: Result, watch: Watch, store: Store) -> Result:
     return result
 
 
-def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Result:
+def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint) -> Result:
     import torch
 
     import baselines
@@ -265,7 +283,7 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Re
     else:
         progress = train(
             model, typed(task.recipe), splits.train, validation, seed=cell.seed, max_steps=bounds.get("max_steps"),
-            on_epoch=on_epoch,
+            on_epoch=on_epoch, checkpoint=checkpoint,
         )  # fmt: skip
     metrics = {
         f"{split}_{name}": value

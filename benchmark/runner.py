@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.cell import Outcome, Task, log_path, without_result
+from benchmark.cell import Outcome, Task, log_path, record, without_result
 from benchmark.leases import Leases, process_start
 from benchmark.pool import Pool, how
-from benchmark.store import Result, Store
+from benchmark.store import Result, Status, Store
 from benchmark.watchdog import GRACE_SECONDS
 
 POLL_SECONDS = 0.25
@@ -108,7 +108,7 @@ class Grid:
             if isinstance(error, BrokenExecutor):
                 self._died(task, how(error), time.monotonic() - begun)
             elif error is not None:
-                self._end(without_result(task, "failed", f"{type(error).__name__}: {error}"), write=True)
+                self._give_up(task, "failed", f"{type(error).__name__}: {error}")
             elif isinstance(outcome := future.result(), Result):
                 self._end(outcome)
             else:
@@ -141,20 +141,23 @@ class Grid:
             self._end(result)
         elif task.timeout is not None and seconds > task.timeout + GRACE_SECONDS:
             reason = f"not done within {task.timeout:g} s (--timeout), and no Python code ran in it any more"
-            self._end(without_result(task, "timeout", reason, last_words(task)), write=True)
+            self._give_up(task, "timeout", reason, last_words(task))
         elif task.digest in self.suspects:
             where = ", the second time alone" if self.pool.alone else ""
             reason = f"its worker process died twice{where}; the last time {way} ({hint(way)})"
-            self._end(without_result(task, "killed", reason, last_words(task)), write=True)
+            self._give_up(task, "killed", reason, last_words(task))
         else:
             self.suspects[task.digest] = task
             if not self.pool.alone:
                 self.queue.append(task)
 
-    def _end(self, result: Result, write: bool = False) -> None:
-        if write:
-            with suppress(OSError):  # it is told all the same
-                self.store.write(result)
+    def _give_up(self, task: Task, status: Status, reason: str, trace: str | None = None) -> None:
+        result = without_result(task, status, reason, trace)
+        with suppress(OSError):  # it is told all the same
+            record(task, result)
+        self._end(result)
+
+    def _end(self, result: Result) -> None:
         self.suspects.pop(result.digest, None)
         self.ended(result)
 
