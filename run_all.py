@@ -119,6 +119,9 @@ def parser() -> Parser:
     run = main.add_argument_group("running")
     run.add_argument("--jobs", type=jobs, default=None, metavar="N|auto", help="cells at once; default auto: one a core")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto")
+    run.add_argument("--backend", choices=("local", "dask"), default="local",
+                     help="dask: on the workers of a running dask.distributed scheduler; default local")  # fmt: skip
+    run.add_argument("--scheduler", metavar="ADDRESS", help="with --backend dask: where it is, such as tcp://host:8786")
     run.add_argument("--shard", type=shard, metavar="I/N", help="the I-th of N equal parts of the grid")
     run.add_argument("--timeout", type=duration, metavar="DURATION",
                      help="of one cell, such as 90s or 1h30m: past it the cell ends as 'timeout'; default: none")

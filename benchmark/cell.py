@@ -35,7 +35,8 @@ class Task:
     """All that a worker needs to train one cell; plain values, so that it travels to any process or machine.
 
     `replaces`: a Result that is there and has one of these statuses is made anew; any other stands. `timeout`: seconds
-    that the cell may take. `stop`: a file; once it is there, the cell ends with the epoch under way.
+    that the cell may take. `stop`: a file; once it is there, the cell ends with the epoch under way. `asker`: host, number
+    and start of the process that holds the lease, where that is not the one that trains.
     """
 
     cell: Cell
@@ -53,6 +54,7 @@ class Task:
     watcher: Watcher | None = None
     timeout: float | None = None
     stop: Path | None = None
+    asker: tuple[str, int, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,7 +60,7 @@ class LocalPool:
         self._idle: list[Any] = []
         self._all: list[Any] = []
         self._lock = threading.Lock()
-        self.stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
+        self._stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
 
     def room(self) -> int:
         """Workers that have nothing to do, or are yet to be started."""
@@ -68,6 +69,7 @@ class LocalPool:
 
     def submit(self, task: Task) -> Future[Outcome]:
         """Hands the cell to an idle worker, else to a new one."""
+        task = replace(task, stop=self._stop_file)
         with self._lock:
             executor = self._idle.pop() if self._idle else self._new()
         future: Future[Outcome] = executor.submit(self._work, task)
@@ -91,7 +93,7 @@ class LocalPool:
     def stop(self) -> None:
         """Asks by a file, which the workers look for after each epoch."""
         with suppress(OSError):
-            self.stop_file.touch()
+            self._stop_file.touch()
 
     def close(self) -> None:
         """Ends the workers, whatever they do."""
@@ -101,7 +103,7 @@ class LocalPool:
             executor.shutdown(wait=False, kill_workers=True)
         for executor in everyone:
             executor.shutdown(wait=True, kill_workers=True)
-        self.stop_file.unlink(missing_ok=True)
+        self._stop_file.unlink(missing_ok=True)
 
 
 def how(died: BaseException) -> str:

@@ -139,8 +139,9 @@ class Grid:
         self.leases.sweep()
         if self._has_new(task) and (result := self.store.read(task.digest)) is not None:
             self._end(result)
-        elif task.timeout is not None and seconds > task.timeout + GRACE_SECONDS:
-            reason = f"not done within {task.timeout:g} s (--timeout), and no Python code ran in it any more"
+        elif task.timeout is not None and seconds > task.timeout + (GRACE_SECONDS if self.pool.alone else 0):
+            more = ", and no Python code ran in it any more" if self.pool.alone else f"; it ended {way}"
+            reason = f"not done within {task.timeout:g} s (--timeout){more}"
             self._give_up(task, "timeout", reason, last_words(task))
         elif task.digest in self.suspects:
             where = ", the second time alone" if self.pool.alone else ""

@@ -20,6 +20,7 @@ from benchmark.store import STATUSES, Status, Store
 
 if TYPE_CHECKING:
     from benchmark.cell import Task
+    from benchmark.pool import Pool
     from benchmark.tracking.invocation import Invocation
 
 
@@ -45,6 +46,8 @@ class Request:
     config: list[Path]
     jobs: int | None
     device: str
+    backend: str
+    scheduler: str | None
     shard: tuple[int, int] | None
     timeout: float | None
     retry: str | None
@@ -69,6 +72,8 @@ class Session:
 
     def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
         """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
+        if (self.request.backend == "dask") != (self.request.scheduler is not None):
+            raise UsageError("--backend dask goes with --scheduler ADDRESS, such as tcp://host:8786, and that with it")
         cells = self.plan()
         if self.request.dry_run:
             replaces = self._replaces()
@@ -140,13 +145,11 @@ class Session:
             return False
         from benchmark import runner
         from benchmark.interrupt import Interrupt
-        from benchmark.pool import LocalPool
+        from benchmark.pool import PoolLost
 
-        tasks = self._tasks(todo)
-        jobs = min(self.request.jobs or runner.cores(), len(tasks))
-        pool = LocalPool(jobs, self.request.results_dir)
-        tasks = [replace(task, stop=pool.stop_file) for task in self._watched(tasks)]
-        print(f"{len(tasks)} cells to train, {jobs} at a time", flush=True)
+        pool = self._pool(len(todo))
+        tasks = self._watched(self._tasks(todo))
+        print(f"{len(tasks)} cells to train, {pool.room()} at a time", flush=True)
         progress = runner.Progress(len(todo))
         with Interrupt() as interrupt:
             grid = runner.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
@@ -154,6 +157,8 @@ class Session:
                 grid.run()
             except KeyboardInterrupt:
                 pass
+            except PoolLost as error:
+                print(f"run_all.py: {error}; what has ended is kept, the same command goes on from here", file=sys.stderr)
             finally:
                 progress.close()
                 pool.close()  # also so that nobody writes to MLflow when the invocation finishes there
@@ -162,6 +167,17 @@ class Session:
             left = f"{len(tasks) - progress.count} of {len(tasks)} cells are left"
             print(f"interrupted: {left}, what has ended is kept; the same command goes on from here", file=sys.stderr)
         return interrupt.asked
+
+    def _pool(self, cells: int) -> Pool:
+        """Who trains. Raises UsageError for a scheduler that cannot be used."""
+        from benchmark import runner
+        from benchmark.pool import LocalPool
+
+        if self.request.scheduler is not None:
+            from benchmark.cluster import DaskPool
+
+            return DaskPool(self.request.scheduler, self.request.jobs)
+        return LocalPool(min(self.request.jobs or runner.cores(), cells), self.request.results_dir)
 
     def _watched(self, tasks: Sequence[Task]) -> list[Task]:
         """The tasks with MLflow looking on, if it can be had."""
@@ -192,9 +208,9 @@ class Session:
         return tasks
 
     def _device(self) -> str:
-        """`cpu` or `cuda`. Raises UsageError where CUDA is asked for and not there."""
-        if self.request.device == "cpu":
-            return "cpu"
+        """`cpu` or `cuda`, on Dask `auto` too. Raises UsageError where CUDA is asked for and not there."""
+        if self.request.device == "cpu" or self.request.backend == "dask":
+            return self.request.device  # what a Dask worker has is seen there
         import torch
 
         if torch.cuda.is_available():
