@@ -249,7 +249,8 @@ def environment(task: Task) -> dict[str, Any]:
         "python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__,
         "platform": platform.platform(), "machine": platform.machine(), "processor": _processor(),
         "device": torch.cuda.get_device_name() if task.device == "cuda" else "cpu",
-        "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(), "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
         "git_commit": task.commit,
     }  # fmt: skip
 

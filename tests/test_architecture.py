@@ -9,7 +9,8 @@ import pytest
 from conftest import ROOT
 
 ORDER = ["errors", "console", "yamlfile", "recipe", "paper", "values", "config", "data", "memory", "resolution",
-         "grid", "store", "leases", "watch", "evaluation", "training", "cell", "listing", "runner", "tracking", "session"]  # fmt: skip
+         "grid", "store", "leases", "watch", "evaluation", "training", "cell", "listing", "runner", "tracking",
+         "session"]  # fmt: skip
 FREE_OF_TORCH = set(ORDER[: ORDER.index("evaluation")]) - {"data"} | {"listing"}
 FILES = [p for folder in ("benchmark", "baselines", "tables") for p in sorted((ROOT / folder).rglob("*.py"))]
 
