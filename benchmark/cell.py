@@ -206,7 +206,9 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Re
     )  # fmt: skip
     splits = windows.make(data, cell.lookback, cell.horizon, device)
     validation = splits.validation.evenly(bounds.get("max_windows"))
-    test = splits.test.evenly(bounds.get("max_windows")).whole_batches(known.drop_last_test_batch)
+    test = splits.test.evenly(bounds.get("max_windows"))
+    if task.recipe.get("drop_last_test_batch"):
+        test = test.whole_batches(task.recipe["batch_size"])
     seed_default(cell.seed, "initialisation")
     model = baselines.build(
         task.recipe["model"], lookback=cell.lookback, horizon=cell.horizon, channels=splits.train.series.shape[0],
