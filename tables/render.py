@@ -13,7 +13,8 @@ from benchmark.paper import Paper
 from benchmark.store import Store, write_atomically
 from tables import figure, latex, markdown, protocols
 from tables.digits import fixed
-from tables.frame import CSV_COLUMNS, Row, index, rows
+from tables.frame import CSV_COLUMNS, Row, lookback_notes, rows
+from tables.index import index
 
 Frames = dict[tuple[str, str], list[Row]]
 """A paper's rows by protocol and profile."""
@@ -35,10 +36,11 @@ def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
     for paper in catalogue.papers.values():
         kinds = found.kinds_of(paper)
         of_paper = {kind: rows(catalogue, paper, found, *kind) for kind in kinds}
-        notes = found.notes(paper, catalogue, (row for table in of_paper.values() for row in table))
+        used = {d for table in of_paper.values() for row in table for d in (*row.digests, *row.passed_over)}
+        notes = found.notes(paper, catalogue, used)
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, kinds)
-            for suffix, content in _files(paper, table, *kind, notes):
+            for suffix, content in _files(paper, table, *kind, [*lookback_notes(table), *notes]):
                 path = base.with_name(f"{base.name}.{suffix}")
                 write_atomically(path, content)
                 written.append(path)
