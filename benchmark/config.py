@@ -17,6 +17,8 @@ from benchmark.recipe import STATUSES, Recipe
 from benchmark.yamlfile import Section, load
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "paper_configs"
+CLAIMS = CONFIG_DIR / "claims.yaml"
+"""Beside the papers, and none: `tables.claims` reads it."""
 
 
 @cache
@@ -298,7 +300,7 @@ def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: P
     Raises UsageError for the first thing that is not as it should be.
     """
     papers: dict[str, Paper] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(set(folder.glob("*.yaml")) - {CLAIMS}):
         paper = parse_paper(load(path, f"paper_configs/{path.name}"), datasets)
         papers[paper.name] = paper
     for path in own:
