@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.data.registry import DataSet
 from benchmark.errors import DataError
-from benchmark.grid import PROFILES, Cell
+from benchmark.grid import Cell
 from benchmark.leases import Leases, process_start
+from benchmark.resolution import PROFILES
 from benchmark.store import Result, Status, Store
 from benchmark.watch import Unwatched, Watch, Watcher
 
@@ -188,35 +189,41 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Re
     import torch
 
     import baselines
+    from baselines.base import ClosedForm
     from benchmark.data import series, windows
     from benchmark.evaluation import evaluate
-    from benchmark.recipe import arguments, typed
-    from benchmark.training.loop import train
+    from benchmark.recipe import arguments, setting, typed
+    from benchmark.training.loop import Progress, train
     from benchmark.training.streams import seed_default
 
-    recipe, cell, bounds = typed(task.recipe), task.cell, PROFILES[task.cell.profile]
+    known, cell, bounds = setting(task.recipe), task.cell, PROFILES[task.cell.profile]
     device = torch.device(task.device)
     if device.type == "cpu":
         torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
     data = series.load(
         task.dataset, task.data_path, cell.lookback, cell.horizon, sha256=task.data_sha256, cache_dir=task.cache_dir,
-        mask_sentinels=recipe.mask_sentinels, time_features=recipe.time_features,
+        mask_sentinels=known.mask_sentinels, time_features=task.recipe.get("time_features", False),
     )  # fmt: skip
     splits = windows.make(data, cell.lookback, cell.horizon, device)
     validation = splits.validation.evenly(bounds.get("max_windows"))
-    test = splits.test.evenly(bounds.get("max_windows"))
+    test = splits.test.evenly(bounds.get("max_windows")).whole_batches(known.drop_last_test_batch)
     seed_default(cell.seed, "initialisation")
     model = baselines.build(
         task.recipe["model"], lookback=cell.lookback, horizon=cell.horizon, channels=splits.train.series.shape[0],
         **arguments(task.recipe),
     ).to(device)  # fmt: skip
-    progress = train(
-        model, recipe, splits.train, validation, seed=cell.seed, max_steps=bounds.get("max_steps"), on_epoch=on_epoch
-    )
+    progress = Progress()
+    if isinstance(model, ClosedForm):
+        model.fit(splits.train.batches(), validation.batches())
+    else:
+        progress = train(
+            model, typed(task.recipe), splits.train, validation, seed=cell.seed, max_steps=bounds.get("max_steps"),
+            on_epoch=on_epoch,
+        )  # fmt: skip
     metrics = {
         f"{split}_{name}": value
         for split, part in (("test", test), ("val", validation))
-        for name, value in evaluate(model, part, recipe.evaluation_batch).items()
+        for name, value in evaluate(model, part, known).items()
     }
     return replace(
         blank,
@@ -224,7 +231,7 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Re
         metrics=metrics,
         windows={"train": len(splits.train), "val": len(validation), "test": len(test)},
         epochs=tuple(progress.epochs),
-        best_epoch=progress.best_epoch + 1,
+        best_epoch=progress.best_epoch + 1 if progress.epochs else None,
         n_params=sum(p.numel() for p in model.parameters()),
     )
 
@@ -234,11 +241,15 @@ def environment(task: Task) -> dict[str, Any]:
     import numpy
     import torch
 
+    from benchmark.evaluation import bfloat16
+    from benchmark.recipe import setting
+
+    in_bfloat16 = bfloat16(setting(task.recipe), torch.device(task.device))
     return {
         "python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__,
         "platform": platform.platform(), "machine": platform.machine(), "processor": _processor(),
         "device": torch.cuda.get_device_name() if task.device == "cuda" else "cpu",
-        "threads": torch.get_num_threads(), "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(), "deterministic": torch.are_deterministic_algorithms_enabled(),
         "git_commit": task.commit,
     }  # fmt: skip
 

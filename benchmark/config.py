@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing import Any
 
 import baselines
 from benchmark.errors import UsageError, nearest
-from benchmark.paper import DIMENSIONS, OTHERWISE, Block, Column, Paper, Printed, Switch, Value
-from benchmark.recipe import STATUSES, Recipe
+from benchmark.paper import OTHERWISE, Block, Column, Paper, Printed, Switch, Value
+from benchmark.recipe import Recipe
+from benchmark.values import Reader, checked
 from benchmark.yamlfile import Section, load
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "paper_configs"
@@ -21,96 +19,12 @@ CLAIMS = CONFIG_DIR / "claims.yaml"
 """Beside the papers, and none: `tables.claims` reads it."""
 
 
-@cache
-def _adapter(field: str) -> TypeAdapter[Any]:
-    info = Recipe.model_fields[field]
-    kind: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-    return TypeAdapter(kind, config=ConfigDict(strict=True))
-
-
-def _checked(section: Section, field: str | None, value: Any) -> Any:
-    """A leaf value, of the type that the recipe's field has (None: a model's argument, any scalar)."""
-    if field is None:
-        if value is None or isinstance(value, bool | int | float | str):
-            return value
-        raise section.fail("expected a number, a word, true, false or null")
-    try:
-        checked = _adapter(field).validate_python(tuple(value) if isinstance(value, list) else value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise section.fail(f"{first['msg'][0].lower()}{first['msg'][1:]}, found {first['input']!r}") from None
-    return checked
-
-
-class _Reader:
-    """Parses one paper's YAML; knows the data sets and columns that keys of tables may name."""
-
-    def __init__(self, datasets: tuple[str, ...], overriding: bool = False) -> None:
-        self.datasets = datasets
-        self.columns: tuple[str, ...] = ()
-        self.overriding = overriding
-
-    def value(self, section: Section, field: str | None) -> Value:
-        """A block, a list of blocks, or (in an override, whose source is the user's file) a plain value."""
-        if isinstance(section.data, list) and section.data and all(isinstance(b, dict) for b in section.data):
-            return Value(tuple(self._block(child, field) for child in section.children().values()))
-        if not isinstance(section.data, dict):
-            if self.overriding:
-                line = section.line
-                return Value((Block(_checked(section, field, section.data), (), f"{section.file}:{line}", "ours"),))
-            raise section.fail("expected {value: …, source: …, status: …}: no number without its source")
-        return Value((self._block(section, field),))
-
-    def _block(self, section: Section, field: str | None) -> Block:
-        part = section.known(["value", "by", "values", "source", "status", "note"])
-        if ("value" in part) == ("values" in part) or ("by" in part) != ("values" in part):
-            raise section.fail("expected either 'value', or 'by' with 'values'")
-        source, status = self.provenance(section, part)
-        if "value" in part:
-            return Block(_checked(part["value"], field, part["value"].data), (), source, status)
-        names = part["by"].data if isinstance(part["by"].data, list) else [part["by"].data]
-        for name in names:
-            if name not in DIMENSIONS:
-                raise part["by"].fail(f"unknown dimension '{name}'{nearest(str(name), DIMENSIONS)}")
-        return Block(self._table(part["values"], list(names), field), tuple(names), source, status)
-
-    def provenance(self, section: Section, part: Mapping[str, Section]) -> tuple[str, str]:
-        """`source` and `status` of a block; both have to be there, but in a user's own file (status: ours)."""
-        line = section.line
-        if self.overriding and "source" not in part and "status" not in part:
-            return f"{section.file}:{line}", "ours"
-        for key in ("source", "status"):
-            if key not in part:
-                raise section.fail(f"'{key}' is missing: every value says where it was read")
-        status = part["status"].of(str, "a status")
-        if status not in STATUSES:
-            raise part["status"].fail(f"unknown status '{status}'{nearest(status, STATUSES)}")
-        return part["source"].of(str, "a text"), status
-
-    def _table(self, section: Section, names: list[str], field: str | None) -> Any:
-        if not names:
-            return _checked(section, field, section.data)
-        keys: dict[str, tuple[Any, ...]] = {"dataset": self.datasets, "model": self.columns, "sam": (True, False)}
-        table = {}
-        for key, child in section.mapping().children().items():
-            allowed = keys.get(names[0])
-            wrong = key not in allowed if allowed else (isinstance(key, bool) or not isinstance(key, int))
-            if wrong and key != OTHERWISE:
-                raise child.fail(f"unknown {names[0]} '{key}'{nearest(str(key), map(str, allowed or ()))}")
-            table[key] = self._table(child, names[1:], field)
-        return table
-
-    def values(self, section: Section, fields: tuple[str, ...]) -> dict[str, Value]:
-        """The values of a recipe section, by name."""
-        return {name: self.value(child, name) for name, child in section.known(fields).items()}
-
-
-def _arguments(reader: _Reader, section: Section, model: str) -> dict[str, Value]:
+def _arguments(reader: Reader, section: Section, model: str) -> dict[str, Value]:
     known = baselines.MODELS[model].arguments
     return {name: reader.value(child, None) for name, child in section.known(known).items()}
 
 
-def _column(reader: _Reader, section: Section, name: str, earlier: Mapping[str, Column]) -> Column:
+def _column(reader: Reader, section: Section, name: str, earlier: Mapping[str, Column]) -> Column:
     part = section.known(["like", "model", "main", "what", "sam", "printed_as", "arguments", "recipe"])
     base: Column | None = None
     if "like" in part:
@@ -125,7 +39,7 @@ def _column(reader: _Reader, section: Section, name: str, earlier: Mapping[str, 
         raise part["model"].fail(f"unknown model '{model}'{nearest(model, baselines.MODELS)}")
     own_args = _arguments(reader, part["arguments"], model) if "arguments" in part else {}
     own_recipe = reader.values(part["recipe"], tuple(Recipe.model_fields)) if "recipe" in part else {}
-    inherits = base is not None and base.model == model
+    inherited = {k: v for k, v in base.arguments.items() if k in baselines.MODELS[model].arguments} if base else {}
     return Column(
         name=name,
         model=model,
@@ -133,7 +47,7 @@ def _column(reader: _Reader, section: Section, name: str, earlier: Mapping[str, 
         what=part["what"].of(str, "a text") if "what" in part else "",
         sam=part["sam"].of(bool, "true or false") if "sam" in part else base.sam if base else False,
         printed_as=part["printed_as"].of(str, "a text") if "printed_as" in part else None,
-        arguments=(dict(base.arguments) if base and inherits else {}) | own_args,
+        arguments=inherited | own_args,
         recipe=(dict(base.recipe) if base else {}) | own_recipe,
     )
 
@@ -148,20 +62,37 @@ def _switch(section: Section, name: str) -> Switch:
         what=part["what"].of(str, "a text"),
         source=part["source"].of(str, "a text"),
         status=part["status"].of(str, "a status"),
-        when=_settings(part["when"]) if "when" in part else {},
+        when=tuple(_conditions(c) for c in _alternatives(part["when"])) if "when" in part else ({},),
         sets=_settings(part["set"]),
     )
 
 
 def _settings(section: Section) -> dict[str, Any]:
-    """Recipe fields and ``arguments.NAME`` with their values."""
-    settings = {}
+    """Recipe fields and ``arguments.NAME`` with the values that a switch gives them."""
+    return {name: checked(child, field, child.data) for name, field, child in _named(section, ())}
+
+
+def _alternatives(section: Section) -> list[Section]:
+    """One mapping of conditions, or a list of them of which any will do."""
+    return list(section.children().values()) if isinstance(section.data, list) and section.data else [section]
+
+
+def _conditions(section: Section) -> dict[str, tuple[Any, ...]]:
+    """What a switch asks of a cell's recipe, data set, model or SAM: one value, or a list of which any will do."""
+    found = {}
+    for name, field, child in _named(section, ("dataset", "model", "sam")):
+        leaves = list(child.children().values()) if isinstance(child.data, list) else [child]
+        found[name] = tuple(checked(leaf, field, leaf.data) for leaf in leaves)
+    return found
+
+
+def _named(section: Section, also: tuple[str, ...]) -> Iterator[tuple[str, str | None, Section]]:
+    """The entries of a switch's table: name, the recipe's field if it is one, the value's section."""
     for key, child in section.mapping().children().items():
         name = str(key)
-        if name not in (*Recipe.model_fields, "dataset", "model", "sam") and not name.startswith("arguments."):
-            raise child.fail(f"unknown recipe value{nearest(name, Recipe.model_fields)}")
-        settings[name] = _checked(child, name if name in Recipe.model_fields else None, child.data)
-    return settings
+        if name not in (*Recipe.model_fields, *also) and not name.startswith("arguments."):
+            raise child.fail(f"unknown recipe value{nearest(name, [*Recipe.model_fields, *also])}")
+        yield name, name if name in Recipe.model_fields else None, child
 
 
 def _printed(section: Section) -> Printed:
@@ -196,7 +127,7 @@ def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
     name = part["paper"].of(str, "a name")
     if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
         raise part["paper"].fail("expected a name of letters, digits, '-' and '_'")
-    reader = _Reader(datasets)
+    reader = Reader(datasets)
     names = []
     for child in _items(part["datasets"]):
         if child.data not in datasets:
@@ -234,7 +165,7 @@ def _items(section: Section) -> list[Section]:
     return list(section.children().values())
 
 
-def _list_value(reader: _Reader, section: Section, *, count: bool) -> Value:
+def _list_value(reader: Reader, section: Section, *, count: bool) -> Value:
     """Horizons or seeds: a block whose value is a list of whole numbers (or, for seeds, how many)."""
     part = section.known(["value", "by", "values", "source", "status", "note"])
     source, status = reader.provenance(section, part)
@@ -268,7 +199,7 @@ def override(paper: Paper, section: Section, datasets: tuple[str, ...]) -> Paper
     A plain value is taken everywhere; a table by data set or horizon where it has an entry, else the paper's own value.
     Below `arguments`, a model's argument goes to every column whose model has it.
     """
-    reader = _Reader(datasets, overriding=True)
+    reader = Reader(datasets, overriding=True)
     reader.columns = tuple(paper.columns)
     part = section.known([*Recipe.model_fields, "arguments"])
     values = {name: reader.value(child, name) for name, child in part.items() if name != "arguments"}

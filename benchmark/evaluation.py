@@ -6,6 +6,7 @@ import torch
 
 from baselines.base import Forecaster
 from benchmark.data.windows import Windows
+from benchmark.recipe import Setting
 
 BATCH_ELEMENTS = 2**23
 MOST_WINDOWS = 512
@@ -19,23 +20,36 @@ def batch_size(windows: Windows, fixed: int | None) -> int:
     return max(1, min(MOST_WINDOWS, BATCH_ELEMENTS // each))
 
 
+def autocast(setting: Setting, device: torch.device) -> torch.autocast:
+    """The context in which a model computes: bfloat16 where the recipe has it and the device is CUDA, else as it stands."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16(setting, device))
+
+
+def bfloat16(setting: Setting, device: torch.device) -> bool:
+    """Whether the model computes in bfloat16."""
+    return setting.precision == "bfloat16_on_cuda" and device.type == "cuda"
+
+
 @torch.no_grad()
-def evaluate(model: Forecaster, windows: Windows, fixed_batch: int | None, *, mae: bool = True) -> dict[str, float]:
+def evaluate(model: Forecaster, windows: Windows, setting: Setting, *, mae: bool = True) -> dict[str, float]:
     """`mse` and, if asked, `mae` on the standardised scale; an incomplete last batch counts by its windows.
 
     A forecast of shape [B, B, H, C] (SAMformer's `batch_mixed_denorm`) is compared with the targets by broadcasting,
     so that the metric is over all pairs of a batch, as the released code has it.
     """
     model.eval()
-    size = batch_size(windows, fixed_batch)
+    size, context = batch_size(windows, setting.evaluation_batch), autocast(setting, windows.series.device)
     squared = torch.zeros((), dtype=torch.float64, device=windows.series.device)
     absolute = torch.zeros_like(squared)
     for start in range(0, len(windows), size):
         x, y, marks = windows.batch(slice(start, start + size))
         if not mae:
-            squared += model.mse(x, y, marks) * len(y)
+            with context:
+                squared += model.mse(x, y, marks) * len(y)
             continue
-        error = model(x, marks) - y
+        with context:
+            forecast = model(x, marks)
+        error = forecast - y
         weight = len(y) / error.numel()
         squared += error.square().sum(dtype=torch.float64) * weight
         absolute += error.abs().sum(dtype=torch.float64) * weight

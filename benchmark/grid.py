@@ -8,27 +8,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from baselines import MODELS
 from benchmark import memory
 from benchmark.data.registry import DataSet
 from benchmark.data.splits import segments
 from benchmark.errors import UsageError, nearest
 from benchmark.paper import Column, Paper
-from benchmark.recipe import Recipe, Resolved, Sourced
+from benchmark.recipe import Resolved
+from benchmark.resolution import PROFILES, Refusal, by_lookback, resolve
 
 TRAINING_SEMANTICS = 1
 """Version of what a recipe means. A change that alters a trained number raises it; `tests/test_trajectory.py` holds a
 frozen training run against it, so that it cannot be forgotten."""
 
-PROFILES: dict[str, dict[str, int]] = {
-    "paper": {},
-    "quick": {"max_lookback": 512, "max_steps": 60, "max_windows": 64},
-}
-"""Bounds of each profile. `quick` also has one seed."""
-
-
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One point of the grid. `model` is the column's name in the paper's recipe; `horizon` and `lookback` in steps."""
+    """One point of the grid. `model` is the column's name in the paper's recipe; `horizon` and `lookback` in steps.
+
+    `candidate`: its look-back is one of several that the recipe lists, among which validation chooses.
+    """
 
     paper: str
     protocol: str
@@ -39,15 +37,20 @@ class Cell:
     model: str
     sam: bool
     seed: int
+    candidate: bool = False
 
     @property
     def key(self) -> str:
-        """The fields in order, defaults left out: ``samformer/ETTh1/96/SAMformer/sam/s0``."""
+        """The fields in order, defaults left out: ``samformer/ETTh1/96/SAMformer/sam/s0``.
+
+        A candidate's look-back stands in it: ``samovar/ETTh1/L512/96/DLinear/s0``.
+        """
         parts = [
             self.paper,
             self.protocol if self.protocol != "paper" else "",
             self.profile if self.profile != "paper" else "",
             self.dataset,
+            f"L{self.lookback}" if self.candidate else "",
             str(self.horizon),
             self.model,
             "sam" if self.sam else "",
@@ -78,63 +81,6 @@ class Selection:
     sam: str | None = None
     protocol: str = "paper"
     profile: str = "paper"
-
-
-class Refusal(Exception):
-    """Why a cell cannot exist."""
-
-
-def resolve(
-    paper: Paper, column: Column, dataset: str, horizon: int, sam: bool, switches: Sequence[str], profile: str
-) -> Resolved:
-    """The recipe of one cell, but for the seed: base, column, protocol switches, profile, in this order.
-
-    Raises Refusal where a value that the cell needs stands nowhere.
-    """
-    where = {"dataset": dataset, "horizon": horizon, "model": column.name, "sam": sam}
-    values: dict[str, Sourced] = {}
-    for name, value in {**paper.recipe, **column.recipe}.items():
-        found = value.at(where)
-        if found is not None:
-            values[name] = found
-    for name, value in column.arguments.items():
-        found = value.at(where)
-        if found is not None:
-            values[f"arguments.{name}"] = found
-    if not sam:
-        values["rho"] = Sourced(None, "no SAM", "verified")
-    missing = _REQUIRED - values.keys()
-    if missing:
-        raise Refusal(f"the recipe has no {', '.join(sorted(missing))} for {dataset} at horizon {horizon}")
-    active = []
-    for name in switches:
-        if _apply(paper, name, dataset, column.model, sam, values):
-            active.append(name)
-    bounds = PROFILES[profile]
-    if "max_lookback" in bounds and values["lookback"].value > bounds["max_lookback"]:
-        values["lookback"] = Sourced(bounds["max_lookback"], f"profile {profile}", "ours")
-    for bound in ("max_steps", "max_windows"):
-        if bound in bounds:
-            values[f"profile.{bound}"] = Sourced(bounds[bound], f"profile {profile}: a smoke run", "ours")
-    return Resolved(column.model, sam, values, tuple(active))
-
-
-def _apply(paper: Paper, name: str, dataset: str, model: str, sam: bool, values: dict[str, Sourced]) -> bool:
-    """Sets what a switch sets, where its conditions hold; says whether that changed anything."""
-    switch = paper.switches[name]
-    have = {k: v.value for k, v in values.items()} | {"dataset": dataset, "model": model, "sam": sam}
-    if any(have.get(k) != v for k, v in switch.when.items()):
-        return False
-    changed = {k: v for k, v in switch.sets.items() if have.get(k, _UNSET) != v}
-    for key, value in changed.items():
-        values[key] = Sourced(value, f"switch {name}: {switch.source}", switch.status)
-    return bool(changed)
-
-
-_UNSET = object()
-
-
-_REQUIRED = frozenset(name for name, field in Recipe.model_fields.items() if field.is_required())
 
 
 class _Digester:
@@ -282,48 +228,55 @@ def _cells(
     paper: Paper, column: Column, dataset: DataSet, horizon: int, data_sha256: str | None, selection: Selection,
     memory_limit: int | None,
 ) -> Iterator[Planned]:
-    """The cells of one row and column: every SAM setting and seed that is asked for."""
+    """The cells of one row and column: every SAM setting, look-back and seed that is asked for."""
     seeds = selection.seeds or default_seeds(paper, selection.profile)
+    if MODELS[column.model].closed_form:
+        seeds = seeds[:1]  # nothing in it is drawn
     settings = {"on": (True,), "off": (False,), "both": (True, False)}.get(selection.sam or "", (column.sam,))
-    for sam in settings:
-        reason: str | None = None
-        recipe: Resolved | None = None
-        digester: _Digester | None = None
-        try:
-            switches = switches_of(paper, selection.protocol)
-            recipe = resolve(paper, column, dataset.name, horizon, sam, switches, selection.profile)
-            _feasible(dataset, recipe.values["lookback"].value, horizon)
-            _fits(dataset, horizon, recipe, memory_limit)
-            if data_sha256 is not None:
-                digester = _Digester(recipe, dataset, horizon, selection.profile, data_sha256)
-        except Refusal as refusal:
-            reason = str(refusal)
-        lookback = recipe.values["lookback"].value if recipe else 0
+    switches = switches_of(paper, selection.protocol)
+
+    def cells(lookback: int, sam: bool, candidate: bool = False) -> Iterator[Cell]:
         for seed in seeds:
-            cell = Cell(paper.name, selection.protocol, selection.profile, dataset.name, lookback, horizon,
-                        column.name, sam, seed)  # fmt: skip
-            yield Planned(cell, recipe, digester.of(seed) if digester else None, reason)
+            yield Cell(paper.name, selection.protocol, selection.profile, dataset.name, lookback, horizon,
+                       column.name, sam, seed, candidate)  # fmt: skip
+
+    for sam in settings:
+        try:
+            recipes = by_lookback(resolve(paper, column, dataset.name, horizon, sam, switches, selection.profile))
+        except Refusal as refusal:
+            yield from (Planned(cell, None, None, str(refusal)) for cell in cells(0, sam))
+            continue
+        for recipe in recipes:
+            lookback = recipe.values["lookback"].value
+            reason = _infeasible(dataset, lookback, horizon) or _too_big(dataset, horizon, recipe, memory_limit)
+            digester = None
+            if reason is None and data_sha256 is not None:
+                digester = _Digester(recipe, dataset, horizon, selection.profile, data_sha256)
+            for cell in cells(lookback, sam, len(recipes) > 1):
+                yield Planned(cell, recipe, digester.of(cell.seed) if digester else None, reason)
 
 
-def _feasible(dataset: DataSet, lookback: int, horizon: int) -> None:
-    """Raises Refusal where a split of the data set has no window at all."""
+def _infeasible(dataset: DataSet, lookback: int, horizon: int) -> str | None:
+    """Why a split of the data set has no window at all, if one has none."""
     if dataset.split == "pairs" or dataset.rows is None:
-        return
+        return None
     counts = segments(dataset, dataset.rows, lookback).counts(lookback, horizon)
     for split, count in zip(("train", "validation", "test"), counts, strict=True):
         if count < 1 and (split != "validation" or counts[2] >= 1):
             rows = f" ({dataset.rows:,} rows)" if dataset.own else ""
-            raise Refusal(f"no {split} window: {dataset.name}{rows}, look-back {lookback}, horizon {horizon}")
+            return f"no {split} window: {dataset.name}{rows}, look-back {lookback}, horizon {horizon}"
+    return None
 
 
-def _fits(dataset: DataSet, horizon: int, recipe: Resolved, limit: int | None) -> None:
-    """Raises Refusal where a cell is estimated to need more memory (bytes) than the limit."""
+def _too_big(dataset: DataSet, horizon: int, recipe: Resolved, limit: int | None) -> str | None:
+    """That a cell is estimated to need more memory (bytes) than the limit, if it is."""
     needed = memory.estimate(dataset, horizon, recipe.plain()) if limit is not None else None
-    if limit is not None and needed is not None and needed > limit:
-        raise Refusal(
-            f"not enough memory: about {memory.in_words(needed)} needed, {memory.in_words(limit)} there: {dataset.name}, "
-            f"look-back {recipe.values['lookback'].value}, horizon {horizon}"
-        )
+    if limit is None or needed is None or needed <= limit:
+        return None
+    return (
+        f"not enough memory: about {memory.in_words(needed)} needed, {memory.in_words(limit)} there: {dataset.name}, "
+        f"look-back {recipe.values['lookback'].value}, horizon {horizon}"
+    )
 
 
 def by_digest(cells: Sequence[Planned]) -> dict[str, Planned]:

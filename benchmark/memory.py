@@ -37,7 +37,7 @@ def estimate(dataset: DataSet, horizon: int, recipe: Mapping[str, Any]) -> int |
     """
     if dataset.rows is None or dataset.channels is None:
         return None
-    lookback, batch, channels = int(recipe["lookback"]), int(recipe["batch_size"]), dataset.channels
+    lookback, batch, channels = int(recipe["lookback"]), int(recipe.get("batch_size", 1)), dataset.channels
     span = lookback + horizon
     rows = dataset.rows
     if dataset.split == "pairs":
@@ -51,7 +51,7 @@ def estimate(dataset: DataSet, horizon: int, recipe: Mapping[str, Any]) -> int |
             lookback=lookback, horizon=horizon, channels=channels, batch=batch, arguments=arguments
         )
     data = rows * channels * (2 * _FLOAT64 + _FLOAT32)
-    windows = max(batch * int(recipe["accumulation"]), int(recipe.get("evaluation_batch") or 1))
+    windows = max(batch * int(recipe.get("accumulation", 1)), int(recipe.get("evaluation_batch") or 1))
     return data + _IN_FLIGHT * windows * span * channels * _FLOAT32 + activations + _COPIES * parameters * _FLOAT32
 
 

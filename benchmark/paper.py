@@ -62,13 +62,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Switch:
-    """One named departure of released code from its paper: what it sets, where the recipe fulfils `when`."""
+    """One named departure of released code from its paper: what it sets, where any of `when` is fulfilled.
+
+    A condition is fulfilled where each value that it names is one of those that it lists.
+    """
 
     name: str
     what: str
     source: str
     status: str
-    when: Mapping[str, Any]
+    when: tuple[Mapping[str, tuple[Any, ...]], ...]
     sets: Mapping[str, Any]
 
 

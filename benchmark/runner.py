@@ -155,8 +155,9 @@ def describe(result: Result) -> str:
     if result.status != "done":
         first = (result.reason or "no reason given").splitlines()[0]
         return f"{result.status:8} {result.key}: {first}"
+    trained = f"epoch {result.best_epoch} of {len(result.epochs)}" if result.epochs else "not trained"
     return (
         f"done     {result.key}  test MSE {result.metrics['test_mse']:.4f}  MAE {result.metrics['test_mae']:.4f}"
-        f"  epoch {result.best_epoch} of {len(result.epochs)}  {result.seconds:.0f} s"
+        f"  {trained}  {result.seconds:.0f} s"
     )
 

@@ -75,7 +75,8 @@ def describe(planned: Planned | None, result: Result | None) -> str:
         lines += [f"{name} = {value}" for name, value in sorted(result.recipe.items())]
     lines += [f"{name} = {value:.6f}" for name, value in result.metrics.items()]
     lines.append(f"windows = {dict(result.windows)}   parameters = {result.n_params}")
-    lines.append(f"best epoch {result.best_epoch} of {len(result.epochs)}   {result.seconds:.1f} s   {result.ended}")
+    trained = f"best epoch {result.best_epoch} of {len(result.epochs)}" if result.epochs else "not trained"
+    lines.append(f"{trained}   {result.seconds:.1f} s   {result.ended}")
     lines += [f"{name} = {value}" for name, value in result.environment.items()]
     return "\n".join(lines)
 

@@ -93,11 +93,12 @@ def _planned(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, pr
 
 @dataclass(frozen=True)
 class _Choice:
-    """The cell of a row (of any seed; `lookback` 0: none yet), its Results, and how its look-back was chosen."""
+    """The cell of a row (of any seed; `lookback` 0: none yet), its Results, its seeds, and how its look-back was chosen."""
 
     planned: Planned
     lookback: int
     done: tuple[Planned, ...]
+    seeds: frozenset[int]
     candidates: tuple[int, ...] = ()
     untried: tuple[int, ...] = ()
     passed_over: tuple[str, ...] = ()
@@ -143,10 +144,11 @@ def lookback_notes(rows: Iterable[Row]) -> list[str]:
 
 def _choose(cells: list[Planned], done: list[Planned], found: Index) -> _Choice:
     """Settles the look-back of one row, where its recipe leaves it open."""
+    seeds = frozenset(c.cell.seed for c in cells)
     candidates = sorted({c.cell.lookback for c in cells if not c.refused})
     if len(candidates) < 2:
         possible = [c for c in cells if not c.refused] or cells
-        return _Choice(possible[0], possible[0].cell.lookback, tuple(done))
+        return _Choice(possible[0], possible[0].cell.lookback, tuple(done), seeds)
     validation: dict[int, dict[int, float]] = {lookback: {} for lookback in candidates}
     for c in done:
         numbers = found.done[c.digest or ""]
@@ -155,7 +157,7 @@ def _choose(cells: list[Planned], done: list[Planned], found: Index) -> _Choice:
     best = choose_lookback(validation)
     chosen = next(c for c in cells if not c.refused and best in (None, c.cell.lookback))
     return _Choice(
-        chosen, best or 0, tuple(c for c in done if c.cell.lookback == best), tuple(candidates),
+        chosen, best or 0, tuple(c for c in done if c.cell.lookback == best), seeds, tuple(candidates),
         tuple(lookback for lookback in candidates if not validation[lookback]),
         tuple(c.digest for c in done if c.digest and c.cell.lookback != best),
     )  # fmt: skip
@@ -185,7 +187,7 @@ def _row(paper: Paper, column: Column, choice: _Choice, found: Index, metric: st
         published=number.value if number else None, published_status=number.status if number else "",
         published_lookback=number.lookback if number else "", deviation_pct=deviation, verdict=words,
         recipe_status=recipe.weakest() if recipe else "",
-        missing=len(set(default_seeds(paper, cell.profile)) - values.keys()), values=tuple(values.values()),
+        missing=len(choice.seeds & set(default_seeds(paper, cell.profile)) - values.keys()), values=tuple(values.values()),
         digests=tuple(digest for _, digest, _ in results), switches=recipe.switches if recipe else (),
         main=column.main, own_sam=own_sam, candidates=choice.candidates, untried=choice.untried,
         passed_over=choice.passed_over, n_params=int(parameters[0]) if parameters else None,

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DataSet
-from benchmark.grid import PROFILES, Catalogue, switches_of
+from benchmark.grid import Catalogue, switches_of
 from benchmark.paper import Paper
+from benchmark.resolution import PROFILES
 from benchmark.store import Result, Store
 from tables.digits import known
 

@@ -11,7 +11,6 @@ from conftest import TINY
 from benchmark.config import CONFIG_DIR, load_papers
 from benchmark.data.registry import DATASETS
 from benchmark.errors import UsageError
-from benchmark.grid import resolve
 from benchmark.recipe import STATUSES, arguments, typed
 
 PAPERS = load_papers(tuple(DATASETS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -50,8 +51,30 @@ class Windows:
         """At most so many windows, evenly spaced from the first to the last."""
         if most is None or len(self) <= most:
             return self
-        keep = torch.linspace(0, len(self) - 1, most, dtype=torch.float64).round().long()
-        return replace(self, starts=self.starts[keep.to(self.starts.device)])
+        return self.subset(torch.linspace(0, len(self) - 1, most, dtype=torch.float64).round().long())
+
+    def subset(self, index: Tensor) -> Windows:
+        """The windows of these indices [n], in this order."""
+        return replace(self, starts=self.starts[index.to(self.starts.device)])
+
+
+    def whole_batches(self, size: int | None) -> Windows:
+        """The windows of the whole batches of this size (None: all): an incomplete last batch is dropped.
+
+        Raises ValueError where there is no whole batch.
+        """
+        if size is None or len(self) % size == 0:
+            return self
+        if len(self) < size:
+            raise ValueError(f"{len(self)} windows are no whole batch of {size}: nothing would be left to test on")
+        return replace(self, starts=self.starts[: len(self) - len(self) % size])
+
+    def batches(self, elements: int = 2**22) -> Iterator[tuple[Tensor, Tensor]]:
+        """All windows in order as (x [B, L, C], y [B, H, C]), B such that inputs have about so many elements."""
+        size = max(1, elements // (self.lookback * self.series.shape[0]))
+        for first in range(0, len(self), size):
+            x, y, _ = self.batch(slice(first, first + size))
+            yield x, y
 
 
 @dataclass(frozen=True)

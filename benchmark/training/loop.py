@@ -14,12 +14,12 @@ from baselines.base import Forecaster
 from benchmark.data.windows import Windows
 from benchmark.evaluation import evaluate
 from benchmark.recipe import Recipe
-from benchmark.training.schedules import learning_rate
+from benchmark.training.schedules import Position, beta1, learning_rate
 from benchmark.training.step import Stepper
 from benchmark.training.streams import generator, seed_default
 
 Epoch = dict[str, float]
-"""train_loss, val_mse, lr, grad_norm (mean over the epoch's steps), seconds."""
+"""train_loss, val_mse, lr (of its last step), grad_norm (mean over the epoch's steps), seconds."""
 
 
 class Diverged(Exception):
@@ -60,19 +60,16 @@ def train(
     Raises Diverged where train loss or validation MSE is no longer finite.
     """
     seed_default(seed, "training")
-    order = generator(seed, "order")
+    order, holdout = generator(seed, "order"), generator(seed, "validation")
     stepper = Stepper(model, recipe)
     progress = Progress()
     model.train()
     for epoch in range(recipe.epochs):
         started = time.perf_counter()
-        rate = learning_rate(recipe, epoch)
-        stepper.set_learning_rate(rate)
-        left = None if max_steps is None else max_steps - progress.steps
-        steps, loss, norm = _epoch(stepper, recipe, windows, order, left)
-        progress.steps += steps
-        val_mse = evaluate(model, validation, recipe.evaluation_batch, mae=False)["mse"]
-        entry = {"train_loss": loss, "val_mse": val_mse, "lr": rate, "grad_norm": norm,
+        loss, norm = _epoch(stepper, recipe, windows, order, progress, max_steps)
+        held_out = _shuffled_truncated(validation, recipe, holdout) if recipe.shuffled_truncated_validation else validation
+        val_mse = evaluate(model, held_out, recipe, mae=False)["mse"]
+        entry = {"train_loss": loss, "val_mse": val_mse, "lr": stepper.learning_rate, "grad_norm": norm,
                  "seconds": time.perf_counter() - started}  # fmt: skip
         progress.epochs.append(entry)
         if not (math.isfinite(loss) and math.isfinite(val_mse)):
@@ -91,23 +88,50 @@ def train(
 
 
 def _epoch(
-    stepper: Stepper, recipe: Recipe, windows: Windows, order: torch.Generator, most_steps: int | None
-) -> tuple[int, float, float]:
-    """One pass over the windows in a new order: (optimizer steps, mean train loss, mean gradient norm).
+    stepper: Stepper, recipe: Recipe, windows: Windows, order: torch.Generator, progress: Progress, max_steps: int | None
+) -> tuple[float, float]:
+    """One pass over the windows in a new order: (mean train loss, mean gradient norm); counts the steps in `progress`.
 
     Nothing is read back from the device before the end.
     """
     indices = torch.randperm(len(windows), generator=order).to(windows.starts.device)
+    micro_batches = torch.split(indices, recipe.batch_size)
     loss = torch.zeros((), device=windows.series.device)
     norm = torch.zeros_like(loss)
     seen = steps = 0
-    for chosen in torch.split(indices, recipe.batch_size * recipe.accumulation):
-        if most_steps is not None and steps >= most_steps:
+    for group in _groups(len(micro_batches), recipe):
+        if max_steps is not None and progress.steps >= max_steps:
             break
-        micro_batches = [windows.batch(part) for part in torch.split(chosen, recipe.batch_size)]
-        outcome = stepper.step(micro_batches)
-        loss += outcome.loss * len(chosen)
+        at = Position(len(progress.epochs), group.stop - 1, len(micro_batches))
+        stepper.set_pace(learning_rate(recipe, at), beta1(recipe, at), progress.steps)
+        outcome = stepper.step([windows.batch(part) for part in micro_batches[group]])
+        weight = sum(len(part) for part in micro_batches[group])
+        loss += outcome.loss * weight
         norm += outcome.grad_norm
-        seen += len(chosen)
+        seen += weight
         steps += 1
-    return steps, float(loss) / max(1, seen), float(norm) / max(1, steps)
+        progress.steps += 1
+    return float(loss) / max(1, seen), float(norm) / max(1, steps)
+
+
+VOID_RESTART = 100
+"""Micro-batches after which the counter behind `void_accumulation` begins anew."""
+
+
+def _groups(micro_batches: int, recipe: Recipe) -> list[slice]:
+    """Which micro-batches of an epoch belong to each optimizer step.
+
+    With `void_accumulation` a step comes where (count + 1) mod k = 0, the count being of micro-batches, begun anew at
+    every hundredth and at each epoch; those after the last step change no weight and are left out.
+    """
+    k = recipe.accumulation
+    if not recipe.void_accumulation:
+        return [slice(first, min(first + k, micro_batches)) for first in range(0, micro_batches, k)]
+    ends = [n for n in range(1, micro_batches + 1) if (n % VOID_RESTART + 1) % k == 0]
+    return [slice(first, end) for first, end in zip([0, *ends], ends, strict=False)]
+
+
+def _shuffled_truncated(validation: Windows, recipe: Recipe, holdout: torch.Generator) -> Windows:
+    """The windows of the whole batches of a new shuffle (all windows, where there is no whole batch)."""
+    whole = len(validation) - len(validation) % recipe.batch_size or len(validation)
+    return validation.subset(torch.randperm(len(validation), generator=holdout)[:whole])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from baselines.base import Forecaster
 from baselines.optimizers import SAM, KerasAdam
 from benchmark.data.windows import Batch
+from benchmark.evaluation import autocast
 from benchmark.recipe import Recipe
 
 
@@ -38,18 +39,24 @@ class Stepper:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = base_optimizer(recipe, self.parameters)
         self.sam = None if recipe.rho is None else SAM(self.optimizer, rho=recipe.rho)
-        self.clip_norm = recipe.clip_norm
+        self.recipe = recipe
+        self.learning_rate = recipe.learning_rate
+        self.loss_scale = LOSS_SCALE
 
-    def set_learning_rate(self, rate: float) -> None:
-        """Sets the learning rate of the steps that follow."""
+    def set_pace(self, rate: float, beta1: float, steps: int) -> None:
+        """Sets learning rate and first beta of the step that follows, the one after so many `steps`."""
+        self.learning_rate = rate
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+            group["betas"] = (beta1, group["betas"][1])
+        self.loss_scale = LOSS_SCALE * 2.0 ** (steps // LOSS_SCALE_STEPS)
 
     def step(self, micro_batches: Sequence[Batch]) -> Outcome:
         """One step on the mean gradient over all windows of the micro-batches; an incomplete one weighs by its windows.
 
         With SAM both gradients are over the SAME micro-batches with the same dropout masks, and the second pass
-        moves no running statistics; clipping acts once, on the second.
+        moves no running statistics; clipping acts once, on the second. With `void_accumulation` the step is on the last
+        micro-batch's gradient alone; with `clip_before_unscale` clipping acts on each micro-batch's.
         """
         dice = _dice(self.parameters[0].device) if self.sam else None
         loss = self._accumulate(micro_batches)
@@ -63,25 +70,46 @@ class Stepper:
             self.sam.restore()
         else:
             norm = _global_norm(self.parameters)
-        if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
+        if self.recipe.clip_norm is not None and not self.recipe.clip_before_unscale:
+            nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_norm)
         self.optimizer.step()
         return Outcome(loss, norm)
 
     def _accumulate(self, micro_batches: Sequence[Batch]) -> Tensor:
         """Gradients of the mean loss over all windows → `.grad`; returns that loss."""
         self.optimizer.zero_grad(set_to_none=True)
-        if len(micro_batches) == 1:
-            loss = self.model.training_loss(*micro_batches[0])
-            loss.backward()  # type: ignore[no-untyped-call]
-            return loss.detach()
         windows = sum(len(batch.y) for batch in micro_batches)
-        total = torch.zeros((), device=self.parameters[0].device)
-        for batch in micro_batches:
-            loss = self.model.training_loss(*batch) * (len(batch.y) / windows)
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
-        return total
+        losses = []
+        for i, batch in enumerate(micro_batches):
+            share = len(batch.y) / windows
+            if self.recipe.void_accumulation and i < len(micro_batches) - 1:
+                with torch.no_grad():  # its gradient is thrown away; its dropout masks and running statistics count
+                    losses.append(self._loss(batch) * share)
+                continue
+            loss = self._loss(batch)
+            if self.recipe.void_accumulation or len(micro_batches) == 1:
+                loss.backward()  # type: ignore[no-untyped-call]
+            else:
+                (loss * share).backward()
+            losses.append(loss.detach() * share)
+            if self.recipe.clip_before_unscale and self.recipe.clip_norm is not None:
+                _clip_scaled(self.parameters, self.recipe.clip_norm, self.loss_scale)
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def _loss(self, batch: Batch) -> Tensor:
+        with autocast(self.recipe, batch.x.device):
+            return self.model.training_loss(*batch)
+
+
+LOSS_SCALE, LOSS_SCALE_STEPS = 2.0**16, 2000
+"""What torch's GradScaler for CUDA begins with, and after how many steps without an overflow it doubles."""
+
+
+def _clip_scaled(parameters: Sequence[nn.Parameter], clip_norm: float, scale: float) -> None:
+    """Clips gradients as if they were multiplied by `scale`, and undoes that: to a norm of at most clip_norm/scale."""
+    norm = _global_norm(parameters)
+    factor = (clip_norm / (norm * scale + 1e-6)).clamp(max=1.0)
+    torch._foreach_mul_([p.grad for p in parameters if p.grad is not None], factor)
 
 
 def _global_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
