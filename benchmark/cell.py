@@ -273,7 +273,9 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None], check
     )  # fmt: skip
     splits = windows.make(data, cell.lookback, cell.horizon, device)
     validation = splits.validation.evenly(bounds.get("max_windows"))
-    test = splits.test.evenly(bounds.get("max_windows")).whole_batches(known.drop_last_test_batch)
+    test = splits.test.evenly(bounds.get("max_windows"))
+    if task.recipe.get("drop_last_test_batch"):
+        test = test.whole_batches(task.recipe["batch_size"])
     seed_default(cell.seed, "initialisation")
     model = baselines.build(
         task.recipe["model"], lookback=cell.lookback, horizon=cell.horizon, channels=splits.train.series.shape[0],
@@ -316,7 +318,8 @@ def environment(task: Task) -> dict[str, Any]:
         "python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__,
         "platform": platform.platform(), "machine": platform.machine(), "processor": _processor(),
         "device": torch.cuda.get_device_name() if task.device == "cuda" else "cpu",
-        "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(), "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
         "git_commit": task.commit,
     }  # fmt: skip
 

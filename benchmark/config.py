@@ -15,6 +15,8 @@ from benchmark.values import Reader, checked
 from benchmark.yamlfile import Section, load
 
 CONFIG_DIR = Path(__file__).resolve().parent.parent / "paper_configs"
+CLAIMS = CONFIG_DIR / "claims.yaml"
+"""Beside the papers, and none: `tables.claims` reads it."""
 
 
 def _arguments(reader: Reader, section: Section, model: str) -> dict[str, Value]:
@@ -229,7 +231,7 @@ def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: P
     Raises UsageError for the first thing that is not as it should be.
     """
     papers: dict[str, Paper] = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(set(folder.glob("*.yaml")) - {CLAIMS}):
         paper = parse_paper(load(path, f"paper_configs/{path.name}"), datasets)
         papers[paper.name] = paper
     for path in own:

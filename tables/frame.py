@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from benchmark.data.files import synthetic_sha256
-from benchmark.data.registry import DataSet
-from benchmark.grid import Catalogue, Planned, Selection, default_seeds, plan, switches_of
+from benchmark.grid import Catalogue, Planned, Selection, default_seeds, plan
 from benchmark.paper import Column, Paper
-from benchmark.resolution import PROFILES
-from benchmark.store import Result, Store
 from tables import published
-from tables.digits import known
+from tables.index import Index
 from tables.verdict import verdict
 
 CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metric", "mean", "std", "n", "ddof", "seeds",
@@ -22,13 +18,19 @@ CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metri
                "missing")  # fmt: skip
 
 
+MOST_NAMED = 8
+"""Cells that a note names one by one."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One metric of one cell of a paper's table: ours over seeds, the printed number, the verdict.
 
+    `lookback` is 0 where it is not one number: the cell is refused, or none of several look-backs has a Result yet.
     What follows `missing` is not in the CSV: our number of each of `seeds`, the digests of their Results, the protocol's
     switches that change this cell, whether its column is one of the main table's, and whether it stands there with the
-    column's own SAM setting.
+    column's own SAM setting; the look-backs that were to choose from, those of them without a Result, and the digests
+    of those not chosen; parameters, and seconds of one training (the mean over the seeds).
     """
 
     paper: str
@@ -55,87 +57,11 @@ class Row:
     switches: tuple[str, ...] = ()
     main: bool = True
     own_sam: bool = True
-
-
-@dataclass
-class Index:
-    """What the store holds, read once: the numbers of what is done by digest, and which seeds, protocols, files occur.
-
-    Of a Result only its four metrics are kept: 20,000 of them with their histories would fill the memory.
-    """
-
-    done: dict[str, dict[str, float]] = field(default_factory=dict)
-    paper: dict[str, str] = field(default_factory=dict)
-    ended: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    kinds: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
-    seeds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
-    files: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
-
-    @staticmethod
-    def of(results: Iterable[Result]) -> Index:
-        """The index of some Results; one whose cell is not said in full is passed over."""
-        index = Index()
-        for result in results:
-            cell = result.cell
-            if not isinstance(cell, dict) or not {"paper", "protocol", "profile", "dataset", "seed"} <= cell.keys():
-                continue
-            index.kinds[cell["paper"]].add((cell["protocol"], cell["profile"]))
-            index.seeds[cell["paper"], cell["profile"]].add(cell["seed"])
-            if result.data_sha256:
-                files = index.files[cell["dataset"]]
-                files[result.data_sha256] = max(files.get(result.data_sha256, ""), result.ended)
-            if result.status != "done":
-                index.ended[cell["paper"]][result.status] += 1
-            else:
-                index.done[result.digest] = {k: v for k, v in result.metrics.items() if known(v)}
-                index.paper[result.digest] = cell["paper"]
-        return index
-
-    def kinds_of(self, paper: Paper) -> list[tuple[str, str]]:
-        """The protocols and profiles of a paper's Results; switches that the paper does not have are left out."""
-        kinds = set()
-        for protocol, profile in self.kinds[paper.name]:
-            if profile in PROFILES:
-                own = switches_of(paper, protocol)
-                name = "released" if protocol == "released" and own else "+".join(["paper", *own])
-                kinds.add((name, profile))
-        return sorted(kinds)
-
-    def checksum(self, dataset: DataSet) -> str | None:
-        """The file that a table is about: Results of two files are never mixed.
-
-        It is the file that the registry knows, else the only one, else the one that was used last.
-        """
-        if dataset.file is None:
-            return synthetic_sha256(dataset)
-        files = self.files.get(dataset.name, {})
-        return dataset.sha256 or max(files, key=lambda sha256: (files[sha256], sha256), default=None)
-
-    def notes(self, paper: Paper, catalogue: Catalogue, shown: Iterable[Row]) -> list[str]:
-        """What of a paper's Results stands in none of its tables, and why; `shown`: the rows of all of them."""
-        notes = []
-        left = {d for d, name in self.paper.items() if name == paper.name} - {d for row in shown for d in row.digests}
-        if left:
-            notes.append(
-                f"Left out: {len(left)} done Results of this paper in the store, because the recipes say something else "
-                "now (another --config, another version, or another data file)."
-            )
-        if self.ended[paper.name]:
-            counts = ", ".join(f"{n} {status}" for status, n in sorted(self.ended[paper.name].items()))
-            notes.append(f"Ended without a number: {counts}; the folder logs says why, and --retry failed runs them again.")
-        if paper.overridden:
-            notes.append(f"Recipe values of the user's own file, not of the paper: {', '.join(paper.overridden)}.")
-        for name in paper.datasets:
-            used = self.checksum(catalogue.datasets[name])
-            others = sorted(set(self.files.get(name, ())) - {used})
-            if used and others:
-                notes.append(f"{name}: the file {used[:12]} (SHA-256); Results of {len(others)} other are left out.")
-        return notes
-
-
-def index(store: Store) -> Index:
-    """The index of a store."""
-    return Index.of(store.results())
+    candidates: tuple[int, ...] = ()
+    untried: tuple[int, ...] = ()
+    passed_over: tuple[str, ...] = ()
+    n_params: int | None = None
+    seconds: float | None = None
 
 
 def rows(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profile: str) -> list[Row]:
@@ -148,11 +74,12 @@ def rows(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profil
     table = []
     for (_, _, model, sam), cells in groups.items():
         column = paper.columns[model]
-        results = [(c.cell.seed, c.digest, found.done[c.digest]) for c in cells if c.digest in found.done]
+        done = [c for c in cells if c.digest in found.done]
         if sam != column.sam and all(c.digest in own for c in cells):
-            results = []  # the same training stands in another column
-        if results or (column.main and sam == column.sam):
-            table += [_row(paper, column, cells, results, metric) for metric in ("mse", "mae")]
+            done = []  # the same training stands in another column
+        if done or (column.main and sam == column.sam):
+            choice = _choose(cells, done, found)
+            table += [_row(paper, column, choice, found, metric) for metric in ("mse", "mae")]
     return table
 
 
@@ -164,9 +91,82 @@ def _planned(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, pr
     yield from plan(alone, selection, found.checksum)
 
 
-def _row(paper: Paper, column: Column, cells: list[Planned], results: list[Seeded], metric: str) -> Row:
-    cell, recipe = cells[0].cell, cells[0].recipe
-    values = {seed: metrics[f"test_{metric}"] for seed, _, metrics in results if f"test_{metric}" in metrics}
+@dataclass(frozen=True)
+class _Choice:
+    """The cell of a row (of any seed; `lookback` 0: none yet), its Results, its seeds, and how its look-back was chosen."""
+
+    planned: Planned
+    lookback: int
+    done: tuple[Planned, ...]
+    seeds: frozenset[int]
+    candidates: tuple[int, ...] = ()
+    untried: tuple[int, ...] = ()
+    passed_over: tuple[str, ...] = ()
+
+
+def choose_lookback(validation: Mapping[int, Mapping[int, float]]) -> int | None:
+    """Of the look-backs that a recipe leaves open the one with the least mean validation MSE; the shorter of a tie.
+
+    `validation`: look-back → seed → validation MSE of what is done. Compared over the seeds that all of them share, so
+    that none wins by its easier seeds; where they share none, over what each has. None where nothing is done. The test
+    error has no say.
+    """
+    tried = {lookback: of_seed for lookback, of_seed in validation.items() if of_seed}
+    if not tried:
+        return None
+    shared = set.intersection(*(set(of_seed) for of_seed in tried.values()))
+    means = {
+        lookback: statistics.fmean(v for seed, v in of_seed.items() if seed in shared or not shared)
+        for lookback, of_seed in tried.items()
+    }
+    return min(means, key=lambda lookback: (means[lookback], lookback))
+
+
+def lookback_notes(rows: Iterable[Row]) -> list[str]:
+    """What a table says where look-backs were chosen: among which, for which columns, and where some were not there."""
+    chosen = [r for r in rows if r.candidates and r.metric == "mse"]
+    among: dict[tuple[int, ...], dict[str, None]] = {}
+    for row in chosen:
+        among.setdefault(row.candidates, {})[row.model] = None
+    notes = [
+        f"Look-back chosen by validation MSE among {', '.join(map(str, candidates))}, cell by cell: {', '.join(models)}."
+        for candidates, models in among.items()
+    ]
+    fewer = [r for r in chosen if r.n and r.untried]
+    if fewer:
+        named = "; ".join(
+            f"{r.dataset} {r.horizon} {r.model} (not done: {', '.join(map(str, r.untried))})" for r in fewer[:MOST_NAMED]
+        )
+        more = f"; and {len(fewer) - MOST_NAMED} more" if len(fewer) > MOST_NAMED else ""
+        notes.append(f"Chosen among fewer look-backs: {named}{more}.")
+    return notes
+
+
+def _choose(cells: list[Planned], done: list[Planned], found: Index) -> _Choice:
+    """Settles the look-back of one row, where its recipe leaves it open."""
+    seeds = frozenset(c.cell.seed for c in cells)
+    candidates = sorted({c.cell.lookback for c in cells if not c.refused})
+    if len(candidates) < 2:
+        possible = [c for c in cells if not c.refused] or cells
+        return _Choice(possible[0], possible[0].cell.lookback, tuple(done), seeds)
+    validation: dict[int, dict[int, float]] = {lookback: {} for lookback in candidates}
+    for c in done:
+        numbers = found.done[c.digest or ""]
+        if "val_mse" in numbers:
+            validation[c.cell.lookback][c.cell.seed] = numbers["val_mse"]
+    best = choose_lookback(validation)
+    chosen = next(c for c in cells if not c.refused and best in (None, c.cell.lookback))
+    return _Choice(
+        chosen, best or 0, tuple(c for c in done if c.cell.lookback == best), seeds, tuple(candidates),
+        tuple(lookback for lookback in candidates if not validation[lookback]),
+        tuple(c.digest for c in done if c.digest and c.cell.lookback != best),
+    )  # fmt: skip
+
+
+def _row(paper: Paper, column: Column, choice: _Choice, found: Index, metric: str) -> Row:
+    cell, recipe = choice.planned.cell, choice.planned.recipe
+    results = [(c.cell.seed, c.digest, found.done[c.digest]) for c in choice.done if c.digest]
+    values = {seed: numbers[f"test_{metric}"] for seed, _, numbers in results if f"test_{metric}" in numbers}
     mean = statistics.fmean(values.values()) if values else None
     std = statistics.stdev(values.values()) if len(values) > 1 else None
     own_sam = cell.sam == column.sam
@@ -176,20 +176,20 @@ def _row(paper: Paper, column: Column, cells: list[Planned], results: list[Seede
         number = published.load(paper.printed).get(key)
     words, deviation = "", None
     if number is not None:
-        comparable = str(cell.lookback) == number.lookback and not number.quoted and cell.profile == "paper"
+        comparable = str(choice.lookback) == number.lookback and not number.quoted and cell.profile == "paper"
         words = verdict(mean, std, len(values), number.value, comparable)
         deviation = None if mean is None or not number.value else 100 * (mean - number.value) / number.value
+    parameters = [numbers["n_params"] for *_, numbers in results if "n_params" in numbers]
+    seconds = [numbers["seconds"] for *_, numbers in results if numbers.get("seconds")]
     return Row(
-        paper=paper.name, dataset=cell.dataset, lookback=cell.lookback, horizon=cell.horizon, model=column.name,
+        paper=paper.name, dataset=cell.dataset, lookback=choice.lookback, horizon=cell.horizon, model=column.name,
         sam=cell.sam, metric=metric, mean=mean, std=std, n=len(values), ddof=1, seeds=tuple(values),
         published=number.value if number else None, published_status=number.status if number else "",
         published_lookback=number.lookback if number else "", deviation_pct=deviation, verdict=words,
         recipe_status=recipe.weakest() if recipe else "",
-        missing=len(set(default_seeds(paper, cell.profile)) - values.keys()), values=tuple(values.values()),
+        missing=len(choice.seeds & set(default_seeds(paper, cell.profile)) - values.keys()), values=tuple(values.values()),
         digests=tuple(digest for _, digest, _ in results), switches=recipe.switches if recipe else (),
-        main=column.main, own_sam=own_sam,
+        main=column.main, own_sam=own_sam, candidates=choice.candidates, untried=choice.untried,
+        passed_over=choice.passed_over, n_params=int(parameters[0]) if parameters else None,
+        seconds=statistics.fmean(seconds) if seconds else None,
     )  # fmt: skip
-
-
-Seeded = tuple[int, str, dict[str, float]]
-"""A seed, the digest of its Result, and that one's metrics."""

@@ -41,6 +41,16 @@ def load(printed: Printed) -> Mapping[Key, PrintedNumber]:
     return _read(path, printed.tables, printed.metrics)
 
 
+@cache
+def models(paper: str) -> tuple[str, ...]:
+    """Every model that a file of printed numbers (``published/<paper>.csv``) names; none where there is no such file."""
+    path = CONFIG_DIR / "published" / f"{paper}.csv"
+    if not path.is_file():
+        return ()
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(dict.fromkeys(row.get("model") or "" for row in csv.DictReader(file)))
+
+
 def _read(path: Path, tables: tuple[str, ...], metrics: tuple[str, ...]) -> dict[Key, PrintedNumber]:
     numbers: dict[Key, PrintedNumber] = {}
     try:

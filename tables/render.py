@@ -11,43 +11,58 @@ from pathlib import Path
 from benchmark.grid import Catalogue
 from benchmark.paper import Paper
 from benchmark.store import Store, write_atomically
-from tables import figure, latex, markdown, protocols
+from tables import claimsheet, figure, latex, markdown, protocols
+from tables.claims import Claim, load_claims
 from tables.digits import fixed
-from tables.frame import CSV_COLUMNS, Row, index, rows
-
-Frames = dict[tuple[str, str], list[Row]]
-"""A paper's rows by protocol and profile."""
+from tables.evidence import Evidence
+from tables.frame import CSV_COLUMNS, Row, lookback_notes, rows
+from tables.index import Index, index
 
 
 def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
-    """Writes the tables of every paper that has Results, and ``protocols.md``; returns what was written.
+    """Writes the tables of every paper that has Results, ``protocols.md`` and ``claims.md``; returns what was written.
 
     ``tables/<paper>.{md,csv,tex,png,svg}`` are of one protocol and one profile. ``<paper>`` alone is protocol paper in
     profile paper; where a protocol has Results of profile quick only, its tables are of those and say so. Other
     protocols, and quick beside paper, stand in files of their own: ``<paper>.<protocol>.quick``.
     """
+    found, evidence = read(catalogue, results_dir)
+    written = []
+    for paper in catalogue.papers.values():
+        of_paper = evidence.frames[paper.name]
+        used = {d for table in of_paper.values() for row in table for d in (*row.digests, *row.passed_over)}
+        notes = found.notes(paper, catalogue, used)
+        for kind, table in of_paper.items():
+            base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
+            for suffix, content in _files(paper, table, *kind, [*lookback_notes(table), *notes]):
+                path = base.with_name(f"{base.name}.{suffix}")
+                write_atomically(path, content)
+                written.append(path)
+    if written:
+        path = results_dir / "tables" / "protocols.md"
+        write_atomically(path, protocols.document((p, evidence.frames[p.name]) for p in catalogue.papers.values()))
+        written += [path, write_claims(load_claims(catalogue), evidence, results_dir)]
+    return written
+
+
+def read(catalogue: Catalogue, results_dir: Path) -> tuple[Index, Evidence]:
+    """What a store holds, and the rows of every paper, protocol and profile; unreadable files are named on stderr."""
     store = Store(results_dir)
     found = index(store)
     if (note := store.note()) is not None:
         print(note, file=sys.stderr)
-    written = []
-    frames: list[tuple[Paper, Frames]] = []
-    for paper in catalogue.papers.values():
-        kinds = found.kinds_of(paper)
-        of_paper = {kind: rows(catalogue, paper, found, *kind) for kind in kinds}
-        notes = found.notes(paper, catalogue, (row for table in of_paper.values() for row in table))
-        for kind, table in of_paper.items():
-            base = results_dir / "tables" / _name(paper, *kind, kinds)
-            for suffix, content in _files(paper, table, *kind, notes):
-                path = base.with_name(f"{base.name}.{suffix}")
-                write_atomically(path, content)
-                written.append(path)
-        frames.append((paper, of_paper))
-    if written:
-        path = results_dir / "tables" / "protocols.md"
-        write_atomically(path, protocols.document(frames))
-        written.append(path)
-    return written
+    frames = {
+        paper.name: {kind: rows(catalogue, paper, found, *kind) for kind in found.kinds_of(paper)}
+        for paper in catalogue.papers.values()
+    }
+    return found, Evidence(catalogue, frames)
+
+
+def write_claims(claims: Sequence[Claim], evidence: Evidence, results_dir: Path) -> Path:
+    """Writes ``tables/claims.md``."""
+    path = results_dir / "tables" / "claims.md"
+    write_atomically(path, claimsheet.document(claims, evidence))
+    return path
 
 
 def _name(paper: Paper, protocol: str, profile: str, kinds: Sequence[tuple[str, str]]) -> str:
@@ -60,7 +75,7 @@ def _name(paper: Paper, protocol: str, profile: str, kinds: Sequence[tuple[str, 
 
 
 def _files(
-    paper: Paper, table: list[Row], protocol: str, profile: str, notes: Sequence[str]
+    paper: Paper, table: Sequence[Row], protocol: str, profile: str, notes: Sequence[str]
 ) -> Iterator[tuple[str, str | bytes]]:
     """The suffix and content of each file of one table."""
     yield "md", markdown.document(paper, table, protocol, profile, notes)

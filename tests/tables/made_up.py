@@ -18,7 +18,7 @@ from benchmark.grid import Catalogue, Selection, plan
 from benchmark.paper import Paper
 from benchmark.store import Result, Status, Store
 from benchmark.yamlfile import load
-from tables import published
+from tables import claims, evidence, published
 from tables.frame import Row
 from tables.verdict import verdict
 
@@ -93,6 +93,13 @@ made,Table 1,"a_b & 50%#<1",16,4,With_SAM,mse,0.1,,verified,paper
 made,Table 1,"a_b & 50%#<1",16,4,Plain,mse,0.2,,verified,"paper, quoted from another"
 """
 
+CLAIM = """
+claims:
+  with-over-without:
+    {paper: made, says: "With_SAM is 20 % better than Plain", kind: improvement, of: With_SAM, over: Plain, value: 20,
+     average: mean per cell, source: "paper, Table 1", status: verified}
+"""
+
 
 @dataclass
 class Made:
@@ -143,14 +150,19 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "made.csv").write_text(PRINTED)
     (tmp_path / "made.yaml").write_text(PAPER)
-    monkeypatch.setattr(published, "CONFIG_DIR", tmp_path)
+    (tmp_path / "claims.yaml").write_text(CLAIM)
+    for module in (published, evidence):
+        monkeypatch.setattr(module, "CONFIG_DIR", tmp_path)
+    monkeypatch.setattr(claims, "CLAIMS", tmp_path / "claims.yaml")
     published.load.cache_clear()
+    published.models.cache_clear()
     toy = DATASETS["toy"]
     datasets = {d.name: d for d in (toy, DataSet(EVIL, None, "linear_pairs", 3, 0, "–", "pairs", options=toy.options))}
     paper = parse_paper(load(tmp_path / "made.yaml"), tuple(datasets))
     Store(tmp_path / "results").prepare()
     yield Made(Catalogue({"made": paper}, datasets, {}), tmp_path / "results")
     published.load.cache_clear()
+    published.models.cache_clear()
 
 
 MakeRow = Callable[..., Row]

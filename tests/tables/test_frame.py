@@ -4,8 +4,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from benchmark.grid import Cell, Planned
 from benchmark.store import Result, Store
-from tables.frame import CSV_COLUMNS, Index, Row, index, rows
+from tables.frame import CSV_COLUMNS, Row, _choose, _row, choose_lookback, lookback_notes, rows
+from tables.index import Index, index
 from tables.render import long_csv
 
 pytest_plugins = ("tests.tables.made_up",)
@@ -90,7 +92,52 @@ def test_results_of_two_files_are_not_mixed(made: Any) -> None:
     assert found.checksum(dataset) == "a" * 64
     assert found.checksum(replace(dataset, sha256="b" * 64)) == "b" * 64
     datasets = {**made.catalogue.datasets, "toy": dataset}
-    notes = found.notes(made.paper, replace(made.catalogue, datasets=datasets), ())
+    notes = found.notes(made.paper, replace(made.catalogue, datasets=datasets), set())
     assert notes[1:] == ["toy: the file aaaaaaaaaaaa (SHA-256); Results of 1 other are left out."]
     assert notes[0].startswith("Left out: ") and "recipes say something else now" in notes[0]
     assert Index().checksum(dataset) is None
+
+
+def test_the_lookback_with_the_least_validation_error_is_chosen() -> None:
+    assert choose_lookback({}) is None and choose_lookback({512: {}}) is None
+    assert choose_lookback({512: {0: 0.5, 1: 0.5}, 1024: {0: 0.4, 1: 0.5}}) == 1024
+    assert choose_lookback({512: {0: 0.5}, 1024: {}}) == 512
+    assert choose_lookback({1024: {0: 0.5}, 512: {0: 0.5}}) == 512, "the shorter of a tie"
+    # over the seed that both have: 0.4 against 0.5, though 1024's own mean, 0.35, is the lesser
+    assert choose_lookback({512: {0: 0.4}, 1024: {0: 0.5, 1: 0.2}}) == 512
+    assert choose_lookback({512: {0: 0.4}, 1024: {1: 0.3}}) == 1024, "no seed is shared"
+
+
+def several(made: Any, validation: dict[int, tuple[float, ...]], refused: int = 0) -> tuple[Row, Row]:
+    """A row of each metric whose recipe has several look-backs: look-back → validation MSE by seed; the test MSE of
+    look-back L is L / 100, so that the longest is the worst."""
+    column = made.paper.columns["With_SAM"]
+    cells, done = [], {}
+    for lookback, values in validation.items():
+        for seed in range(3):
+            cell = Cell("made", "paper", "paper", "toy", lookback, 4, "With_SAM", True, seed)
+            cells.append(Planned(cell, None, f"{lookback}-{seed}", "no window" if lookback == refused else None))
+            if seed < len(values):
+                numbers = {"test_mse": lookback / 100, "test_mae": lookback / 100, "n_params": lookback}
+                done[f"{lookback}-{seed}"] = {**numbers, "val_mse": values[seed]}
+    found = Index(done=done)
+    choice = _choose(cells, [c for c in cells if c.digest in done], found)
+    return _row(made.paper, column, choice, found, "mse"), _row(made.paper, column, choice, found, "mae")
+
+
+def test_a_row_of_several_lookbacks_is_of_the_chosen_one(made: Any) -> None:
+    mse, mae = several(made, {16: (0.5, 0.5, 0.5), 32: (0.4, 0.4, 0.4), 64: (0.6,)})
+    assert (mse.lookback, mse.mean, mse.n, mse.n_params, mae.mean) == (32, 0.32, 3, 32, 0.32)
+    assert (mse.candidates, mse.untried) == ((16, 32, 64), ())
+    assert mse.digests == ("32-0", "32-1", "32-2") and set(mse.passed_over) == {"16-0", "16-1", "16-2", "64-0"}
+    assert mse.verdict == "not comparable", "the printed number has look-back 16"
+    assert lookback_notes([mse, mae]) == ["Look-back chosen by validation MSE among 16, 32, 64, cell by cell: With_SAM."]
+
+
+def test_a_choice_among_fewer_lookbacks_is_said(made: Any) -> None:
+    mse, _ = several(made, {16: (0.5,), 32: (), 64: ()}, refused=64)
+    assert (mse.lookback, mse.candidates, mse.untried) == (16, (16, 32), (32,))
+    assert lookback_notes([mse])[1] == "Chosen among fewer look-backs: toy 4 With_SAM (not done: 32)."
+    nothing, _ = several(made, {16: (), 32: ()})
+    assert (nothing.lookback, nothing.n, nothing.verdict) == (0, 0, "missing")
+    assert lookback_notes([nothing])[1:] == []

@@ -7,7 +7,8 @@ import pytest
 
 from benchmark.store import Store
 from tables import markdown
-from tables.frame import index, rows
+from tables.frame import rows
+from tables.index import index
 
 pytest_plugins = ("tests.tables.made_up",)
 

@@ -22,7 +22,7 @@ def test_what_is_written_and_twice_the_same(made: Any) -> None:
     kinds = ("md", "csv", "tex", "png", "svg")
     assert [p.name for p in written] == [
         *(f"made.{kind}" for kind in kinds), *(f"made.paper+other_rho.{kind}" for kind in kinds),
-        *(f"made.released.{kind}" for kind in kinds), "protocols.md",
+        *(f"made.released.{kind}" for kind in kinds), "protocols.md", "claims.md",
     ]  # fmt: skip
     first = {p: p.read_bytes() for p in written}
     assert {p: p.read_bytes() for p in render(made.catalogue, made.results)} == first
@@ -44,7 +44,7 @@ def test_an_empty_store_makes_no_table(made: Any) -> None:
     ("arguments", "message"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render')"),
+        (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render', 'claims')"),
         (["render", "--results", "x"], "unknown option '--results'; did you mean '--results-dir'?"),
         (["render", "--results-dir", "no-such-folder"],
          "--results-dir: no Results below no-such-folder; train some with run_all.py first"),
