@@ -94,7 +94,7 @@ def grandchild(pid: int) -> int:
 def test_a_worker_killed_in_mid_grid_then_tables_as_of_a_local_run(
     cluster: Cluster, tmp_path: Path, tiny: Callable[[int], Path]
 ) -> None:
-    folder, config = tmp_path / "results", tiny(12)
+    folder, config = tmp_path / "results", tiny(4)
     code, out = finish(start(tmp_path / "local", config, "--jobs", "2"))
     assert code == 0, out
     process = start(folder, config, "--backend", "dask", "--scheduler", cluster.address)
