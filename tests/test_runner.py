@@ -201,7 +201,7 @@ def test_killed_at_random_every_result_is_there_once(
     command = (folder, config, "--jobs", "2", "--retry", "failed")
     kills, process = 0, start(*command)
     while kills < KILLS and process.poll() is None:
-        until(lambda p=process: p.poll() is not None or (workers_of(p.pid) and _leased(folder)) != [], 120)  # type: ignore
+        _until_under_way(process, folder)
         time.sleep(chance.uniform(0, 1))
         victim = chance.choice([process.pid, *workers_of(process.pid)])
         with suppress(ProcessLookupError):
@@ -219,8 +219,9 @@ def test_killed_at_random_every_result_is_there_once(
     assert list((folder / "leases").iterdir()) == []
 
 
-def _leased(folder: Path) -> list[Path]:
-    return list((folder / "leases").glob("*.json"))
+def _until_under_way(process: subprocess.Popen[str], folder: Path) -> None:
+    leases = folder / "leases"
+    until(lambda: process.poll() is not None or (workers_of(process.pid) != [] and any(leases.glob("*.json"))), 120)
 
 
 def test_folders_of_several_hosts_merge_by_copying(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
