@@ -224,6 +224,20 @@ def _until_under_way(process: subprocess.Popen[str], folder: Path) -> None:
     until(lambda: process.poll() is not None or (workers_of(process.pid) != [] and any(leases.glob("*.json"))), 120)
 
 
+def test_two_on_forty_cells_one_killed(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    folder, config = tmp_path / "results", tiny(1)
+    config.write_text(config.read_text().replace("seeds: {value: 3", "seeds: {value: 10"))
+    one, other = (start(folder, config, "--jobs", "1") for _ in range(2))
+    until(lambda: len(Store(folder).digests()) >= 8, 120)
+    for pid in (one.pid, *workers_of(one.pid)):
+        os.kill(pid, signal.SIGKILL)
+    one.communicate()
+    code, out = finish(other)
+    assert code == 0 and out.splitlines()[-1] == "cells=40 done=40 refused=0 failed=0"
+    counts = Counter(trainings(folder).values())
+    assert counts[1] >= 39 and counts[1] + counts[2] == 40, "each once, but for the one under way"
+
+
 def test_folders_of_several_hosts_merge_by_copying(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
     config = tiny(12)
     for host, keep in (("one", 0), ("other", 1)):

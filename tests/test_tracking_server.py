@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from urllib.error import URLError
@@ -76,7 +77,8 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def mlflow_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mlflow_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """Its address and its process group."""
     folder = tmp_path_factory.mktemp("server")
     port, log = free_port(), folder / "log"
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", postgres, "--host", "127.0.0.1",
@@ -94,9 +96,10 @@ def mlflow_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> It
 
     try:
         wait_for(healthy, process, log)
-        yield uri
+        yield uri, process.pid
     finally:
-        os.killpg(process.pid, 15)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
 
 
@@ -126,8 +129,11 @@ def log_cell(target: Target, number: int) -> None:
     watch.ended(found)
 
 
-def test_eight_workers_on_a_shared_server(mlflow_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
+def test_eight_workers_on_a_shared_server(
+    mlflow_server: tuple[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri, _ = mlflow_server
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     store = Store(tmp_path)
     store.prepare()
@@ -139,7 +145,7 @@ def test_eight_workers_on_a_shared_server(mlflow_server: str, tmp_path: Path, mo
         list(pool.map(log_cell, [begun.target] * CELLS, range(CELLS)))
     for number in range(CELLS):
         store.write(result(number))
-    client = server.connect(mlflow_server)
+    client = server.connect(uri)
     experiment = client.get_experiment_by_name("shared").experiment_id
     shown = {r.data.tags["digest"]: r for r in search(client, experiment) if "digest" in r.data.tags}
     assert len(shown) == CELLS and all(is_whole(shown[r.digest], r) for r in store.results()), "without any repair"
@@ -157,3 +163,20 @@ def test_eight_workers_on_a_shared_server(mlflow_server: str, tmp_path: Path, mo
     with redirect_stdout(io.StringIO()) as out:
         main(["sync", "--results-dir", str(tmp_path)])
     assert out.getvalue().endswith(f": {CELLS} whole already\n")
+
+
+def test_a_server_that_dies_holds_nobody_up(mlflow_server: tuple[str, int], tmp_path: Path) -> None:
+    """The last test here: it ends the server."""
+    uri, group = mlflow_server
+    experiments = server.prepare(uri, tmp_path, ["shared"])
+    found = result(50)
+    watch = Target(uri, None, experiments, {"shared": "none"}, str(tmp_path)).open(found)
+    watch.epoch(found.epochs[0])
+    time.sleep(1)
+    os.killpg(group, signal.SIGKILL)
+    begun = time.monotonic()
+    for epoch in found.epochs[1:]:
+        watch.epoch(epoch)
+    assert time.monotonic() - begun < 1
+    watch.ended(found)
+    assert time.monotonic() - begun < live.IMPORT_SECONDS + live.END_SECONDS + 5
