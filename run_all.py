@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -73,6 +74,15 @@ def shard(text: str) -> tuple[int, int]:
     raise argparse.ArgumentTypeError(f"expected I/N with 1 ≤ I ≤ N, found '{text}'")
 
 
+def duration(text: str) -> float:
+    """Seconds of a duration such as ``90s``, ``10m``, ``2h``, ``1h30m``."""
+    found = re.fullmatch(r"(?:([0-9]{1,4})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?", text.strip())
+    seconds = sum(int(n or 0) * unit for n, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0
+    if seconds < 1:
+        raise argparse.ArgumentTypeError(f"expected a duration such as 90s, 10m, 2h or 1h30m, found '{text}'")
+    return float(seconds)
+
+
 MOST = 2**31 - 1
 
 
@@ -109,8 +119,13 @@ def parser() -> Parser:
     run = main.add_argument_group("running")
     run.add_argument("--jobs", type=jobs, default=None, metavar="N|auto", help="cells at once; default auto: one a core")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto")
+    run.add_argument("--backend", choices=("local", "dask"), default="local",
+                     help="dask: on the workers of a running dask.distributed scheduler; default local")  # fmt: skip
+    run.add_argument("--scheduler", metavar="ADDRESS", help="with --backend dask: where it is, such as tcp://host:8786")
     run.add_argument("--shard", type=shard, metavar="I/N", help="the I-th of N equal parts of the grid")
-    run.add_argument("--retry", choices=("failed",), help="run the cells again that failed, diverged or were killed")
+    run.add_argument("--timeout", type=duration, metavar="DURATION",
+                     help="of one cell, such as 90s or 1h30m: past it the cell ends as 'timeout'; default: none")
+    run.add_argument("--retry", choices=("failed",), help="run the cells again that failed, diverged or were ended")
     run.add_argument("--force", action="store_true", help="run every cell again, done or not")
     run.add_argument("--offline", action="store_true", help="download nothing")
     run.add_argument("--dry-run", action="store_true", help="show the plan and end")

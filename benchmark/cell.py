@@ -23,8 +23,10 @@ from benchmark.leases import Leases, process_start
 from benchmark.resolution import PROFILES
 from benchmark.store import Result, Status, Store
 from benchmark.watch import Unwatched, Watch, Watcher
+from benchmark.watchdog import guarded
 
 if TYPE_CHECKING:
+    from benchmark.training.checkpoint import Checkpoint
     from benchmark.training.loop import Epoch
 
 
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 class Task:
     """All that a worker needs to train one cell; plain values, so that it travels to any process or machine.
 
-    `replaces`: a Result that is there and has one of these statuses is made anew; any other stands.
+    `replaces`: a Result that is there and has one of these statuses is made anew; any other stands. `timeout`: seconds
+    that the cell may take. `stop`: a file; once it is there, the cell ends with the epoch under way. `asker`: host, number
+    and start of the process that holds the lease, where that is not the one that trains.
     """
 
     cell: Cell
@@ -48,6 +52,9 @@ class Task:
     parent: tuple[int, str] | None
     cache_dir: Path | None = None
     watcher: Watcher | None = None
+    timeout: float | None = None
+    stop: Path | None = None
+    asker: tuple[str, int, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,19 +64,34 @@ class Busy:
     digest: str
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """The cell was asked to end before it was through; the same command goes on with it."""
+
+    digest: str
+
+
+Outcome = Result | Busy | Stopped
+
+
+class Interrupted(Exception):
+    """The cell was asked to end with the epoch under way."""
+
+
 class Orphaned(Exception):
     """The process that asked for this cell is gone."""
 
 
-def run(task: Task) -> Result | Busy:
-    """Trains a cell under its lease and writes its Result, unless one is there; returns it, or Busy.
+def run(task: Task, attempt: Callable[[Task], Result] | None = None) -> Outcome:
+    """Trains a cell under its lease and has its Result written, unless one is there.
 
-    Raises nothing but Orphaned, when the invocation that asked has ended: no Result is written then, since nothing
-    went wrong with the cell. A Result that the disk does not take comes back as failed.
+    `attempt` trains it elsewhere; by default it is trained here. Raises nothing but Orphaned, when the invocation that
+    asked has ended (no Result is written then, since nothing went wrong with the cell), and what `attempt` raises
+    beside OSError. A Result that the disk does not take comes back as failed.
     """
     store, leases = Store(task.results_dir), Leases(task.results_dir)
-    _check_parent(task)
     try:
+        _check(task)
         lease = leases.take(task.digest)
         if lease is None:
             return Busy(task.digest)
@@ -77,27 +99,40 @@ def run(task: Task) -> Result | Busy:
             earlier = store.read(task.digest)
             if earlier is not None and earlier.status not in task.replaces:
                 return earlier
-            begun = _blank(task)
-            with closing(task.watcher.open(begun) if task.watcher else Unwatched()) as watch:
-                result = _train(task, begun, watch)
-                store.write(result)
-                watch.ended(result)
-            return result
+            return (attempt or train_here)(task)
+    except Interrupted:
+        return Stopped(task.digest)
     except OSError as error:
         return replace(_blank(task), status="failed", reason=f"cannot write below {task.results_dir}: {error.strerror}")
 
 
-def killed(task: Task) -> Result:
-    """The Result of a cell whose worker did not live to write one."""
-    reason = "its worker process died twice, the second time alone (out of memory, a crash, or killed by hand)"
-    return replace(_blank(task), status="killed", reason=reason, ended=_now())
+def train_here(task: Task) -> Result:
+    """Trains a cell in this process and writes its Result; MLflow looks on. Raises Orphaned, Interrupted, OSError."""
+    begun = _blank(task)
+    with closing(task.watcher.open(begun) if task.watcher else Unwatched()) as watch:
+        result = _train(task, begun, watch)
+        record(task, result)
+        watch.ended(result)
+    return result
 
 
-def run_in_worker(task: Task) -> Result | Busy:
+def record(task: Task, result: Result) -> None:
+    """Writes a cell's Result; what was kept to go on with goes. Raises OSError where the disk does not take it."""
+    Store(task.results_dir).write(result)
+    checkpoint_path(task).unlink(missing_ok=True)
+
+
+def without_result(task: Task, status: Status, reason: str, trace: str | None = None) -> Result:
+    """The Result of a cell whose process did not live to write one, or could not be reached."""
+    return replace(_blank(task), status=status, reason=reason, traceback=trace, ended=_now())
+
+
+def run_in_worker(task: Task) -> Outcome:
     """`run`, in a process of its own that ends when its parent has ended: at once where it is idle, else after the
-    epoch under way. (joblib's own workers would go on with what is queued, and then linger.)"""
+    epoch under way."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+        for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the parent's to handle
+            signal.signal(number, signal.SIG_IGN)
     try:
         with _idle_watch(task):
             return run(task)
@@ -109,9 +144,12 @@ def _orphaned(task: Task) -> bool:
     return task.parent is not None and process_start(task.parent[0]) != task.parent[1]
 
 
-def _check_parent(task: Task) -> None:
+def _check(task: Task) -> None:
+    """Raises where nobody waits for the cell any more, or it is asked to end."""
     if _orphaned(task):
         raise Orphaned
+    if task.stop is not None and task.stop.exists():
+        raise Interrupted
 
 
 _at_work = threading.Lock()
@@ -146,27 +184,59 @@ def _blank(task: Task) -> Result:
     )  # fmt: skip
 
 
+def log_path(task: Task) -> Path:
+    """Where a cell's log stands."""
+    return task.results_dir / "logs" / f"{task.digest}.log"
+
+
+def checkpoint_path(task: Task) -> Path:
+    """Where a cell's checkpoint stands."""
+    return task.results_dir / "checkpoints" / f"{task.digest}.pt"
+
+
 def _train(task: Task, blank: Result, watch: Watch) -> Result:
     """The cell's Result, whatever became of it; a log of it stands in ``logs/<digest>.log``."""
+    from benchmark.training.checkpoint import Checkpoint
     from benchmark.training.loop import Diverged
 
-    started, history = time.perf_counter(), list[dict[str, float]]()
+    history = list[dict[str, float]]()
     reset_peak_memory()
-    log = task.results_dir / "logs" / f"{task.digest}.log"
+
+    def measured(result: Result) -> Result:
+        return replace(
+            result, seconds=checkpoint.seconds, peak_memory_bytes=peak_memory(task.device), ended=_now(),
+            environment=environment(task),
+        )  # fmt: skip
+
+    log = log_path(task)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8", buffering=1) as lines:
         print(f"{blank.started} {task.cell.key} {task.digest}", file=lines)
+        checkpoint = Checkpoint(checkpoint_path(task), task.digest, task.device, lambda said: print(said, file=lines))
 
         def on_epoch(epoch: Epoch) -> None:
             history.append(epoch)
             shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
             print(f"epoch {len(history)}: {shown}", file=lines)
             watch.epoch(epoch)
-            _check_parent(task)
+            checkpoint.epoch_ended()
+            try:
+                _check(task)
+            except (Orphaned, Interrupted):
+                checkpoint.write()
+                raise
+
+        def expired(place: str) -> None:
+            reason = f"not done within {task.timeout:g} s (--timeout); the traceback says where it was"
+            print(f"{place}{_now()} timeout {reason}", file=lines)
+            late = measured(replace(blank, status="timeout", reason=reason, traceback=place, epochs=tuple(history)))
+            record(task, late)
+            watch.ended(late)
 
         try:
-            result = _trained(task, blank, on_epoch)
-        except Orphaned:
+            with guarded(task.timeout, lines, expired):
+                result = _trained(task, blank, on_epoch, checkpoint)
+        except (Orphaned, Interrupted):
             raise
         except Diverged as error:
             result = replace(blank, status="diverged", reason=str(error), epochs=tuple(history))
@@ -177,15 +247,12 @@ def _train(task: Task, blank: Result, watch: Watch) -> Result:
             print(text, file=lines)
             reason = f"{type(error).__name__}: {error}".strip()
             result = replace(blank, reason=reason, traceback=text, epochs=tuple(history))
-        result = replace(
-            result, seconds=time.perf_counter() - started, peak_memory_bytes=peak_memory(task.device), ended=_now(),
-            environment=environment(task),
-        )  # fmt: skip
+        result = measured(result)
         print(f"{result.ended} {result.status} {result.reason or ''}", file=lines)
     return result
 
 
-def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Result:
+def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint) -> Result:
     import torch
 
     import baselines
@@ -206,7 +273,9 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Re
     )  # fmt: skip
     splits = windows.make(data, cell.lookback, cell.horizon, device)
     validation = splits.validation.evenly(bounds.get("max_windows"))
-    test = splits.test.evenly(bounds.get("max_windows")).whole_batches(known.drop_last_test_batch)
+    test = splits.test.evenly(bounds.get("max_windows"))
+    if task.recipe.get("drop_last_test_batch"):
+        test = test.whole_batches(task.recipe["batch_size"])
     seed_default(cell.seed, "initialisation")
     model = baselines.build(
         task.recipe["model"], lookback=cell.lookback, horizon=cell.horizon, channels=splits.train.series.shape[0],
@@ -218,7 +287,7 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None]) -> Re
     else:
         progress = train(
             model, typed(task.recipe), splits.train, validation, seed=cell.seed, max_steps=bounds.get("max_steps"),
-            on_epoch=on_epoch,
+            on_epoch=on_epoch, checkpoint=checkpoint,
         )  # fmt: skip
     metrics = {
         f"{split}_{name}": value
@@ -249,7 +318,8 @@ def environment(task: Task) -> dict[str, Any]:
         "python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__,
         "platform": platform.platform(), "machine": platform.machine(), "processor": _processor(),
         "device": torch.cuda.get_device_name() if task.device == "cuda" else "cpu",
-        "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(), "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
         "git_commit": task.commit,
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from benchmark.errors import UsageError
 
 
 def guarded(program: str, command: Callable[[], int]) -> int:
-    """Runs a command and returns its exit status; a UsageError is one line and status 2.
+    """Runs a command and returns its exit status; a UsageError is one line and status 2, Ctrl-C 130.
 
     A character that the terminal cannot show is replaced, and a closed pipe (``… | head``) ends the output quietly.
     """
@@ -26,6 +26,9 @@ def guarded(program: str, command: Callable[[], int]) -> int:
     except UsageError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         with suppress(OSError):  # so that the interpreter's last flush does not complain either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -96,6 +96,13 @@ class Leases:
         lease = Lease(self, digest)
         return lease if lease.create() else None
 
+    def holder(self, digest: str) -> Held | None:
+        """Who holds a lease, as its file says; None where there is none, or one that cannot be read."""
+        try:
+            return _parse(self.path(digest).read_text("utf-8"))
+        except OSError:
+            return None
+
     def stale(self, digest: str) -> str | None:
         """The content of a lease whose holder is gone or has not beaten for its time; None for one that stands."""
         try:

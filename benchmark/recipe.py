@@ -44,9 +44,6 @@ class Setting(BaseModel):
     mask_sentinels: bool = Field(
         default=False, description="replace −9999 (Weather) by the channel's last value; the papers use it as it stands"
     )
-    drop_last_test_batch: PositiveInt | None = Field(
-        default=None, description="test on whole batches of so many windows alone; null: on every window"
-    )
 
 
 class Recipe(Setting):
@@ -72,6 +69,9 @@ class Recipe(Setting):
     warmup_divisor: PositiveFloat = Field(default=10.0, description="one_cycle begins with the learning rate divided by it")
     cycled_beta1: tuple[Share, Share] | None = Field(
         default=None, description="one_cycle moves beta1 from the first to the second and back; null: it stays"
+    )
+    drop_last_test_batch: bool = Field(
+        default=False, description="test on whole training batches alone: the windows of an incomplete last one are dropped"
     )
     void_accumulation: bool = Field(
         default=False, description="zero the gradient before every micro-batch; step on every k-th one's alone"

@@ -52,9 +52,15 @@ def resolve(
         if _apply(paper, name, dataset, column.model, sam, values):
             active.append(name)
     if closed_form:
-        values = {k: v for k, v in values.items() if k in Setting.model_fields or k.startswith("arguments.")}
+        values = {k: v for k, v in values.items() if _concerns_all(k)}
+        active = [name for name in active if any(map(_concerns_all, paper.switches[name].sets))]
     _bound(values, profile)
     return Resolved(column.model, sam, values, tuple(active))
+
+
+def _concerns_all(name: str) -> bool:
+    """Whether a recipe value reaches a model that is not trained, too."""
+    return name in Setting.model_fields or name.startswith("arguments.")
 
 
 def _bound(values: dict[str, Sourced], profile: str) -> None:

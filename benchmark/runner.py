@@ -1,4 +1,4 @@
-"""Many cells: workers by joblib, leases against doing one twice, worker deaths survived, progress shown."""
+"""Many cells: handed out to a pool of workers, each done once, worker deaths survived, progress shown."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import os
 import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.cell import Busy, Task, killed, run_in_worker
+from benchmark.cell import Outcome, Task, log_path, record, without_result
 from benchmark.leases import Leases, process_start
-from benchmark.store import Result, Store
+from benchmark.pool import Pool, how
+from benchmark.store import Result, Status, Store
+from benchmark.watchdog import GRACE_SECONDS
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.25
+LOOK_SECONDS = 1.0
+"""Between two looks at cells that others hold."""
 
 
 def cores() -> int:
@@ -40,86 +46,143 @@ def own_process() -> tuple[int, str]:
     return os.getpid(), process_start(os.getpid()) or "?"
 
 
-def run_all(tasks: Sequence[Task], results_dir: Path, jobs: int, ended: Callable[[Result], None]) -> None:
-    """Runs every task; `ended` is called once for each Result, as it comes.
+@dataclass
+class Grid:
+    """One invocation's cells on their way. `ended` is called once for each Result, as it comes.
 
-    A task whose worker died is tried once more, alone; if its worker dies again its Result is `killed`. A cell that
-    another invocation holds is waited for, and taken over if that one goes silent.
+    A cell whose worker died is tried once more (where cells share a machine, alone, when all others have ended); if its
+    worker dies again its Result is `killed`. A cell that another invocation holds is waited for, and taken over if that
+    one goes silent. Once `interrupted` says so, no cell is begun, and those under way end with their epoch.
     """
-    store, leases = Store(results_dir), Leases(results_dir)
-    waiting = {task.digest: task for task in tasks}
-    suspects: dict[str, Task] = {}
-    leases.sweep()
-    while waiting:
-        alone = next(iter(suspects.values()), None)
-        batch = [alone] if alone else list(waiting.values())
-        died = yielded = False
-        try:
-            for outcome in _parallel(batch, 1 if alone else jobs):
-                if isinstance(outcome, Result):
-                    yielded = True
-                    waiting.pop(outcome.digest)
-                    suspects.pop(outcome.digest, None)
-                    ended(outcome)
-        except _WorkerDied:
-            died = True
-        dead = set(leases.sweep()) & waiting.keys()
-        if died and alone and alone.digest in waiting:
-            result = killed(alone)
-            store.write(result)
-            waiting.pop(alone.digest)
-            suspects.pop(alone.digest)
-            ended(result)
-        elif died:
-            suspects |= {digest: waiting[digest] for digest in sorted(dead)}
-        elif not yielded:
-            suspects.clear()
-            time.sleep(POLL_SECONDS)  # all that is left is held by others
-        _collect(store, waiting, suspects, ended)
+
+    tasks: Sequence[Task]
+    pool: Pool
+    results_dir: Path
+    ended: Callable[[Result], None]
+    interrupted: Callable[[], bool] = lambda: False
+    running: dict[Future[Outcome], tuple[Task, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.store, self.leases = Store(self.results_dir), Leases(self.results_dir)
+        self.queue = deque(self.tasks)
+        self.busy: dict[str, Task] = {}
+        self.suspects: dict[str, Task] = {}
+        self.before = {task.digest: self.store.stamp(task.digest) for task in self.tasks}
+
+    def run(self) -> int:
+        """Runs every cell; returns how many are left, which is none unless it was interrupted.
+
+        Raises PoolLost, when no worker can be had any more.
+        """
+        self.leases.sweep()
+        stopping = False
+        while left := len(self.queue) + len(self.suspects) + len(self.busy) + len(self.running):
+            if self.interrupted() and not stopping:
+                stopping = True
+                print("interrupted: ending the epochs under way; Ctrl-C again ends them now", file=sys.stderr)
+                self.pool.stop()
+            if stopping and not self.running:
+                return left
+            if not stopping:
+                self._hand_out()
+            self._take_in()
+        return 0
+
+    def _hand_out(self) -> None:
+        room = self.pool.room()
+        while self.queue and room > 0:
+            self._begin(self.queue.popleft())
+            room -= 1
+        if self.suspects and room > 0 and not self.queue and not self.running:
+            self._begin(next(iter(self.suspects.values())))
+
+    def _begin(self, task: Task) -> None:
+        self.running[self.pool.submit(task)] = (task, time.monotonic())
+
+    def _take_in(self) -> None:
+        if not self.running:  # all that is left is held by others
+            time.sleep(POLL_SECONDS)
+        for future in wait(self.running, POLL_SECONDS, FIRST_COMPLETED).done:
+            task, begun = self.running.pop(future)
+            error = future.exception()
+            if isinstance(error, BrokenExecutor):
+                self._died(task, how(error), time.monotonic() - begun)
+            elif error is not None:
+                self._give_up(task, "failed", f"{type(error).__name__}: {error}")
+            elif isinstance(outcome := future.result(), Result):
+                self._end(outcome)
+            else:
+                self.busy[task.digest] = task  # held by somebody, or stopped
+        if self.busy and time.monotonic() > self._next_look:
+            self._look_at_others()
+
+    _next_look = 0.0
+
+    def _look_at_others(self) -> None:
+        """Cells that others hold: their Results are taken in; those that nobody holds any more are ours again."""
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        self.leases.sweep()
+        for digest, task in list(self.busy.items()):
+            result = self.store.read(digest)
+            if result is not None and (self._has_new(task) or result.status not in task.replaces):
+                del self.busy[digest]
+                self._end(result)
+            elif not self.leases.path(digest).exists():
+                del self.busy[digest]
+                self.queue.append(task)
+
+    def _has_new(self, task: Task) -> bool:
+        return self.store.stamp(task.digest) not in (None, self.before[task.digest])
+
+    def _died(self, task: Task, way: str, seconds: float) -> None:
+        """Sees what is to be done about a cell whose worker died."""
+        self.leases.sweep()
+        if self._has_new(task) and (result := self.store.read(task.digest)) is not None:
+            self._end(result)
+        elif task.timeout is not None and seconds > task.timeout + (GRACE_SECONDS if self.pool.alone else 0):
+            more = ", and no Python code ran in it any more" if self.pool.alone else f"; it ended {way}"
+            reason = f"not done within {task.timeout:g} s (--timeout){more}"
+            self._give_up(task, "timeout", reason, last_words(task))
+        elif task.digest in self.suspects:
+            where = ", the second time alone" if self.pool.alone else ""
+            reason = f"its worker process died twice{where}; the last time {way} ({hint(way)})"
+            self._give_up(task, "killed", reason, last_words(task))
+        else:
+            self.suspects[task.digest] = task
+            if not self.pool.alone:
+                self.queue.append(task)
+
+    def _give_up(self, task: Task, status: Status, reason: str, trace: str | None = None) -> None:
+        result = without_result(task, status, reason, trace)
+        with suppress(OSError):  # it is told all the same
+            record(task, result)
+        self._end(result)
+
+    def _end(self, result: Result) -> None:
+        self.suspects.pop(result.digest, None)
+        self.ended(result)
 
 
-def _collect(
-    store: Store, waiting: dict[str, Task], suspects: dict[str, Task], ended: Callable[[Result], None]
-) -> None:
-    """Takes in Results that are there without having come back: written by a worker that died, or by others."""
-    for digest, task in list(waiting.items()):
-        result = store.read(digest)
-        if result is not None and result.status not in task.replaces:
-            del waiting[digest]
-            suspects.pop(digest, None)
-            ended(result)
+def hint(way: str) -> str:
+    """What usually stands behind such a death."""
+    if "SIGKILL" in way:
+        return "out of memory, or killed by hand"
+    return "a crash" if "signal" in way else "it ended itself"
 
 
-class _WorkerDied(Exception):
-    pass
+MOST_WORDS = 8000
 
 
-def _parallel(tasks: Sequence[Task], jobs: int) -> Iterator[Result | Busy]:
-    """The tasks' outcomes as they come, at most `jobs` at a time, each in a process of its own.
-
-    joblib runs one job in this very process; so that a crash is survived even then, there are always at least two
-    workers, and `pre_dispatch` is what bounds how many of them have work.
-    """
-    from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
-
-    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")  # that is handled here
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        pool = Parallel(
-            n_jobs=max(2, jobs), return_as="generator_unordered", batch_size=1, pre_dispatch=jobs, max_nbytes=None
-        )
-        try:
-            yield from pool(delayed(run_in_worker)(task) for task in tasks)
-        except (TerminatedWorkerError, BrokenProcessPool) as error:
-            raise _WorkerDied(str(error)) from None
-
-
-def stop_workers(results_dir: Path) -> None:
-    """Ends the workers at once and clears their leases."""
-    from joblib.externals.loky import get_reusable_executor
-
-    get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)  # as it is: another would be set up anew
-    Leases(results_dir).sweep()
+def last_words(task: Task) -> str | None:
+    """The end of what a crash left in the cell's log: faulthandler's traceback, if there is one."""
+    with suppress(OSError):
+        text = log_path(task).read_text("utf-8", "replace").rpartition(f"{task.digest}\n")[2]  # of the last attempt
+        _, marker, words = text.rpartition("Fatal Python error")
+        if not marker:
+            _, marker, words = text.rpartition("Timeout (")
+        if marker:
+            return (marker + words)[:MOST_WORDS]
+    return None
 
 
 class Progress:
@@ -129,7 +192,7 @@ class Progress:
         from tqdm import tqdm
 
         self._failed = 0
-        self._count = 0
+        self.count = 0
         self._total = total
         self._bar = tqdm(
             total=total, unit="cell", disable=not sys.stderr.isatty(), smoothing=0.1, dynamic_ncols=True, file=sys.stderr
@@ -137,10 +200,10 @@ class Progress:
 
     def ended(self, result: Result) -> None:
         """Shows that a cell has ended, and how."""
-        self._count += 1
+        self.count += 1
         self._failed += result.status != "done"
         with suppress(BrokenPipeError):  # nobody reads any more; the training goes on
-            self._bar.write(f"[{self._count}/{self._total}] {describe(result)}", file=sys.stdout)
+            self._bar.write(f"[{self.count}/{self._total}] {describe(result)}", file=sys.stdout)
             sys.stdout.flush()
         self._bar.set_postfix(failed=self._failed)
         self._bar.update()

@@ -20,6 +20,7 @@ from benchmark.store import STATUSES, Status, Store
 
 if TYPE_CHECKING:
     from benchmark.cell import Task
+    from benchmark.pool import Pool
     from benchmark.tracking.invocation import Invocation
 
 
@@ -45,7 +46,10 @@ class Request:
     config: list[Path]
     jobs: int | None
     device: str
+    backend: str
+    scheduler: str | None
     shard: tuple[int, int] | None
+    timeout: float | None
     retry: str | None
     force: bool
     offline: bool
@@ -68,6 +72,8 @@ class Session:
 
     def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
         """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
+        if (self.request.backend == "dask") != (self.request.scheduler is not None):
+            raise UsageError("--backend dask goes with --scheduler ADDRESS, such as tcp://host:8786, and that with it")
         cells = self.plan()
         if self.request.dry_run:
             replaces = self._replaces()
@@ -138,21 +144,40 @@ class Session:
         if not todo:
             return False
         from benchmark import runner
+        from benchmark.interrupt import Interrupt
+        from benchmark.pool import PoolLost
 
-        tasks = self._tasks(todo)
-        jobs = min(self.request.jobs or runner.cores(), len(tasks))
-        print(f"{len(tasks)} cells to train, {jobs} at a time", flush=True)
+        pool = self._pool(len(todo))
+        tasks = self._watched(self._tasks(todo))
+        print(f"{len(tasks)} cells to train, {pool.room()} at a time", flush=True)
         progress = runner.Progress(len(todo))
-        try:
-            runner.run_all(self._watched(tasks), self.request.results_dir, jobs, progress.ended)
-        except KeyboardInterrupt:
-            progress.close()
-            print("interrupted: what has ended is kept; the same command goes on from here", file=sys.stderr)
-            runner.stop_workers(self.request.results_dir)
-            return True
-        progress.close()
-        runner.stop_workers(self.request.results_dir)  # so that nobody writes to MLflow when the invocation finishes there
-        return False
+        with Interrupt() as interrupt:
+            grid = runner.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
+            try:
+                grid.run()
+            except KeyboardInterrupt:
+                pass
+            except PoolLost as error:
+                print(f"run_all.py: {error}; what has ended is kept, the same command goes on from here", file=sys.stderr)
+            finally:
+                progress.close()
+                pool.close()  # also so that nobody writes to MLflow when the invocation finishes there
+                grid.leases.sweep()
+        if interrupt.asked:
+            left = f"{len(tasks) - progress.count} of {len(tasks)} cells are left"
+            print(f"interrupted: {left}, what has ended is kept; the same command goes on from here", file=sys.stderr)
+        return interrupt.asked
+
+    def _pool(self, cells: int) -> Pool:
+        """Who trains. Raises UsageError for a scheduler that cannot be used."""
+        from benchmark import runner
+        from benchmark.pool import LocalPool
+
+        if self.request.scheduler is not None:
+            from benchmark.cluster import DaskPool
+
+            return DaskPool(self.request.scheduler, self.request.jobs)
+        return LocalPool(min(self.request.jobs or runner.cores(), cells), self.request.results_dir)
 
     def _watched(self, tasks: Sequence[Task]) -> list[Task]:
         """The tasks with MLflow looking on, if it can be had."""
@@ -178,13 +203,14 @@ class Session:
             tasks.append(Task(
                 planned.cell, planned.digest, planned.recipe.plain(), dataset, locate(dataset, self.folder), sha256,
                 self.request.results_dir.resolve(), device, replaces, commit, parent, cache_dir,
+                timeout=self.request.timeout,
             ))  # fmt: skip
         return tasks
 
     def _device(self) -> str:
-        """`cpu` or `cuda`. Raises UsageError where CUDA is asked for and not there."""
-        if self.request.device == "cpu":
-            return "cpu"
+        """`cpu` or `cuda`, on Dask `auto` too. Raises UsageError where CUDA is asked for and not there."""
+        if self.request.device == "cpu" or self.request.backend == "dask":
+            return self.request.device  # what a Dask worker has is seen there
         import torch
 
         if torch.cuda.is_available():

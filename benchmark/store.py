@@ -125,6 +125,14 @@ class Store:
         """Where the Result of a digest stands."""
         return self.cells / f"{digest}.json"
 
+    def stamp(self, digest: str) -> tuple[int, int] | None:
+        """Which file a digest's Result is at this moment: one that was written since has another stamp. None: none."""
+        try:
+            stat = self.path(digest).stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns
+
     def write(self, result: Result) -> None:
         """Writes a Result, atomically; raises OSError where the disk does not take it."""
         text = json.dumps(_plain(result), indent=1, allow_nan=False, ensure_ascii=False)

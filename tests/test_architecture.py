@@ -9,7 +9,8 @@ import pytest
 from conftest import ROOT
 
 ORDER = ["errors", "console", "yamlfile", "layout", "recipe", "paper", "values", "config", "data", "memory", "resolution",
-         "grid", "store", "leases", "watch", "evaluation", "training", "cell", "listing", "runner", "tracking", "session"]  # fmt: skip
+         "grid", "store", "leases", "watch", "watchdog", "interrupt", "evaluation", "training", "cell", "remote", "pool",
+         "listing", "runner", "cluster", "tracking", "session"]  # fmt: skip
 FREE_OF_TORCH = set(ORDER[: ORDER.index("evaluation")]) - {"data"} | {"listing"}
 FILES = [p for folder in ("benchmark", "baselines", "tables") for p in sorted((ROOT / folder).rglob("*.py"))]
 
@@ -56,5 +57,5 @@ def test_arrows(path: Path) -> None:
 
 def test_the_command_line_has_no_third_party_imports() -> None:
     assert {name.split(".")[0] for name in imports(ROOT / "run_all.py")} <= {
-        "__future__", "argparse", "sys", "pathlib", "typing", "benchmark", "tables",
+        "__future__", "argparse", "re", "sys", "pathlib", "typing", "benchmark", "tables",
     }  # fmt: skip

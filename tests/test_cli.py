@@ -26,9 +26,10 @@ def keys(run_all: Run, *arguments: str) -> list[object]:
 
 def test_the_main_table_is_the_default_grid(run_all: Run) -> None:
     cells = plan(run_all, "--papers", "samformer")
-    assert len(cells) == 8 * 4 * 2 * 5
+    assert len(cells) == 8 * 4 * 4 * 5
     assert cells[0]["key"] == "samformer/ETTh1/96/SAMformer/sam/s0"
-    assert {(c["model"], c["sam"]) for c in cells} == {("SAMformer", True), ("Transformer", False)}
+    columns = {("SAMformer", True), ("Transformer", False), ("TSMixer", False), ("TSMixer+SAM", True)}
+    assert {(c["model"], c["sam"]) for c in cells} == columns
     assert {c["lookback"] for c in cells} == {512}
 
 
@@ -36,7 +37,7 @@ def test_the_main_table_is_the_default_grid(run_all: Run) -> None:
     ("arguments", "expected"),
     [
         (["--subset", "etth1", "--papers", "samformer", "--horizons", "96", "--seeds", "1"],
-         ["samformer/ETTh1/96/SAMformer/sam/s0", "samformer/ETTh1/96/Transformer/s0"]),
+         [f"samformer/ETTh1/96/{column}/s0" for column in ("SAMformer/sam", "Transformer", "TSMixer", "TSMixer+SAM/sam")]),
         (["--subset", "ETTh1", "--horizons", "96", "--seeds", "3,", "--models", "samformer"],
          ["samformer/ETTh1/96/SAMformer/sam/s3"]),
         (["--subset", "ETTh1", "--horizons", "96", "--seeds", "1", "--models", "SAMformer", "--sam", "both"],
@@ -118,10 +119,10 @@ def test_missing_data_is_one_line_a_file_and_status_1(run_all: Run, tmp_path: Pa
     done = run_all(*cells, "--offline")
     assert done.returncode == 1
     assert str(tmp_path / "ETT-small/ETTh1.csv") in done.stderr
-    assert done.stdout.splitlines()[-1] == "cells=8 done=0 refused=0 failed=8"
+    assert done.stdout.splitlines()[-1] == "cells=16 done=0 refused=0 failed=16"
     plan_only = run_all(*cells, "--dry-run")
     assert plan_only.returncode == 0
-    assert plan_only.stdout.splitlines()[-1] == "cells=8 done=0 refused=0 failed=0"
+    assert plan_only.stdout.splitlines()[-1] == "cells=16 done=0 refused=0 failed=0"
 
 
 def test_another_file_under_the_right_name_is_refused(run_all: Run, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from benchmark.data.windows import Windows
 from benchmark.evaluation import evaluate
 from benchmark.grid import TRAINING_SEMANTICS
 from benchmark.training.loop import Diverged, train
-from benchmark.training.schedules import learning_rate
+from benchmark.training.schedules import Position, learning_rate
 from benchmark.training.streams import generator, seed_default
 
 FROZEN = Path(__file__).parent / "golden" / "trajectory.json"
@@ -51,7 +51,7 @@ def test_metrics_are_over_all_windows_whatever_the_batch() -> None:
     model.eval()
     error = (model(x) - y).detach().double()
     for batch in (1, 7, 55, 1000):
-        got = evaluate(model, found, batch)
+        got = evaluate(model, found, recipe(evaluation_batch=batch))
         assert got["mse"] == pytest.approx(float(error.square().mean()), rel=1e-6)
         assert got["mae"] == pytest.approx(float(error.abs().mean()), rel=1e-6)
 
@@ -67,7 +67,7 @@ def test_an_all_pairs_forecast_is_measured_over_all_pairs() -> None:
         x, y, _ = found.batch(slice(start, start + 4))
         pairs = [float((x[j, :2] + x[i, :1] - y[j]).double().square().mean()) for i in range(len(x)) for j in range(len(x))]
         total += np.mean(pairs) * len(x)
-    assert evaluate(Pairs(), found, 4)["mse"] == pytest.approx(total / len(found), rel=1e-6)
+    assert evaluate(Pairs(), found, recipe(evaluation_batch=4))["mse"] == pytest.approx(total / len(found), rel=1e-6)
 
 
 def test_it_stops_after_patience_epochs_without_a_better_one_and_restores_the_best() -> None:
@@ -76,14 +76,14 @@ def test_it_stops_after_patience_epochs_without_a_better_one_and_restores_the_be
     values = [e["val_mse"] for e in progress.epochs]
     assert len(values) < 200
     assert progress.best_epoch == int(np.argmin(values)) == len(values) - 1 - 3
-    assert evaluate(model, made(40), None)["mse"] == pytest.approx(min(values), rel=1e-6)
+    assert evaluate(model, made(40), recipe())["mse"] == pytest.approx(min(values), rel=1e-6)
 
 
 def test_without_patience_it_goes_on_and_last_epoch_means_the_last() -> None:
     model = net()
     progress = train(model, recipe(epochs=12, selection="last_epoch", learning_rate=0.3), made(), made(40), seed=0)
     assert len(progress.epochs) == 12
-    assert evaluate(model, made(40), None)["mse"] == pytest.approx(progress.epochs[-1]["val_mse"], rel=1e-6)
+    assert evaluate(model, made(40), recipe())["mse"] == pytest.approx(progress.epochs[-1]["val_mse"], rel=1e-6)
 
 
 def test_the_quick_profile_counts_optimizer_steps() -> None:
@@ -139,12 +139,12 @@ def test_dropout_does_not_depend_on_how_many_numbers_the_initialiser_drew() -> N
 @pytest.mark.parametrize(("epoch", "rate"), [(0, 1e-3), (5, 1e-3), (1, 9.0460e-4), (4, 9.6396e-5), (9, 9.6396e-5)])
 def test_samformers_schedule_restarts_every_five_epochs(epoch: int, rate: float) -> None:
     values = {"schedule": "cosine_restarts", "learning_rate": 1e-3, "minimum_learning_rate": 1e-6, "restart_period": 5}
-    assert learning_rate(recipe(**values), epoch) == pytest.approx(rate, rel=1e-4)
+    assert learning_rate(recipe(**values), Position(epoch, 0, 10)) == pytest.approx(rate, rel=1e-4)
 
 
 def test_itransformers_schedule_halves_every_epoch() -> None:
     halved = recipe(schedule="halved_every_epoch", learning_rate=1e-4)
-    assert [learning_rate(halved, epoch) for epoch in range(3)] == pytest.approx([1e-4, 5e-5, 2.5e-5])
+    assert [learning_rate(halved, Position(epoch, 0, 10)) for epoch in range(3)] == pytest.approx([1e-4, 5e-5, 2.5e-5])
 
 
 def test_a_frozen_trajectory_ties_the_semantics_version() -> None:
@@ -174,7 +174,7 @@ def trajectory() -> dict[str, list[float]]:
         schedule = {"schedule": "cosine_restarts", "minimum_learning_rate": 1e-6, "restart_period": 5, "epochs": 3}
         progress = train(model, recipe(**values, **schedule), splits.train, splits.validation, seed=0)
         out[name] = [e[k] for e in progress.epochs for k in ("train_loss", "val_mse", "grad_norm")]
-        out[name].append(evaluate(model, splits.test, None)["mse"])
+        out[name].append(evaluate(model, splits.test, recipe())["mse"])
     return out
 
 

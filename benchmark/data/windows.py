@@ -58,13 +58,11 @@ class Windows:
         return replace(self, starts=self.starts[index.to(self.starts.device)])
 
 
-    def whole_batches(self, size: int | None) -> Windows:
-        """The windows of the whole batches of this size (None: all): an incomplete last batch is dropped.
+    def whole_batches(self, size: int) -> Windows:
+        """The windows of the whole batches of this size: an incomplete last batch is dropped.
 
         Raises ValueError where there is no whole batch.
         """
-        if size is None or len(self) % size == 0:
-            return self
         if len(self) < size:
             raise ValueError(f"{len(self)} windows are no whole batch of {size}: nothing would be left to test on")
         return replace(self, starts=self.starts[: len(self) - len(self) % size])

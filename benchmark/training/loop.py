@@ -14,6 +14,7 @@ from baselines.base import Forecaster
 from benchmark.data.windows import Windows
 from benchmark.evaluation import evaluate
 from benchmark.recipe import Recipe
+from benchmark.training.checkpoint import Checkpoint, State
 from benchmark.training.schedules import Position, beta1, learning_rate
 from benchmark.training.step import Stepper
 from benchmark.training.streams import generator, seed_default
@@ -51,11 +52,12 @@ def train(
     seed: int,
     max_steps: int | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Progress:
     """Trains a model in place and leaves it with the weights that the recipe selects.
 
     Args: `max_steps` bounds the optimizer steps in all (profile quick). `on_epoch` is called after every epoch, and may
-    raise to end the training.
+    raise to end the training; for those that a checkpoint brings back, it is called before the first.
 
     Raises Diverged where train loss or validation MSE is no longer finite.
     """
@@ -64,8 +66,12 @@ def train(
     stepper = Stepper(model, recipe)
     progress = Progress()
     model.train()
-    for epoch in range(recipe.epochs):
-        started = time.perf_counter()
+    generators = {"order": order, "validation": holdout}
+    if checkpoint is not None and checkpoint.attach(State(model, stepper.optimizer, generators, progress)):
+        for earlier in progress.epochs:
+            on_epoch(earlier)
+    while not _through(progress, recipe, max_steps):
+        epoch, started = len(progress.epochs), time.perf_counter()
         loss, norm = _epoch(stepper, recipe, windows, order, progress, max_steps)
         held_out = _shuffled_truncated(validation, recipe, holdout) if recipe.shuffled_truncated_validation else validation
         val_mse = evaluate(model, held_out, recipe, mae=False)["mse"]
@@ -79,12 +85,17 @@ def train(
             if recipe.selection == "best_validation":
                 progress.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
         on_epoch(entry)
-        out_of_patience = recipe.patience is not None and progress.stale >= recipe.patience
-        if out_of_patience or (max_steps is not None and progress.steps >= max_steps):
-            break
     if recipe.selection == "best_validation":
         model.load_state_dict(progress.best_weights)
     return progress
+
+
+def _through(progress: Progress, recipe: Recipe, max_steps: int | None) -> bool:
+    """Whether nothing is left to train: epochs, patience or steps have run out."""
+    out_of_patience = recipe.patience is not None and progress.stale >= recipe.patience
+    return (
+        len(progress.epochs) >= recipe.epochs or out_of_patience or (max_steps is not None and progress.steps >= max_steps)
+    )
 
 
 def _epoch(

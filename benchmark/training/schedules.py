@@ -44,7 +44,7 @@ def beta1(recipe: Recipe, at: Position) -> float:
 
 
 def _one_cycle(recipe: Recipe, at: Position, first: float, middle: float, last: float) -> float:
-    """From `first` to `middle` in the share `warmup_share` of all steps, then to `last`; all steps: of epochs + 1 epochs."""
+    """From `first` to `middle` in the share `warmup_share` of the steps of epochs + 1 epochs, then to `last`."""
     total = (recipe.epochs + 1) * at.per_epoch
     step = at.epoch * at.per_epoch + at.micro_batch
     top = recipe.warmup_share * total - 1

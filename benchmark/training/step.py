@@ -90,7 +90,7 @@ class Stepper:
             if self.recipe.void_accumulation or len(micro_batches) == 1:
                 loss.backward()  # type: ignore[no-untyped-call]
             else:
-                (loss * share).backward()
+                (loss * share).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach() * share)
             if self.recipe.clip_before_unscale and self.recipe.clip_norm is not None:
                 _clip_scaled(self.parameters, self.recipe.clip_norm, self.loss_scale)

@@ -56,6 +56,7 @@ def test_a_model_may_say_what_it_needs(tmp_path: Path, monkeypatch: pytest.Monke
 
     class Info:
         arguments = baselines.MODELS["samformer"].arguments
+        closed_form = False
 
         @staticmethod
         def memory(**sizes: Any) -> tuple[int, int]:

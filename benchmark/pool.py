@@ -1,0 +1,117 @@
+"""Workers of this machine: each a process of its own behind an executor of its own, so that a death concerns one cell."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from benchmark.cell import Outcome, Task, run_in_worker
+
+ONE_THREAD = {
+    f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
+}
+
+
+class WorkerDied(BrokenExecutor):
+    """The process that trained a cell is gone; the message says how."""
+
+
+class PoolLost(Exception):
+    """No cell can be handed out any more; the message says why."""
+
+
+class Pool(Protocol):
+    """Who trains cells. A future that ends in BrokenExecutor is one whose process died (`how` says in what way)."""
+
+    alone: bool
+    """Whether cells share one machine, so that a suspect is to be tried with nothing else beside it."""
+
+    def room(self) -> int:
+        """How many more cells it takes now. Raises PoolLost."""
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        """Begins a cell; to be called only where there is room."""
+
+    def stop(self) -> None:
+        """Asks the cells under way to end with their epoch."""
+
+    def close(self) -> None:
+        """Ends all workers, at once."""
+
+
+class LocalPool:
+    """At most `jobs` worker processes, by joblib's loky.
+
+    One executor of one process each: an executor of many ends all of its processes when one of them dies.
+    """
+
+    alone = True
+
+    def __init__(self, jobs: int, results_dir: Path, work: Callable[[Task], Outcome] = run_in_worker) -> None:
+        self._jobs = jobs
+        self._work = work
+        self._idle: list[Any] = []
+        self._all: list[Any] = []
+        self._lock = threading.Lock()
+        self._stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
+
+    def room(self) -> int:
+        """Workers that have nothing to do, or are yet to be started."""
+        with self._lock:
+            return self._jobs - len(self._all) + len(self._idle)
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        """Hands the cell to an idle worker, else to a new one."""
+        task = replace(task, stop=self._stop_file)
+        with self._lock:
+            executor = self._idle.pop() if self._idle else self._new()
+        future: Future[Outcome] = executor.submit(self._work, task)
+        future.add_done_callback(lambda done: self._returned(executor, done))
+        return future
+
+    def _new(self) -> Any:
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        executor = ProcessPoolExecutor(1, env=ONE_THREAD)
+        self._all.append(executor)
+        return executor
+
+    def _returned(self, executor: Any, future: Future[Outcome]) -> None:
+        with self._lock:
+            if future.cancelled() or isinstance(future.exception(), BrokenExecutor):
+                self._all.remove(executor)
+            else:
+                self._idle.append(executor)
+
+    def stop(self) -> None:
+        """Asks by a file, which the workers look for after each epoch."""
+        with suppress(OSError):
+            self._stop_file.touch()
+
+    def close(self) -> None:
+        """Ends the workers, whatever they do."""
+        with self._lock:
+            everyone = list(self._all)
+        for executor in everyone:
+            executor.shutdown(wait=False, kill_workers=True)
+        for executor in everyone:
+            executor.shutdown(wait=True, kill_workers=True)
+        self._stop_file.unlink(missing_ok=True)
+
+
+def how(died: BaseException) -> str:
+    """In what way a process died: its signal or its exit status, as far as the message of loky's error names it."""
+    if isinstance(died, WorkerDied):
+        return str(died)
+    found = re.search(r"\{(\w+)\((-?\d+)\)", str(died))
+    if found is None:
+        return "in an unknown way"
+    name, number = found[1], int(found[2])
+    return f"by signal {name}" if number < 0 else f"with exit status {number}"

@@ -1,0 +1,143 @@
+"""Checkpoints: a training interrupted at any moment goes on from its last one, and ends in the very same Result."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmark.store import write_atomically
+
+SCHEMA = 1
+EVERY_SECONDS = 10.0
+"""Of training between two checkpoints at least: a shorter cell pays nothing."""
+SHARE = 0.02
+"""Of the time that writing checkpoints may take, where they are large."""
+
+
+@dataclass
+class State:
+    """All that decides how a training goes on. `progress`: a dataclass of numbers and tensors, changed in place."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    generators: dict[str, torch.Generator]
+    progress: Any
+
+    def capture(self) -> dict[str, Any]:
+        """As it is now: tensors, numbers, texts and containers of these, still shared with the training."""
+        device = next(self.model.parameters()).device
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generators": {name: generator.get_state() for name, generator in self.generators.items()},
+            "default": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "progress": dict(vars(self.progress)),
+        }
+
+    def apply(self, captured: dict[str, Any]) -> None:
+        """Goes back to what was captured. Raises whatever torch raises for what does not fit."""
+        device = next(self.model.parameters()).device
+        self.model.load_state_dict(captured["model"])
+        self.optimizer.load_state_dict(captured["optimizer"])
+        for name, generator in self.generators.items():
+            generator.set_state(captured["generators"][name])
+        progress = dict(captured["progress"])
+        progress["best_weights"] = {k: v.to(device) for k, v in progress["best_weights"].items()}
+        if progress.keys() != vars(self.progress).keys():
+            raise KeyError("progress")
+        vars(self.progress).update(progress)
+        torch.set_rng_state(captured["default"])
+        if captured["cuda"] is not None:
+            torch.cuda.set_rng_state(captured["cuda"], device)
+
+
+class Checkpoint:
+    """A cell's checkpoint on disk.
+
+    The file: SHA-256 of the rest in hexadecimal, then what `torch.save` writes, read with `weights_only`. One that is
+    damaged, of another cell, version, torch or device is passed over with a line to `say`. What the disk does not take
+    costs a line too, and nothing else.
+    """
+
+    def __init__(self, path: Path, digest: str, device: str, say: Callable[[str], None]) -> None:
+        self.path = path
+        self._made_for = {"schema": SCHEMA, "digest": digest, "torch": str(torch.__version__), "device": device}
+        self._say = say
+        self._state: State | None = None
+        self._earlier = 0.0
+        self._begun = self._last = time.monotonic()
+        self._pause = EVERY_SECONDS
+
+    @property
+    def seconds(self) -> float:
+        """Of training in all, earlier attempts included."""
+        return self._earlier + time.monotonic() - self._begun
+
+    def attach(self, state: State) -> bool:
+        """The training that is kept from now on; where there is a checkpoint of it, it is put to where that was."""
+        self._state = state
+        held = self._load()
+        if held is None:
+            return False
+        before = copy.deepcopy(state.capture())
+        try:
+            state.apply(held["state"])
+            self._earlier = float(held["seconds"])
+        except Exception as error:
+            state.apply(before)
+            self._say(f"checkpoint passed over: it does not fit ({type(error).__name__})")
+            return False
+        return True
+
+    def _load(self) -> dict[str, Any] | None:
+        try:
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._say(f"checkpoint passed over: cannot be read ({error.strerror})")
+            return None
+        head, payload = raw[:64], raw[64:]
+        if hashlib.sha256(payload).hexdigest().encode() != head:
+            self._say("checkpoint passed over: it is damaged")
+            return None
+        try:
+            held: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+            others = [k for k, v in self._made_for.items() if held["made_for"][k] != v]
+        except Exception as error:  # torch.load raises many kinds
+            self._say(f"checkpoint passed over: it is none ({type(error).__name__})")
+            return None
+        if others:
+            self._say(f"checkpoint passed over: it was made for another {', '.join(others)}")
+            return None
+        return held
+
+    def epoch_ended(self) -> None:
+        """Writes one, if the last is old enough."""
+        if time.monotonic() - self._last >= self._pause:
+            self.write()
+
+    def write(self) -> None:
+        """Writes one now: under a temporary name, fsynced, renamed. Nothing before `attach`."""
+        if self._state is None:
+            return
+        begun = time.monotonic()
+        content = io.BytesIO()
+        torch.save({"made_for": self._made_for, "seconds": self.seconds, "state": self._state.capture()}, content)
+        payload = content.getvalue()
+        try:
+            write_atomically(self.path, hashlib.sha256(payload).hexdigest().encode() + payload)
+        except OSError as error:
+            self._say(f"no checkpoint: {error.strerror}")
+        self._last = time.monotonic()
+        self._pause = max(EVERY_SECONDS, (self._last - begun) / SHARE)

@@ -1,0 +1,47 @@
+"""On PYTHONPATH, this gives every Python process the models of `misbehaving.py` beside the suite's own.
+
+So a test's cells can go wrong in every way there is, in an ordinary invocation and in its workers.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Lets `baselines` register one more model, and finds its module beside this file."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name == "baselines.misbehaving":
+            return importlib.util.spec_from_file_location(name, Path(__file__).with_name("misbehaving.py"))
+        if name != "baselines":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            spec.loader = Registering(spec.loader)
+        return spec
+
+
+class Registering(importlib.abc.Loader):
+    def __init__(self, inner: importlib.abc.Loader) -> None:
+        self.inner = inner
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self.inner.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.inner.exec_module(module)
+        module.__dict__["MODELS"]["misbehaving"] = module.__dict__["ModelInfo"](
+            "misbehaving", "misbehaving", "Misbehaving", ("how",)
+        )
+
+
+sys.meta_path.insert(0, Finder())

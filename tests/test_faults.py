@@ -1,0 +1,97 @@
+"""Cells that go wrong in every way there is: each ends as a Result that says so, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, TINY, Run
+
+from benchmark.store import Result, Store
+
+MISBEHAVING = str(ROOT / "tests" / "misbehaving")
+HEAD, _, _ = TINY.replace("paper: tiny", "paper: bad").replace("EPOCHS", "2").partition("columns:")
+BAD = HEAD.replace("[4, 8]", "[4]").replace("seeds: {value: 3", "seeds: {value: 1") + "columns:\n"
+COLUMN = """  NAME:
+    model: misbehaving
+    main: true
+    sam: false
+    arguments: {how: {value: HOW, source: test, status: ours}}
+"""
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Callable[..., list[str]]:
+    """Options for a paper of one cell for each way to go wrong, at a limit of thirty seconds a cell."""
+
+    def write(*ways: str) -> list[str]:
+        columns = [COLUMN.replace("NAME", way.split()[0]).replace("HOW", f"'{way}'") for way in ways]
+        (tmp_path / "bad.yaml").write_text(BAD + "".join(columns))
+        return ["--subset", "toy", "--papers", "tiny,bad", "--config", str(tmp_path / "bad.yaml"), "--timeout", "30s"]
+
+    return write
+
+
+def ended(folder: Path) -> dict[str, Result]:
+    return {str(r.cell["model"]): r for r in Store(folder).results() if r.cell["paper"] == "bad"}
+
+
+EXPECTED = {
+    "raise": ("failed", "ValueError: as it was asked to", "Traceback"),
+    "diverge": ("diverged", "train loss nan", None),
+    "hang": ("timeout", "not done within 30 s", "misbehaving.py"),
+    "eat": ("failed", "allocate", "Traceback"),
+    "exit": ("killed", "with exit status 3", None),
+    "crash": ("killed", "by signal SIGSEGV", "Segmentation fault"),
+}
+
+
+def check(found: dict[str, Result]) -> None:
+    assert found.keys() == EXPECTED.keys()
+    for way, (status, reason, trace) in EXPECTED.items():
+        result = found[way]
+        assert (result.status, reason in (result.reason or "")) == (status, True), result
+        assert (trace is None and not result.traceback) or (trace or "") in (result.traceback or ""), result
+
+
+def test_sixty_cells_of_which_six_go_wrong(
+    run_all: Run, bad: Callable[..., list[str]], tiny: Callable[[int], Path], tmp_path: Path
+) -> None:
+    config = tiny(1)
+    config.write_text(config.read_text().replace("seeds: {value: 3", "seeds: {value: 27").replace("[4, 8]", "[4]"))
+    done = run_all(*bad(*EXPECTED), "--config", str(config), "--jobs", "2", PYTHONPATH=MISBEHAVING)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert done.stdout.splitlines()[-1] == "cells=60 done=54 refused=0 failed=6", done.stdout
+    check(ended(tmp_path / "results"))
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    assert len(lines) == 60 and sum("] done " in line for line in lines) == 54
+    assert not list((tmp_path / "results" / "leases").iterdir())
+
+
+def test_a_cell_that_is_killed_is_tried_alone_once(
+    run_all: Run, bad: Callable[..., list[str]], tiny: Callable[[int], Path], tmp_path: Path
+) -> None:
+    ways = ("killed", f"killed_once {tmp_path / 'mark'}")
+    done = run_all(*bad(*ways), "--config", str(tiny(1)), "--jobs", "2", PYTHONPATH=MISBEHAVING)
+    assert done.stdout.splitlines()[-1] == "cells=14 done=13 refused=0 failed=1", done.stdout + done.stderr
+    found = ended(tmp_path / "results")
+    assert found["killed_once"].status == "done" and found["killed"].status == "killed"
+    assert "twice, the second time alone; the last time by signal SIGKILL (out of memory" in (found["killed"].reason or "")
+
+
+def test_code_that_holds_pythons_lock_is_ended_all_the_same(
+    run_all: Run, bad: Callable[..., list[str]], tiny: Callable[[int], Path], tmp_path: Path
+) -> None:
+    done = run_all(*bad("hang_in_c"), "--config", str(tiny(1)), "--papers", "bad", "--jobs", "1", PYTHONPATH=MISBEHAVING)
+    assert done.returncode == 1, done.stderr
+    (result,) = ended(tmp_path / "results").values()
+    assert result.status == "timeout" and "no Python code ran" in (result.reason or "")
+    assert "misbehaving.py" in (result.traceback or "")
+
+
+@pytest.mark.parametrize("text", ["", "0s", "90", "fast", "1.5h", "-3m", "1m1h", "10 m", "5d", "1h 30m", "9" * 11 + "s", "٣m"])
+def test_a_duration_that_is_none(text: str, run_all: Run) -> None:
+    done = run_all("--subset", "toy", "--timeout", text)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert "--timeout: expected a duration such as 90s, 10m, 2h or 1h30m" in done.stderr

@@ -1,0 +1,121 @@
+"""From a paper's column to a cell's recipe: look-backs to choose from, models in closed form, switches, profiles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import TINY, Run
+
+from benchmark.config import load_papers
+from benchmark.data.registry import DATASETS, GROUPS
+from benchmark.errors import UsageError
+from benchmark.grid import Catalogue, Planned, Selection, plan
+from benchmark.resolution import Refusal, resolve
+
+PAPERS = load_papers(tuple(DATASETS))
+THERE = Catalogue(PAPERS, DATASETS, GROUPS)
+
+
+def cells(**selection: object) -> list[Planned]:
+    return plan(THERE, Selection(**selection), lambda dataset: "0" * 64)  # type: ignore[arg-type]
+
+
+def test_each_look_back_that_a_recipe_lists_is_a_cell_of_its_own() -> None:
+    found = cells(papers=("samovar",), subset=("ETTh1",), horizons=(96,), models=("DLinear", "SAMoVAR"), seeds=(0,))
+    assert [p.cell.key for p in found] == [
+        "samovar/ETTh1/96/SAMoVAR/s0",
+        "samovar/ETTh1/L512/96/DLinear/s0",
+        "samovar/ETTh1/L1024/96/DLinear/s0",
+        "samovar/ETTh1/L2048/96/DLinear/s0",
+        "samovar/ETTh1/L4096/96/DLinear/s0",
+    ]
+    assert [p.cell.lookback for p in found] == [1024, 512, 1024, 2048, 4096]
+    assert len({p.digest for p in found}) == 5
+
+
+def test_in_profile_quick_look_backs_that_become_one_are_one_cell() -> None:
+    found = cells(papers=("samovar",), subset=("ETTh1",), horizons=(96,), models=("DLinear",), profile="quick")
+    assert [(p.cell.key, p.cell.lookback) for p in found] == [("samovar/quick/ETTh1/96/DLinear/s0", 512)]
+
+
+def test_a_model_in_closed_form_has_one_seed_and_no_training_in_its_recipe() -> None:
+    found = cells(papers=("samformer",), subset=("ETTh1",), horizons=(96,), models=("Ridge",), seeds=(0, 1, 2))
+    assert [p.cell.seed for p in found] == [0]
+    assert found[0].recipe is not None
+    assert set(found[0].recipe.plain()) == {"model", "sam", "lookback", "evaluation_batch", "precision"}
+    refused = cells(papers=("samformer",), subset=("ETTh1",), horizons=(96,), models=("Ridge",), sam="on")
+    assert refused[0].refused == "Ridge is not trained: SAM has nothing to act on"
+
+
+def test_what_does_not_reach_a_model_in_closed_form_does_not_reach_its_digest() -> None:
+    def digests(protocol: str) -> set[str | None]:
+        return {p.digest for p in cells(papers=("samformer",), subset=("ETTh1",), models=("LastValue",), protocol=protocol)}
+
+    assert digests("paper") == digests("released")
+
+
+def test_an_argument_without_a_value_refuses_the_cell() -> None:
+    paper = PAPERS["itransformer"]
+    with pytest.raises(Refusal, match="no season of SeasonalNaive for Weather at horizon 96"):
+        resolve(paper, paper.columns["SeasonalNaive"], "Weather", 96, False, (), "paper")
+
+
+@pytest.mark.parametrize(("dataset", "column", "switches"), [
+    ("ETTh1", "SAMoVAR", ("clip_before_unscale", "cycled_beta1", "last_epoch_weights")),
+    ("Solar", "LinTrans", ("clip_before_unscale", "cycled_beta1", "last_epoch_weights", "void_accumulation")),
+    ("Solar", "DLinear", ("cycled_beta1", "void_accumulation")),
+])  # fmt: skip
+def test_a_switch_acts_where_the_released_code_does_so(dataset: str, column: str, switches: tuple[str, ...]) -> None:
+    paper = PAPERS["samovar"]
+    assert resolve(paper, paper.columns[column], dataset, 96, False, paper.released, "paper").switches == switches
+
+
+@pytest.mark.parametrize("column", ["SAMformer", "TSMixer", "TSMixer+SAM"])
+def test_a_switch_may_name_several_conditions(column: str) -> None:
+    paper = PAPERS["samformer"]
+    found = resolve(paper, paper.columns[column], "ETTh1", 96, False, ("batch_mixed_denorm",), "paper")
+    assert found.plain()["arguments.batch_mixed_denorm"] is True
+
+
+FLOOR = """  Ridge: {model: ridge, main: true}
+  LastValue: {model: last_value, main: true}
+  Listed:
+    like: Transformer
+    main: true
+    recipe:
+      lookback: {value: LOOKBACK, source: test, status: ours}
+"""
+
+
+def test_closed_forms_and_several_look_backs_run_from_the_command_line(run_all: Run, tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(TINY.replace("EPOCHS", "1") + FLOOR.replace("LOOKBACK", "[8, 16]"))
+    command = ["--papers", "tiny", "--config", str(path), "--models", "Ridge,LastValue,Listed", "--horizons", "4",
+               "--seeds", "1", "--jobs", "2"]  # fmt: skip
+    ended = run_all(*command)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "cells=4 done=4 refused=0 failed=0"
+    results = [json.loads(p.read_text()) for p in (tmp_path / "results/cells").glob("*.json")]
+    mse = {r["key"]: r["metrics"]["test_mse"] for r in results}
+    cells = ("4/Ridge", "4/LastValue", "L8/4/Listed", "L16/4/Listed")
+    assert set(mse) == {f"tiny/toy/{cell}/s0" for cell in cells}
+    assert mse["tiny/toy/4/Ridge/s0"] < mse["tiny/toy/4/LastValue/s0"]
+    assert all(r["epochs"] == [] and r["best_epoch"] is None for r in results if "Listed" not in r["key"])
+
+
+@pytest.mark.parametrize("text", ["[]", "[8, 8]", "[8, x]", "[0]", "[1.5]", "[true]", "many"])
+def test_look_backs_that_cannot_be_meant_are_an_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(TINY.replace("EPOCHS", "1") + FLOOR.replace("LOOKBACK", text))
+    with pytest.raises(UsageError, match="lookback"):
+        load_papers(tuple(DATASETS), (path,))
+
+
+def test_one_look_back_of_the_users_own_takes_the_place_of_the_list(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("recipes: {samovar: {lookback: 336}}\n")
+    there = Catalogue(load_papers(tuple(DATASETS), (path,)), DATASETS, GROUPS)
+    selection = Selection(papers=("samovar",), subset=("ETTh1",), horizons=(96,), models=("DLinear",), seeds=(0,))
+    assert [p.cell.key for p in plan(there, selection, lambda d: "0" * 64)] == ["samovar/ETTh1/96/DLinear/s0"]
