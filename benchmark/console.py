@@ -27,7 +27,7 @@ def guarded(program: str, command: Callable[[], int]) -> int:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
+        print("interrupted: nothing half-written is left", file=sys.stderr)
         return 130
     except BrokenPipeError:
         with suppress(OSError):  # so that the interpreter's last flush does not complain either

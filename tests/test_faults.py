@@ -88,10 +88,3 @@ def test_code_that_holds_pythons_lock_is_ended_all_the_same(
     (result,) = ended(tmp_path / "results").values()
     assert result.status == "timeout" and "no Python code ran" in (result.reason or "")
     assert "misbehaving.py" in (result.traceback or "")
-
-
-@pytest.mark.parametrize("text", ["", "0s", "90", "fast", "1.5h", "-3m", "1m1h", "10 m", "5d", "1h 30m", "9" * 11 + "s", "٣m"])
-def test_a_duration_that_is_none(text: str, run_all: Run) -> None:
-    done = run_all("--subset", "toy", "--timeout", text)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert "--timeout: expected a duration such as 90s, 10m, 2h or 1h30m" in done.stderr

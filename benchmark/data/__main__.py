@@ -102,11 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         act = status if options.what == "status" else fetch
         return act(chosen(options.names), data_dir(options.data_dir))
 
-    try:
-        return guarded("benchmark.data", command)
-    except KeyboardInterrupt:
-        print("interrupted: nothing half-written is left", file=sys.stderr)
-        return 130
+    return guarded("benchmark.data", command)
 
 
 if __name__ == "__main__":
