@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT
+from test_step import recipe
 
 from baselines import build
 from benchmark.data.windows import Windows
@@ -21,16 +22,18 @@ from baselines import build
 from benchmark.cell import peak_memory, reset_peak_memory
 from benchmark.data.windows import Windows
 from benchmark.evaluation import evaluate
+from benchmark.recipe import Setting
 
 torch.set_num_threads(1)
 lookback, horizon = 512, 720
 series = torch.zeros(862, lookback + horizon + 255)
 model = build("last_value", lookback=lookback, horizon=horizon, channels=862)
 few, many = (Windows(series, torch.arange(count), lookback, horizon) for count in (8, 256))
-evaluate(model, few, None)
+setting = Setting(lookback=lookback, evaluation_batch=None, precision="float32")
+evaluate(model, few, setting)
 reset_peak_memory()
 before = peak_memory("cpu")
-evaluate(model, many, None)
+evaluate(model, many, setting)
 print(peak_memory("cpu") - before)
 """
 
@@ -63,6 +66,7 @@ def test_the_metrics_do_not_depend_on_the_batch() -> None:
     torch.manual_seed(0)
     windows = Windows(torch.randn(3, 90), torch.arange(60), 24, 6)
     model = build("dlinear", lookback=24, horizon=6, channels=3)
-    whole, parts = evaluate(model, windows, None), evaluate(model, windows, 7)
+    seven = recipe(evaluation_batch=7)
+    whole, parts = evaluate(model, windows, recipe()), evaluate(model, windows, seven)
     assert whole == pytest.approx(parts, rel=1e-6) and whole.keys() == {"mse", "mae"}
-    assert evaluate(model, windows, 7, mae=False)["mse"] == pytest.approx(whole["mse"], rel=1e-6)
+    assert evaluate(model, windows, seven, mae=False)["mse"] == pytest.approx(whole["mse"], rel=1e-6)
