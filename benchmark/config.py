@@ -9,6 +9,7 @@ from typing import Any
 
 import baselines
 from benchmark.errors import UsageError, nearest
+from benchmark.layout import parse_layout
 from benchmark.paper import OTHERWISE, Block, Column, Paper, Printed, Switch, Value
 from benchmark.recipe import Recipe
 from benchmark.values import Reader, checked
@@ -112,7 +113,7 @@ def _printed(section: Section) -> Printed:
 
 
 KEYS = ("paper", "title", "venue", "links", "synthetic", "printed", "datasets", "horizons", "seeds", "recipe",
-        "columns", "switches", "released")  # fmt: skip
+        "columns", "switches", "released", "layout")  # fmt: skip
 
 
 def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
@@ -157,6 +158,7 @@ def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
         columns=columns,
         switches=switches,
         released=released,
+        layout=parse_layout(part["layout"], tuple(names)) if "layout" in part else (),
     )
 
 

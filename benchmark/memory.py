@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import baselines
 from benchmark.data.registry import DataSet
@@ -17,16 +17,6 @@ _COPIES = 6
 _IN_FLIGHT = 3
 """Of a batch: gathered, laid out for the model, and its gradient or forecast."""
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-
-
-class Estimator(Protocol):
-    """What a model may say of itself, as `memory` of its entry in `baselines.MODELS`."""
-
-    def __call__(
-        self, *, lookback: int, horizon: int, channels: int, batch: int, arguments: Mapping[str, Any]
-    ) -> tuple[int, int]:
-        """Bytes of the activations of one training step, and the number of parameters."""
-        ...
 
 
 def estimate(dataset: DataSet, horizon: int, recipe: Mapping[str, Any]) -> int | None:
@@ -44,12 +34,13 @@ def estimate(dataset: DataSet, horizon: int, recipe: Mapping[str, Any]) -> int |
         rows = sum(int(dataset.options[split]) for split in ("train", "validation", "test")) * span
     prefix = "arguments."
     arguments = {k.removeprefix(prefix): v for k, v in recipe.items() if k.startswith(prefix)}
-    estimator: Estimator | None = getattr(baselines.MODELS.get(recipe["model"]), "memory", None)
+    model = baselines.MODELS.get(recipe["model"])
     activations, parameters = 0, lookback * horizon + horizon
-    if estimator is not None:
-        activations, parameters = estimator(
-            lookback=lookback, horizon=horizon, channels=channels, batch=batch, arguments=arguments
-        )
+    if model is not None and model.memory is not None:
+        with suppress(TypeError, ValueError, ZeroDivisionError):  # arguments of which the model itself says what is wrong
+            activations, parameters = model.memory(
+                lookback=lookback, horizon=horizon, channels=channels, batch=batch, arguments=arguments
+            )
     data = rows * channels * (2 * _FLOAT64 + _FLOAT32)
     windows = max(batch * int(recipe.get("accumulation", 1)), int(recipe.get("evaluation_batch") or 1))
     return data + _IN_FLIGHT * windows * span * channels * _FLOAT32 + activations + _COPIES * parameters * _FLOAT32

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.layout import Layout
 from benchmark.recipe import Sourced
 
 DIMENSIONS = ("dataset", "horizon", "model", "sam")
@@ -88,7 +89,7 @@ class Printed:
 class Paper:
     """One paper: its grid, its recipe, its columns, the departures of its released code.
 
-    `overridden`: the recipe values in whose place the user has put some of their own.
+    `overridden`: the recipe values in whose place the user has put some of their own. `layout`: its own tables.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Paper:
     switches: Mapping[str, Switch]
     released: tuple[str, ...]
     overridden: tuple[str, ...] = ()
+    layout: tuple[Layout, ...] = ()
 
     def horizons_of(self, dataset: str) -> tuple[int, ...]:
         """The horizons (steps) that the paper has for a data set."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from benchmark.console import guarded
 from benchmark.errors import UsageError, nearest
+from benchmark.layout import METRICS
 from benchmark.session import catalogue
-from tables import claimsheet
+from tables import claimsheet, published
 from tables.claims import load_claims
+from tables.digits import DIGITS
 from tables.render import read, render, write_claims
+from tables.sheet import Options
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,10 +27,19 @@ class Parser(argparse.ArgumentParser):
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
             word = unknown.split()[0]
-            options = ["--results-dir", "--config", "--help"]
+            options = [o for action in _actions(parser()) for o in action.option_strings]
             message = f"unknown option '{word}'{nearest(word.partition('=')[0], options)}"
         print(f"python -m tables: {message}", file=sys.stderr)
         raise SystemExit(2)
+
+
+def _actions(of: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """The options of a parser and of its commands."""
+    for action in of._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)
 
 
 def parser() -> Parser:
@@ -39,6 +51,7 @@ def parser() -> Parser:
         description="Writes DIR/tables/<paper>.{md,tex,csv,png,svg}, protocols.md and claims.md from DIR/cells.",
     )  # fmt: skip
     _places(command)
+    _looks(command)
     claims = commands.add_parser(
         "claims", allow_abbrev=False, help="check what the papers say in a number",
         description="Checks the claims of paper_configs/claims.yaml on the printed numbers and on the Results in "
@@ -52,6 +65,35 @@ def _places(command: argparse.ArgumentParser) -> None:
     command.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="default: results/")
     command.add_argument("--config", action="append", type=Path, default=[], metavar="FILE",
                          help="the YAML of your own that the Results were run with; repeatable")  # fmt: skip
+
+
+def _looks(command: argparse.ArgumentParser) -> None:
+    """How the papers' own tables are shown; the CSV and the list of cells always have everything."""
+    looks = command.add_argument_group("the papers' own tables")
+    looks.add_argument("--papers", type=_names, metavar="P[,P…]", help="default: all, and the documents about all of them")
+    looks.add_argument("--models", type=_names, default=(), metavar="M[,M…]",
+                       help="columns, variants too, in this order; default: the paper's")  # fmt: skip
+    looks.add_argument("--metrics", type=_names, default=(), metavar="mse|mae|mse,mae", help="default: the paper's")
+    looks.add_argument("--digits", type=int, choices=range(1, 7), default=DIGITS, metavar="1…6",
+                       help=f"after the point; default {DIGITS}")  # fmt: skip
+    looks.add_argument("--no-std", action="store_true", help="means alone")
+    looks.add_argument("--transposed", action="store_true", help="a line a model")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise argparse.ArgumentTypeError("expected names separated by commas, found nothing")
+    return names
+
+
+def _known(option: str, names: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Names as they are spelt. Raises UsageError for one that is none."""
+    folded = {name.casefold(): name for name in known}
+    for name in names:
+        if name.casefold() not in folded:
+            raise UsageError(f"{option}: unknown '{name}'{nearest(name, folded.values())}")
+    return tuple(folded[name.casefold()] for name in names)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,7 +118,13 @@ def _render(options: argparse.Namespace) -> None:
     known = catalogue(options.config)
     if not (options.results_dir / "cells").is_dir():
         raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
-    written = render(known, options.results_dir)
+    columns = [name for paper in known.papers.values() for name in (*paper.columns, *published.models(paper.name))]
+    looks = Options(
+        metrics=_known("--metrics", options.metrics, METRICS), models=_known("--models", options.models, columns),
+        digits=options.digits, std=not options.no_std, transposed=options.transposed,
+    )  # fmt: skip
+    papers = None if options.papers is None else _known("--papers", options.papers, known.papers)
+    written = render(known, options.results_dir, looks, papers)
     for path in written:
         print(f"written: {path}")
     if not written:

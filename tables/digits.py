@@ -22,12 +22,13 @@ def fixed(value: float | None, digits: int = DIGITS) -> str | None:
     return text.lstrip("-") if float(text) == 0 else text
 
 
-def best_and_second(values: Sequence[float | None]) -> tuple[set[int], set[int]]:
+def best_and_second(values: Sequence[float | None], digits: int = DIGITS) -> tuple[set[int], set[int]]:
     """The places of the smallest number and of the next one, ties alike, by the printed digits.
 
     Among fewer than two numbers nothing is best; where all are equal nothing is second.
     """
-    printed = [None if text is None else float(text) for text in map(fixed, values)]
+    shown = [fixed(value, digits) for value in values]
+    printed = [None if text is None else float(text) for text in shown]
     order = sorted({p for p in printed if p is not None})
     if sum(p is not None for p in printed) < 2:
         return set(), set()

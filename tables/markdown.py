@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from benchmark.data import optimum
-from benchmark.paper import Paper
 from tables.digits import DIGITS, fixed, known
 from tables.frame import Row
-from tables.verdict import RULE
+from tables.sheet import Sheet
+from tables.typeset import BELOW, Grid, grid, printed_alone
 
 HOLE = "–"
 MARKS = {"sum-checked": "†", "unverified": "‡"}
@@ -46,6 +46,73 @@ def printed(row: Row) -> str:
     return HOLE if row.published is None else number(row.published) + MARKS.get(row.published_status, "")
 
 
+SIGNS = {"reproduced": "=", "better": "↓", "worse": "↑", "inconclusive": "~", "too few seeds": "○", "not comparable": "×"}
+EMPHASIS = ("", "**", "_")
+
+
+class Markdown:
+    """How Markdown writes what stands in a cell of a paper's own table."""
+
+    hole = HOLE
+    escape = staticmethod(escape)
+
+    def ours(self, row: Row | None, place: int, digits: int, std: bool) -> str:
+        """Our mean ± deviation; bold where it is the best of its line, in italics where second."""
+        if row is None or not known(row.mean):
+            return HOLE
+        text = f"{EMPHASIS[place]}{number(row.mean, digits)}{EMPHASIS[place]}"
+        text += f" ± {number(row.std, digits)}" if std and known(row.std) else ""
+        return text + (" §" if row.recipe_status != "verified" else "")
+
+    def printed(self, row: Row | None, digits: int) -> str:
+        """The printed number with its mark."""
+        if row is None or row.published is None:
+            return HOLE
+        return number(row.published, digits) + MARKS.get(row.published_status, "")
+
+    def sign(self, row: Row | None) -> str:
+        """The sign of the verdict."""
+        return SIGNS.get(row.verdict, "") if row is not None and row.published is not None else ""
+
+    def alone(self, text: str) -> str:
+        """Italics: the column is printed only."""
+        return f"_{text}_"
+
+    def plain(self, value: float, digits: int) -> str:
+        """A number."""
+        return number(value, digits)
+
+
+def own_table(sheet: Sheet) -> str:
+    """A paper's own table, with its name and what its signs mean."""
+    found: Grid = grid(sheet, Markdown())
+    heads, aligns = list(found.stub), ["left", "right" if found.stub[1] == "H" else "left"]
+    for group in found.groups:
+        heads += [f"{group.head} {head}".strip() if not i else head for i, head in enumerate(group.heads)]
+        aligns += [{"l": "left", "r": "right", "c": "center"}[align] for align in group.aligns]
+    lines = []
+    for i, (name, stub) in enumerate(found.lines):
+        shown = name if not i or name != found.lines[i - 1][0] else ""
+        lines.append([shown, stub, *(cell for group in found.groups for cell in group.lines[i])])
+    metrics = " and ".join(metric.upper() for metric in sheet.layout.metrics)
+    text = str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=aligns))
+    used = {row.verdict for row in sheet.cells.values()}
+    signs = [f"{sign} {verdict}" for verdict, sign in SIGNS.items() if verdict in used]
+    notes = [f"Best of ours in bold, second in italics. {'Verdicts: ' + ', '.join(signs) + '. ' if signs else ''}"]
+    if printed_alone(sheet):
+        notes.append("Heads in italics: as printed, this suite has no recipe for it. ")
+    notes += [f"{BELOW[below.row].capitalize()}: {LAST[below.row]}. " for below in sheet.below]
+    title = escape(sheet.layout.table[:1].upper() + sheet.layout.table[1:]) or "Table"
+    return f"## {title}: test {metrics}\n\n{text}\n\n{''.join(notes).strip()}"
+
+
+LAST = {
+    "improvement": "of the first column over each other one, by the sums over the lines that both have (how many)",
+    "rank": "among the columns, over the lines in which all have a number (how many)",
+    "first": "over the same lines, ties counted for each",
+}
+
+
 def table(rows: Sequence[Row], *, synthetic: bool = False) -> str:
     """The MSE of each cell beside the printed number, our MAE behind; of synthetic sets the least MSE possible."""
     mae = {(r.dataset, r.horizon, r.model, r.sam): r for r in rows if r.metric == "mae"}
@@ -70,35 +137,3 @@ def table(rows: Sequence[Row], *, synthetic: bool = False) -> str:
         lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
         headers.append("optimum")
     return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align[: len(headers)]))
-
-
-def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, notes: Sequence[str] = ()) -> str:
-    """A paper's table with its caption, the rule of its verdicts, `notes` and what was not run."""
-    run = [d for d in paper.datasets if any(r.dataset == d and r.n for r in rows)]
-    shown = [r for r in rows if r.dataset in run]
-    parts = [f"# {paper.name}: {escape(paper.title)}"]
-    if profile != "paper":
-        parts.append(
-            f"**Profile {profile}: a smoke run with a shortened training and a sample of the windows. These numbers say "
-            "that the way works, nothing about the paper.**"
-        )
-    parts.append(
-        f"Protocol `{protocol}`, profile `{profile}`. Test MSE and MAE on the standardised scale, over all windows, steps "
-        "and channels: mean ± sample standard deviation (n − 1) over n seeds. L: look-back, H: horizon, in steps."
-    )
-    parts.append(table(shown, synthetic=paper.synthetic) if shown else "No cell of this table has been run to its end.")
-    verdicts = [r.verdict for r in shown if r.metric == "mse" and r.published is not None]
-    if verdicts:
-        counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(sorted(verdicts)))
-        parts.append(f"Of {len(verdicts)} printed numbers here: {counts}.")
-    if paper.printed:
-        parts.append(f"Printed: {escape(', '.join(paper.printed.tables))}. {RULE}")
-    text = "\n".join(parts)
-    legend = [line for mark, line in LEGEND.items() if mark in text]
-    if legend:
-        parts.append("\\\n".join(legend))
-    parts += [escape(note) for note in notes]
-    missing = [d for d in paper.datasets if d not in run]
-    if missing:
-        parts.append(f"No cell done: {', '.join(escape(d) for d in missing)}.")
-    return "\n\n".join(parts) + "\n"

@@ -11,16 +11,23 @@ from pathlib import Path
 from benchmark.grid import Catalogue
 from benchmark.paper import Paper
 from benchmark.store import Store, write_atomically
-from tables import claimsheet, figure, latex, markdown, protocols
+from tables import claimsheet, figure, latex, protocols, report
 from tables.claims import Claim, load_claims
 from tables.digits import fixed
 from tables.evidence import Evidence
 from tables.frame import CSV_COLUMNS, Row, lookback_notes, rows
 from tables.index import Index, index
+from tables.means import horizon_name, means
+from tables.sheet import AS_IT_IS, Options
 
 
-def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
+def render(
+    catalogue: Catalogue, results_dir: Path, options: Options = AS_IT_IS, papers: Sequence[str] | None = None
+) -> list[Path]:
     """Writes the tables of every paper that has Results, ``protocols.md`` and ``claims.md``; returns what was written.
+
+    `options`: how the papers' own tables are shown. `papers`: their names; None: all, and only then the two documents
+    about all of them.
 
     ``tables/<paper>.{md,csv,tex,png,svg}`` are of one protocol and one profile. ``<paper>`` alone is protocol paper in
     profile paper; where a protocol has Results of profile quick only, its tables are of those and say so. Other
@@ -29,16 +36,18 @@ def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
     found, evidence = read(catalogue, results_dir)
     written = []
     for paper in catalogue.papers.values():
+        if papers is not None and paper.name not in papers:
+            continue
         of_paper = evidence.frames[paper.name]
         used = {d for table in of_paper.values() for row in table for d in (*row.digests, *row.passed_over)}
         notes = found.notes(paper, catalogue, used)
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
-            for suffix, content in _files(paper, table, *kind, [*lookback_notes(table), *notes]):
+            for suffix, content in _files(paper, table, *kind, [*lookback_notes(table), *notes], options):
                 path = base.with_name(f"{base.name}.{suffix}")
                 write_atomically(path, content)
                 written.append(path)
-    if written:
+    if written and papers is None:
         path = results_dir / "tables" / "protocols.md"
         write_atomically(path, protocols.document((p, evidence.frames[p.name]) for p in catalogue.papers.values()))
         written += [path, write_claims(load_claims(catalogue), evidence, results_dir)]
@@ -75,24 +84,29 @@ def _name(paper: Paper, protocol: str, profile: str, kinds: Sequence[tuple[str, 
 
 
 def _files(
-    paper: Paper, table: Sequence[Row], protocol: str, profile: str, notes: Sequence[str]
+    paper: Paper, table: Sequence[Row], protocol: str, profile: str, notes: Sequence[str], options: Options
 ) -> Iterator[tuple[str, str | bytes]]:
     """The suffix and content of each file of one table."""
-    yield "md", markdown.document(paper, table, protocol, profile, notes)
-    yield "csv", long_csv(table)
-    yield "tex", latex.document(paper, table, protocol, profile)
+    averages = means(paper, table, profile) if any(layout.horizons != "each" for layout in paper.layout) else []
+    yield "md", report.document(paper, table, protocol, profile, notes, options)
+    yield "csv", long_csv([*table, *averages])
+    yield "tex", latex.document(paper, table, protocol, profile, options)
     smoke = "" if profile == "paper" else f", profile {profile} (a smoke run)"
     title = f"{paper.name}, protocol {protocol}{smoke}: mean ± standard deviation over seeds"
     yield from figure.pictures(paper, table, title).items()
 
 
 def long_csv(table: Sequence[Row]) -> str:
-    """The long CSV of interfaces.md: numbers with six digits, empty where there is none."""
+    """The long CSV of interfaces.md: numbers with six digits, empty where there is none.
+
+    A mean over the horizons has horizon `avg`, and no look-back where its horizons differ in it.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for row in table:
-        writer.writerow([_cell(getattr(row, name)) for name in CSV_COLUMNS])
+        shown = {"horizon": horizon_name(row.horizon), "lookback": row.lookback or None}
+        writer.writerow([_cell(shown.get(name, getattr(row, name))) for name in CSV_COLUMNS])
     return out.getvalue()
 
 

@@ -8,12 +8,15 @@ from functools import cache
 MOST_ABSOLUTE = 0.005
 MOST_RELATIVE = 0.02
 LEAST_SEEDS = 3
+VERDICTS = ("reproduced", "better", "worse", "inconclusive", "too few seeds", "not comparable", "missing")
+"""In the order in which they are counted."""
 
 RULE = (
-    "Verdict of a printed number, by our mean over n seeds: `missing` (no seed done); `not comparable` (other "
-    "look-back, a quoted number, other windows); `too few seeds` (n < 3); `inconclusive` (the 95 % interval of our "
-    "mean, ± t·std/√n, is wider than the tolerance); `reproduced` (|deviation| ≤ max(0.005, 2 % of the printed "
-    "number)); else `better` or `worse`."
+    "Verdict of a printed number, by our mean over n seeds and its 95 % interval (± t·std/√n): `missing` (no seed done); "
+    "`not comparable` (other or unstated look-back, a quoted number, other windows); `too few seeds` (n < 3); where the "
+    "interval is no wider to either side than the tolerance, max(0.005, 2 % of the printed number): `reproduced` "
+    "(|deviation| ≤ tolerance), else `better` or `worse`; where it is wider: `better` or `worse` if all of it lies beyond "
+    "the tolerance, else `inconclusive`."
 )
 
 
@@ -35,17 +38,16 @@ def _quantile(degrees: int) -> float:
 
 
 def verdict(mean: float | None, std: float | None, n: int, published: float, comparable: bool) -> str:
-    """The verdict on a printed number."""
+    """The verdict on a printed number. Why a wide interval may still decide: docs/verdicts.md."""
     if not n or mean is None:
         return "missing"
     if not comparable:
         return "not comparable"
     if n < LEAST_SEEDS or std is None:
         return "too few seeds"
-    most = tolerance(published)
-    if half_interval(std, n) > most:
+    most, half, deviation = tolerance(published), half_interval(std, n), mean - published
+    if half > most and abs(deviation) <= most + half:
         return "inconclusive"
-    deviation = mean - published
     if abs(deviation) <= most + 1e-12:
         return "reproduced"
     return "better" if deviation < 0 else "worse"
