@@ -65,6 +65,13 @@ def duration(text: str) -> float:
     return float(seconds)
 
 
+def address(text: str) -> str:
+    """Where a Dask scheduler listens."""
+    if not re.fullmatch(r"(tcp|tls|ws|wss)://([\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", text.strip()):
+        raise argparse.ArgumentTypeError(f"expected an address such as tcp://host:8786, found '{text}'")
+    return text.strip()
+
+
 MOST = 2**31 - 1
 
 
@@ -103,7 +110,7 @@ def parser() -> Parser:
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto")
     run.add_argument("--backend", choices=("local", "dask"), default="local",
                      help="dask: on the workers of a running dask.distributed scheduler; default local")  # fmt: skip
-    run.add_argument("--scheduler", metavar="ADDRESS", help="with --backend dask: where it is, such as tcp://host:8786")
+    run.add_argument("--scheduler", type=address, metavar="ADDRESS", help="with --backend dask: where it is, such as tcp://host:8786")
     run.add_argument("--shard", type=shard, metavar="I/N", help="the I-th of N equal parts of the grid")
     run.add_argument("--timeout", type=duration, metavar="DURATION",
                      help="of one cell, such as 90s or 1h30m: past it the cell ends as 'timeout'; default: none")

@@ -55,7 +55,7 @@ OPTIONS: dict[str, list[str]] = {
     "--jobs": ["", "0", "-1", "two", "1.5", "auto,", "1 2", "9" * 12],
     "--device": ["", "gpu", "cuda:0", "CPU"],
     "--backend": ["", "ray", "Dask", "dask"],
-    "--scheduler": ["", "tcp://127.0.0.1:9"],
+    "--scheduler": ["", "tcp://127.0.0.1:9", "nonsense", "tcp://", "127.0.0.1:9", "http://127.0.0.1:9", "tcp://host:port"],
     "--shard": ["", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3", "/", "-1/2"],
     "--timeout": ["", "0s", "90", "fast", "1.5h", "-3m", "1m1h", "5d", "9" * 11 + "s"],
     "--retry": ["", "all", "killed"],
