@@ -109,7 +109,8 @@ class Dropout(nn.Module):
     """Dropout with probability `rate`, to the nearest of the multiples of 2⁻¹⁶.
 
     On a CPU the masks come from 16 bits each of torch's default generator, a seventh of the time of torch's own, where
-    one draw a number takes a quarter of a training step; and they multiply, since `where` takes ten times as long. Raises ValueError unless 0 ≤ rate < 1.
+    one draw a number takes a quarter of a training step; and they multiply, since `where` takes ten times as long.
+    Raises ValueError unless 0 ≤ rate < 1.
     """
 
     def __init__(self, rate: float) -> None:

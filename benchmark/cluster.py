@@ -93,7 +93,7 @@ class DaskPool:
         with self._lock:
             if time.monotonic() - self._looked > LOOK_SECONDS:
                 try:
-                    self._workers = set(self._client.scheduler_info()["workers"])
+                    self._workers = set(self._client.nthreads())
                 except Exception as error:
                     raise PoolLost(f"the Dask scheduler is gone ({type(error).__name__})") from None
                 self._looked = time.monotonic()
