@@ -1,7 +1,7 @@
 """How much memory a training step of each model takes, from its sizes alone: arithmetic without torch.
 
 Numbers are counted that autograd holds at a step's peak, at the end of the forward pass, and what the way back adds to
-them there; each is a float32. Dropout's masks are bytes: a quarter of a number. Names: B batch, L look-back, H horizon,
+them there; each is a float32. Dropout's masks are numbers, too. Names: B batch, L look-back, H horizon,
 C channels, d width, h heads, T tokens of a sequence.
 """
 
@@ -16,7 +16,7 @@ LARGE = 2**24
 FIXED_ROWS = 128
 """Tokens for which FixedVAR has tables."""
 _BYTES = 4
-_MASK = 0.25
+_MASK = 1
 _HEAP, _HEAP_MOST = 1.8, 2**23
 """Tensors of up to so many numbers (32 MiB) glibc takes from its heap, whose holes cost about as much again (1.1 to 2.4
 times what is held was measured, most with SAM); larger ones it maps, and gives back one by one."""
@@ -185,13 +185,13 @@ def _structural(
     parameters = own.parameters + (3 + 2 * s.channels) * width + heads * (width // heads) ** 2 + layers * of_attention
     if own.saved:
         return own.ends + layers * (2 + 2 * _MASK) * own.tokens + 2 * own.tokens + own.window, own.tokens, parameters
-    layer = (6 + attention + 2 * _MASK) * own.tokens + own.products
+    layer = (10 + attention + 2 * _MASK) * own.tokens + own.products
     return own.ends + layers * layer + 2 * own.tokens, own.tokens, parameters
 
 
 @_estimator
 def samovar(s: _Sizes, width: int = 64, heads: int = 8, layers: int = 3, dropout: float = 0.1) -> tuple[float, float, int]:
-    """An MLP holds its tokens six times, an attention layer five times; of large tokens both hold their input alone."""
+    """An MLP holds its tokens ten times, an attention layer five times; of large tokens both hold their input alone."""
     return _structural(s, width, heads, layers, 5, 2 * (_linear(width, width) + width))
 
 
@@ -203,10 +203,10 @@ def fixedvar(s: _Sizes, width: int = 64, heads: int = 8, layers: int = 3, dropou
 
 @_estimator
 def lintrans(s: _Sizes, width: int = 64, heads: int = 8, layers: int = 3, dropout: float = 0.1) -> tuple[float, float, int]:
-    """A block's attention holds its tokens seven times, its MLP six times; the last MLP's way back comes at the peak."""
+    """A block's attention holds its tokens seven times, its MLP ten times; the last MLP's way back comes at the peak."""
     own = _segmented(s, width, heads, layers)
     parameters = own.parameters + layers * (4 * _linear(width, width) + width)
     if own.saved:
         return own.ends + layers * (2 + 2 * _MASK) * own.tokens + 2 * own.tokens + own.window, own.tokens, parameters
-    held = own.ends + layers * ((13 + 3 * _MASK) * own.tokens + own.products) + 8 * own.tokens
+    held = own.ends + layers * ((17 + 3 * _MASK) * own.tokens + own.products) + 8 * own.tokens
     return held, own.tokens, parameters

@@ -286,8 +286,8 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None], check
         model.fit(splits.train.batches(), validation.batches())
     else:
         progress = train(
-            model, typed(task.recipe), splits.train, validation, seed=cell.seed, max_steps=bounds.get("max_steps"),
-            on_epoch=on_epoch, checkpoint=checkpoint,
+            model, typed(task.recipe), splits.train, validation, seed=cell.seed,
+            max_steps=task.recipe.get("profile.max_steps"), on_epoch=on_epoch, checkpoint=checkpoint,
         )  # fmt: skip
     metrics = {
         f"{split}_{name}": value

@@ -27,11 +27,20 @@ def estimate(dataset: DataSet, horizon: int, recipe: Mapping[str, Any]) -> int |
     """
     if dataset.rows is None or dataset.channels is None:
         return None
-    lookback, batch, channels = int(recipe["lookback"]), int(recipe.get("batch_size", 1)), dataset.channels
-    span = lookback + horizon
+    batch, channels = int(recipe.get("batch_size", 1)), dataset.channels
+    span = int(recipe["lookback"]) + horizon
     rows = dataset.rows
     if dataset.split == "pairs":
         rows = sum(int(dataset.options[split]) for split in ("train", "validation", "test")) * span
+    activations, parameters = of_step(channels, horizon, recipe)
+    data = rows * channels * (2 * _FLOAT64 + _FLOAT32)
+    windows = max(batch * int(recipe.get("accumulation", 1)), int(recipe.get("evaluation_batch") or 1))
+    return data + _IN_FLIGHT * windows * span * channels * _FLOAT32 + activations + _COPIES * parameters * _FLOAT32
+
+
+def of_step(channels: int, horizon: int, recipe: Mapping[str, Any]) -> tuple[int, int]:
+    """Bytes of the activations of a step on one micro-batch, and the number of parameters."""
+    lookback, batch = int(recipe["lookback"]), int(recipe.get("batch_size", 1))
     prefix = "arguments."
     arguments = {k.removeprefix(prefix): v for k, v in recipe.items() if k.startswith(prefix)}
     model = baselines.MODELS.get(recipe["model"])
@@ -41,9 +50,7 @@ def estimate(dataset: DataSet, horizon: int, recipe: Mapping[str, Any]) -> int |
             activations, parameters = model.memory(
                 lookback=lookback, horizon=horizon, channels=channels, batch=batch, arguments=arguments
             )
-    data = rows * channels * (2 * _FLOAT64 + _FLOAT32)
-    windows = max(batch * int(recipe.get("accumulation", 1)), int(recipe.get("evaluation_batch") or 1))
-    return data + _IN_FLIGHT * windows * span * channels * _FLOAT32 + activations + _COPIES * parameters * _FLOAT32
+    return activations, parameters
 
 
 def machine() -> int | None:

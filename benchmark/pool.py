@@ -22,6 +22,10 @@ ONE_THREAD = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
 }
 
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33), "MALLOC_TOP_PAD_": str(2**26)}
+"""Of glibc's malloc: a worker keeps what it has freed. Given back and asked for anew at every step, memory costs page
+faults: a third of a step with tensors above 32 MiB (docs/performance.md)."""
+
 
 class WorkerDied(BrokenExecutor):
     """The process that trained a cell is gone; the message says how."""
@@ -83,7 +87,7 @@ class LocalPool:
         from joblib.externals.loky import ProcessPoolExecutor
 
         task = replace(task, stop=self._stop_file)
-        executor = self._idle.pop() if self._idle else ProcessPoolExecutor(1, env=ONE_THREAD)
+        executor = self._idle.pop() if self._idle else ProcessPoolExecutor(1, env=ONE_THREAD | KEEP_MEMORY)
         future: Future[Outcome] = executor.submit(self._work, task)
         self._busy.append((executor, task, future))
         return future

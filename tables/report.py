@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.paper import Paper
+from tables import comparison
 from tables.frame import Row
 from tables.markdown import LEGEND, escape, own_table, table
 from tables.sheet import AS_IT_IS, Options, sheets
@@ -32,7 +33,9 @@ def document(
         parts += [own_table(sheet) for sheet in sheets(paper, rows, profile, options)]
     if counted := summary(paper, shown, profile):
         parts += ["## Verdicts", counted]
-    if paper.layout and shown:
+    if compared := comparison.document(paper, shown):
+        parts += ["## Statistics", compared]
+    if len(parts) > 2 and shown:
         parts.append("## Cell by cell")
     parts.append(table(shown, synthetic=paper.synthetic) if shown else "No cell of this table has been run to its end.")
     if paper.printed:

@@ -15,8 +15,9 @@ RULE = (
     "Verdict of a printed number, by our mean over n seeds and its 95 % interval (± t·std/√n): `missing` (no seed done); "
     "`not comparable` (other or unstated look-back, a quoted number, other windows); `too few seeds` (n < 3); where the "
     "interval is no wider to either side than the tolerance, max(0.005, 2 % of the printed number): `reproduced` "
-    "(|deviation| ≤ tolerance), else `better` or `worse`; where it is wider: `better` or `worse` if all of it lies beyond "
-    "the tolerance, else `inconclusive`."
+    "(|deviation| ≤ tolerance), else `better` or `worse`; where it is wider: `better` or `worse` if the printed number "
+    "lies beyond even what one more seed of ours would give (± t·std·√(1 + 1/n)) by more than the tolerance, else "
+    "`inconclusive`."
 )
 
 
@@ -46,7 +47,8 @@ def verdict(mean: float | None, std: float | None, n: int, published: float, com
     if n < LEAST_SEEDS or std is None:
         return "too few seeds"
     most, half, deviation = tolerance(published), half_interval(std, n), mean - published
-    if half > most and abs(deviation) <= most + half:
+    one_more_seed = half * math.sqrt(n + 1)  # half of the interval in which a further seed would lie
+    if half > most and abs(deviation) <= most + one_more_seed:
         return "inconclusive"
     if abs(deviation) <= most + 1e-12:
         return "reproduced"

@@ -42,7 +42,6 @@ def _measure(options: argparse.Namespace) -> int:
     from benchmark.cell import processor
     from benchmark.perf import harness, steps
     from benchmark.perf.report import Report
-    from benchmark.session import catalogue
 
     torch.set_num_threads(1)
     device = torch.device(options.device)
@@ -50,13 +49,11 @@ def _measure(options: argparse.Namespace) -> int:
         raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
     names = [case.column for case in steps.CASES]
     wanted = _chosen("--models", options.models, names) if options.models else names
-    there = catalogue()
     measured = []
     for case in steps.CASES:
         if "steps" in parts and case.column in wanted:
             print(f"measuring {case.column} …", file=sys.stderr)
-            channels = there.datasets[case.dataset].channels or 1
-            measured.append(steps.measure(case, there.papers[case.paper], channels, device, options.turns))
+            measured.append(steps.measure(case, options.device, options.turns))
     report = Report(
         options.device, torch.cuda.get_device_name() if device.type == "cuda" else processor(),
         steps.matmul_speed(device), tuple(measured),

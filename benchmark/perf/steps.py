@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,10 +18,11 @@ import baselines
 from baselines.base import Forecaster
 from benchmark.cell import peak_memory, reset_peak_memory
 from benchmark.data.windows import Windows
-from benchmark.paper import Paper
 from benchmark.perf import plain
+from benchmark.pool import KEEP_MEMORY, ONE_THREAD
 from benchmark.recipe import Recipe, arguments, typed
 from benchmark.resolution import by_lookback, resolve
+from benchmark.session import catalogue
 from benchmark.training import loop
 from benchmark.training.step import Stepper
 
@@ -96,36 +98,85 @@ def timed(device: torch.device, work: Callable[[], Any]) -> float:
     return clock(device) - started
 
 
-def measure(case: Case, paper: Paper, channels: int, device: torch.device, blocks: int = BLOCKS) -> Measured:
-    """Measures one case on made-up windows of the data set's shape (no number of a step depends on the values)."""
-    column = paper.columns[case.column]
+def measure(case: Case, device: str, blocks: int = BLOCKS) -> Measured:
+    """Measures one case on made-up windows of the data set's shape (no number of a step depends on the values).
+
+    Ours runs in a worker as the suite's are, the plain reference in a process as Python's are.
+    """
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    ours, theirs = ProcessPoolExecutor(1, env=ONE_THREAD | KEEP_MEMORY), ProcessPoolExecutor(1, env=ONE_THREAD)
+    try:
+        count = ours.submit(_steps_of_a_block, case, device).result()
+        turns = []
+        for _ in range(blocks + 1):  # the first one warms up
+            mine = ours.submit(_block, case, device, count, False).result()
+            turns.append((mine / count, theirs.submit(_block, case, device, count, True).result() / count))
+        return ours.submit(_described, case, device, count, tuple(turns[1:])).result()
+    finally:
+        for executor in (ours, theirs):
+            executor.shutdown(kill_workers=True)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A case in a process of its own: the recipe, the windows, the model, and what takes so many steps."""
+
+    recipe: Recipe
+    channels: int
+    sam: bool
+    windows: Windows
+    model: Any
+    run: Callable[[int], None]
+
+
+@cache
+def _prepared(case: Case, device: str, reference: bool) -> _Prepared:
+    torch.set_num_threads(1)
+    there = catalogue()
+    column, channels = there.papers[case.paper].columns[case.column], there.datasets[case.dataset].channels or 1
+    paper = there.papers[case.paper]
     recipes = by_lookback(resolve(paper, column, case.dataset, case.horizon, column.sam, (), "paper"))
     found = next(r for r in recipes if case.lookback in (None, r.values["lookback"].value))
     recipe, given = typed(found.plain()), arguments(found.plain())
-    windows = _windows(recipe, case.horizon, channels, device)
+    windows = _windows(recipe, case.horizon, channels, torch.device(device))
     torch.manual_seed(0)
-    model = baselines.build(column.model, lookback=recipe.lookback, horizon=case.horizon, channels=channels, **given)
+    sizes = {"lookback": recipe.lookback, "horizon": case.horizon, "channels": channels}
+    model: Any = baselines.build(column.model, **sizes, **given)
+    if reference:
+        weights = model.state_dict()
+        model = plain.MODELS[column.model](**sizes, **given)
+        model.load_state_dict(weights)
     model.to(device).train()
-    reference = plain.MODELS[column.model](lookback=recipe.lookback, horizon=case.horizon, channels=channels, **given)
-    reference.load_state_dict(model.state_dict())
-    reference.to(device).train()
-    ours, theirs = _ours(model, recipe, windows), _theirs(reference, recipe, windows)
-    ours(2), theirs(2)
-    count = max(2, math.ceil(BLOCK_SECONDS / (timed(device, lambda: ours(2)) / 2)))
-    turns = [
-        (timed(device, lambda: ours(count)) / count, timed(device, lambda: theirs(count)) / count) for _ in range(blocks)
-    ]
+    run = (_theirs if reference else _ours)(model, recipe, windows)
+    return _Prepared(recipe, channels, column.sam, windows, model, run)
+
+
+def _steps_of_a_block(case: Case, device: str) -> int:
+    run = _prepared(case, device, False).run
+    run(2)
+    return max(2, math.ceil(BLOCK_SECONDS / (timed(torch.device(device), lambda: run(2)) / 2)))
+
+
+def _block(case: Case, device: str, count: int, reference: bool) -> float:
+    """Seconds of so many steps."""
+    run = _prepared(case, device, reference).run
+    return timed(torch.device(device), lambda: run(count))
+
+
+def _described(case: Case, device: str, count: int, turns: tuple[tuple[float, float], ...]) -> Measured:
+    there, place = _prepared(case, device, False), torch.device(device)
     ratios = tuple(b / a for a, b in turns)
-    stepper = Stepper(model, recipe)
-    batch = [windows.batch(slice(0, recipe.batch_size))]
+    stepper = Stepper(there.model, there.recipe)
+    batch = [there.windows.batch(slice(0, there.recipe.batch_size))]
     with FlopCounterMode(display=False) as counter:
         stepper.step(batch)
     return Measured(
-        case, recipe.lookback, channels, column.sam,
+        case, there.recipe.lookback, there.channels, there.sam,
         ours=1e3 * statistics.median(a for a, _ in turns), plain=1e3 * statistics.median(b for _, b in turns),
         ratio=statistics.median(ratios), ratios=ratios, flops=counter.get_total_flops(),
-        overhead=_overhead(model, recipe, windows, count, device), memory=_memory(stepper, batch, device),
-        costliest=_costliest(stepper, batch, device),
+        overhead=_overhead(there.model, there.recipe, there.windows, count, place),
+        memory=_memory(stepper, batch, place), costliest=_costliest(stepper, batch, place),
     )  # fmt: skip
 
 
