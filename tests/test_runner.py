@@ -193,28 +193,29 @@ def _under_way(folder: Path) -> list[Path]:
 KILLS = int(os.environ.get("BENCHMARK_TEST_KILLS", "10"))
 
 
-def test_killed_at_random_every_result_is_there_once(
-    undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]
-) -> None:
+def test_killed_at_random_every_result_is_there_once(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
     """Parent or worker, by `kill -9`, while cells are under way; the same command again, until all is done."""
-    folder, config, chance = tmp_path / "results", tiny(12), random.Random(KILLS)
-    command = (folder, config, "--jobs", "2", "--retry", "failed")
+    folder, config, chance = tmp_path / "results", tiny(2), random.Random(KILLS)
+    config.write_text(config.read_text().replace("seeds: {value: 3", f"seeds: {{value: {KILLS}"))
+    undisturbed, command = tmp_path / "undisturbed", (folder, config, "--jobs", "2", "--retry", "failed")
+    finish(start(undisturbed, config, "--jobs", "2"))
     kills, process = 0, start(*command)
-    while kills < KILLS and process.poll() is None:
+    while kills < KILLS and len(Store(folder).digests()) < 4 * KILLS:
         _until_under_way(process, folder)
-        time.sleep(chance.uniform(0, 1))
+        time.sleep(chance.uniform(0, 0.5))
         victim = chance.choice([process.pid, *workers_of(process.pid)])
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
             kills += 1
-        if victim == process.pid:
+        if victim == process.pid or process.poll() is not None:
             process.communicate()
             process = start(*command)
     process.communicate(timeout=300)
+    assert kills == KILLS
     code, out = finish(start(*command))
-    assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0" and kills
+    assert code == 0 and out.splitlines()[-1] == f"cells={4 * KILLS} done={4 * KILLS} refused=0 failed=0"
     one, other = results(undisturbed), results(folder)
-    assert all(one[key].comparable() == other[key].comparable() for key in one) and len(other) == 12
+    assert all(one[key].comparable() == other[key].comparable() for key in one) and len(other) == 4 * KILLS
     assert table(folder) == table(undisturbed)
     assert list((folder / "leases").iterdir()) == []
 
