@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import listing, memory
+from benchmark import listing, memory, packing
 from benchmark.config import load_papers
 from benchmark.data.files import data_dir, locate
 from benchmark.data.own import join, load_own
-from benchmark.data.registry import DATASETS, GROUPS
+from benchmark.data.registry import DATASETS, GROUPS, DataSet
 from benchmark.data.supply import Supply
 from benchmark.errors import UsageError
 from benchmark.grid import Catalogue, Planned, Selection, by_digest, parse_protocol, plan
@@ -147,10 +147,12 @@ class Session:
         from benchmark.interrupt import Interrupt
         from benchmark.pool import PoolLost
 
-        pool = self._pool(len(todo))
-        tasks = self._watched(self._tasks(todo))
+        sets = [self.catalogue.datasets[planned.cell.dataset] for planned in todo]
+        costs = [packing.cost(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)]
+        pool = self._pool([_memory(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)])
+        tasks = self._watched(self._tasks([todo[i] for i in packing.longest_first(todo, costs)]))
         print(f"{len(tasks)} cells to train, {min(pool.room(), len(tasks))} at a time", flush=True)
-        progress = runner.Progress(len(todo))
+        progress = runner.Progress({p.digest: cost for p, cost in zip(todo, costs, strict=True) if p.digest})
         with Interrupt() as interrupt:
             grid = runner.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
             try:
@@ -168,8 +170,8 @@ class Session:
             print(f"interrupted: {left}, what has ended is kept; the same command goes on from here", file=sys.stderr)
         return interrupt.asked
 
-    def _pool(self, cells: int) -> Pool:
-        """Who trains. Raises UsageError for a scheduler that cannot be used."""
+    def _pool(self, needed: Sequence[int | None]) -> Pool:
+        """Who trains; `needed`: bytes of each cell. Raises UsageError for a scheduler that cannot be used."""
         from benchmark import runner
         from benchmark.pool import LocalPool
 
@@ -177,7 +179,16 @@ class Session:
             from benchmark.cluster import DaskPool
 
             return DaskPool(self.request.scheduler, self.request.jobs)
-        return LocalPool(min(self.request.jobs or runner.cores(), cells), self.request.results_dir)
+        jobs = self.request.jobs or packing.jobs(runner.cores(), needed, self._memory())
+        return LocalPool(min(jobs, len(needed)), self.request.results_dir)
+
+    def _memory(self) -> int | None:
+        """Bytes in which cells are trained: the machine's, or the CUDA device's."""
+        if self._device() == "cpu":
+            return memory.machine()
+        import torch
+
+        return int(torch.cuda.get_device_properties(0).total_memory)
 
     def _watched(self, tasks: Sequence[Task]) -> list[Task]:
         """The tasks with MLflow looking on, if it can be had."""
@@ -218,3 +229,9 @@ class Session:
         if self.request.device == "cuda":
             raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
         return "cpu"
+
+
+def _memory(planned: Planned, dataset: DataSet) -> int | None:
+    """Bytes that a cell is estimated to need; None where its data set's size is not known."""
+    assert planned.recipe is not None
+    return memory.estimate(dataset, planned.cell.horizon, planned.recipe.plain())

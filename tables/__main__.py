@@ -78,6 +78,7 @@ def _looks(command: argparse.ArgumentParser) -> None:
                        help=f"after the point; default {DIGITS}")  # fmt: skip
     looks.add_argument("--no-std", action="store_true", help="means alone")
     looks.add_argument("--transposed", action="store_true", help="a line a model")
+    looks.add_argument("--no-figures", action="store_true", help="tables alone: the figures take longer")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -122,6 +123,7 @@ def _render(options: argparse.Namespace) -> None:
     looks = Options(
         metrics=_known("--metrics", options.metrics, METRICS), models=_known("--models", options.models, columns),
         digits=options.digits, std=not options.no_std, transposed=options.transposed,
+        figures=not options.no_figures,
     )  # fmt: skip
     papers = None if options.papers is None else _known("--papers", options.papers, known.papers)
     written = render(known, options.results_dir, looks, papers)

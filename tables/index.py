@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
@@ -15,16 +17,25 @@ from benchmark.store import Result, Store
 from tables.digits import known
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A training's validation MSE by epoch, and the epoch whose weights were tested, from 1."""
+
+    val_mse: array[float]
+    best_epoch: int | None
+
+
 @dataclass
 class Index:
     """What the store holds, read once: the numbers of what is done by digest, and which seeds, protocols, files occur.
 
-    Of a Result only its metrics, parameters and seconds are kept: 20,000 of them with their histories would fill the
+    Of a Result only its metrics, parameters, seconds and learning curve are kept: 20,000 of them whole would fill the
     memory.
     """
 
     done: dict[str, dict[str, float]] = field(default_factory=dict)
     paper: dict[str, str] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
     ended: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     kinds: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     seeds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -49,6 +60,9 @@ class Index:
                 numbers = {**result.metrics, "n_params": result.n_params, "seconds": result.seconds}
                 index.done[result.digest] = {k: v for k, v in numbers.items() if v is not None and known(v)}
                 index.paper[result.digest] = cell["paper"]
+                if result.epochs:
+                    values = array("d", (epoch.get("val_mse") or math.nan for epoch in result.epochs))
+                    index.curves[result.digest] = Curve(values, result.best_epoch)
         return index
 
     def kinds_of(self, paper: Paper) -> list[tuple[str, str]]:

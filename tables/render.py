@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmark.grid import Catalogue
 from benchmark.paper import Paper
 from benchmark.store import Store, write_atomically
-from tables import claimsheet, figure, latex, protocols, report
+from tables import claimsheet, costfigure, curves, figure, heatmap, latex, pairsfigure, protocols, report
 from tables.claims import Claim, load_claims
 from tables.digits import fixed
 from tables.evidence import Evidence
@@ -29,7 +29,8 @@ def render(
     `options`: how the papers' own tables are shown. `papers`: their names; None: all, and only then the two documents
     about all of them.
 
-    ``tables/<paper>.{md,csv,tex,png,svg}`` are of one protocol and one profile. ``<paper>`` alone is protocol paper in
+    ``tables/<paper>.{md,csv,tex,png,svg}`` and the figures ``<paper>.{deviation,sam,cost,curves}.{png,svg}``, as far as
+    there is data for them, are of one protocol and one profile. ``<paper>`` alone is protocol paper in
     profile paper; where a protocol has Results of profile quick only, its tables are of those and say so. Other
     protocols, and quick beside paper, stand in files of their own: ``<paper>.<protocol>.quick``.
     """
@@ -43,7 +44,7 @@ def render(
         notes = found.notes(paper, catalogue, used)
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
-            for suffix, content in _files(paper, table, *kind, [*lookback_notes(table), *notes], options):
+            for suffix, content in _files(paper, table, *kind, [*lookback_notes(table), *notes], options, found):
                 path = base.with_name(f"{base.name}.{suffix}")
                 write_atomically(path, content)
                 written.append(path)
@@ -84,16 +85,33 @@ def _name(paper: Paper, protocol: str, profile: str, kinds: Sequence[tuple[str, 
 
 
 def _files(
-    paper: Paper, table: Sequence[Row], protocol: str, profile: str, notes: Sequence[str], options: Options
+    paper: Paper, table: Sequence[Row], protocol: str, profile: str, notes: Sequence[str], options: Options,
+    found: Index,
 ) -> Iterator[tuple[str, str | bytes]]:
     """The suffix and content of each file of one table."""
     averages = means(paper, table, profile) if any(layout.horizons != "each" for layout in paper.layout) else []
     yield "md", report.document(paper, table, protocol, profile, notes, options)
     yield "csv", long_csv([*table, *averages])
     yield "tex", latex.document(paper, table, protocol, profile, options)
-    smoke = "" if profile == "paper" else f", profile {profile} (a smoke run)"
-    title = f"{paper.name}, protocol {protocol}{smoke}: mean ± standard deviation over seeds"
-    yield from figure.pictures(paper, table, title).items()
+    if options.figures:
+        yield from _figures(paper, table, protocol, profile, found)
+
+
+def _figures(
+    paper: Paper, table: Sequence[Row], protocol: str, profile: str, found: Index
+) -> Iterator[tuple[str, bytes]]:
+    """Every figure that the rows have data for, as PNG and SVG; cost and learning curves of protocol `paper` alone."""
+    title = f"{paper.name}, protocol {protocol}" + ("" if profile == "paper" else f", profile {profile} (a smoke run)")
+    figures = {
+        "": figure.pictures(paper, table, f"{title}: mean ± standard deviation over seeds"),
+        "deviation.": heatmap.pictures(paper, table, profile, f"{title}: ours against printed"),
+        "sam.": pairsfigure.pictures(paper, table, f"{title}: SAM off against on"),
+    }
+    if protocol == "paper":
+        figures["cost."] = costfigure.pictures(paper, table, f"{title}: cost against error")
+        figures["curves."] = curves.pictures(paper, table, found.curves, f"{title}: learning curves")
+    for name, files in figures.items():
+        yield from ((f"{name}{kind}", content) for kind, content in files.items())
 
 
 def long_csv(table: Sequence[Row]) -> str:

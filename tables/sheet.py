@@ -22,13 +22,17 @@ Column = tuple[str, bool]
 
 @dataclass(frozen=True)
 class Options:
-    """How tables are shown. No `metrics`, no `models`: as the paper's layout has them; `models` also names variants."""
+    """How tables are shown. No `metrics`, no `models`: as the paper's layout has them; `models` also names variants.
+
+    `figures`: whether they are drawn too, which takes longer than all tables together.
+    """
 
     metrics: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     digits: int = DIGITS
     std: bool = True
     transposed: bool = False
+    figures: bool = True
 
 
 AS_IT_IS = Options()

@@ -44,7 +44,8 @@ class Report:
             "Ratio: plain over ours, the median of the turns and their range. Floor: the step's matrix products (forward, "
             f"backward, SAM's second pass) at {self.matmul / 1e9:.0f} GFLOP/s, which a product of two 1024 × 1024 float32 "
             "matrices reaches here. Outside: the share of the loop that is not forward, backward, SAM's moves, clipping or "
-            "optimizer. Memory: growth of the resident peak by one more step.",
+            "optimizer. Memory: the peak of "
+            "the whole process, torch included.",
             "## What is left of a step",
             self._left(),
         ]

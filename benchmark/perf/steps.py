@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import baselines
 from baselines.base import Forecaster
-from benchmark.cell import peak_memory, reset_peak_memory
+from benchmark.cell import peak_memory
 from benchmark.data.windows import Windows
 from benchmark.perf import plain
 from benchmark.pool import KEEP_MEMORY, ONE_THREAD
@@ -55,8 +55,8 @@ CASES = (
 @dataclass(frozen=True)
 class Measured:
     """What was measured of a step. Times in milliseconds of this process's CPU time (on CUDA: of the clock); `ratio` is
-    plain/ours, `flops` of one step, `overhead` the share outside forward, backward and optimizer, `memory` peak bytes
-    over those before, `costliest` the two operations with the most time of their own and their share of all."""
+    plain/ours, `flops` of one step, `overhead` the share outside forward, backward and optimizer, `memory` the peak
+    bytes of the process, `costliest` the two operations with the most time of their own and their share of all."""
 
     case: Case
     lookback: int
@@ -112,7 +112,8 @@ def measure(case: Case, device: str, blocks: int = BLOCKS) -> Measured:
         for _ in range(blocks + 1):  # the first one warms up
             mine = ours.submit(_block, case, device, count, False).result()
             turns.append((mine / count, theirs.submit(_block, case, device, count, True).result() / count))
-        return ours.submit(_described, case, device, count, tuple(turns[1:])).result()
+        described: Measured = ours.submit(_described, case, device, count, tuple(turns[1:])).result()
+        return described
     finally:
         for executor in (ours, theirs):
             executor.shutdown(kill_workers=True)
@@ -176,7 +177,7 @@ def _described(case: Case, device: str, count: int, turns: tuple[tuple[float, fl
         ours=1e3 * statistics.median(a for a, _ in turns), plain=1e3 * statistics.median(b for _, b in turns),
         ratio=statistics.median(ratios), ratios=ratios, flops=counter.get_total_flops(),
         overhead=_overhead(there.model, there.recipe, there.windows, count, place),
-        memory=_memory(stepper, batch, place), costliest=_costliest(stepper, batch, place),
+        memory=peak_memory(place.type), costliest=_costliest(stepper, batch, place),
     )  # fmt: skip
 
 
@@ -250,14 +251,6 @@ def _overhead(model: Forecaster, recipe: Recipe, windows: Windows, count: int, d
         total = timed(device, lambda p=progress: loop._epoch(stepper, recipe, windows, order, p, count))  # type: ignore[misc]
         shares.append(1 - inside.seconds / total)
     return statistics.median(shares)
-
-
-def _memory(stepper: Stepper, batch: list[Any], device: torch.device) -> int | None:
-    reset_peak_memory()
-    before = peak_memory(device.type)
-    stepper.step(batch)
-    after = peak_memory(device.type)
-    return None if before is None or after is None else after - before
 
 
 def _costliest(stepper: Stepper, batch: list[Any], device: torch.device) -> tuple[tuple[str, float], ...]:

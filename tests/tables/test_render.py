@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_what_is_written_and_twice_the_same(made: Any) -> None:
     made.fill()
     written = render(made.catalogue, made.results)
-    kinds = ("md", "csv", "tex", "png", "svg")
+    kinds = ("md", "csv", "tex", "png", "svg", "deviation.png", "deviation.svg", "sam.png", "sam.svg")
     assert [p.name for p in written] == [
         *(f"made.{kind}" for kind in kinds), *(f"made.paper+other_rho.{kind}" for kind in kinds),
         *(f"made.released.{kind}" for kind in kinds), "protocols.md", "claims.md",
