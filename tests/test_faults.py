@@ -89,7 +89,8 @@ def test_a_cell_that_is_killed_is_tried_alone_once(
 def test_code_that_holds_pythons_lock_is_ended_all_the_same(
     run_all: Run, bad: Callable[..., list[str]], tiny: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    done = run_all(*bad("hang_in_c"), "--config", str(tiny(1)), "--papers", "bad", "--jobs", "1", PYTHONPATH=MISBEHAVING)
+    options = [*bad("hang_in_c"), "--papers", "bad", "--timeout", "15s", "--jobs", "1"]
+    done = run_all(*options, "--config", str(tiny(1)), PYTHONPATH=MISBEHAVING)
     assert done.returncode == 1, done.stderr
     (result,) = ended(tmp_path / "results").values()
     assert result.status == "timeout" and "no Python code ran" in (result.reason or "")
