@@ -130,11 +130,14 @@ class DaskPool:
 
     def _elsewhere(self, address: str, task: Task) -> Result:
         """The cell's Result, made by a worker and written here. Raises WorkerDied, Interrupted."""
-        answer = self._ask(address, task, None)
-        if isinstance(answer, remote.Wanted):
-            assert task.data_path is not None
-            content = self._client.scatter(task.data_path.read_bytes(), workers=[address], hash=False)
-            answer = self._ask(address, task, content)
+        try:
+            answer = self._ask(address, task, None)
+            if isinstance(answer, remote.Wanted):
+                assert task.data_path is not None
+                content = self._client.scatter(task.data_path.read_bytes(), workers=[address], hash=False)
+                answer = self._ask(address, task, content)
+        except PoolLost:
+            raise Interrupted from None
         if isinstance(answer, Stopped):
             raise Interrupted
         if isinstance(answer, remote.Brought):
@@ -145,8 +148,13 @@ class DaskPool:
         return answer
 
     def _ask(self, address: str, task: Task, content: Any) -> Any:
+        """What the worker answers. Raises WorkerDied; Interrupted where it is no use to wait, since nothing is known
+        against the cell; what went wrong in the worker outside the cell."""
         from distributed import CancelledError, TimeoutError
+        from distributed.comm.core import CommClosedError
+        from distributed.scheduler import KilledWorker
 
+        died = WorkerDied(f"with its Dask worker {address}")
         future = self._client.submit(
             remote.train, task, remote.fingerprint(), self._name, content, workers=[address], allow_other_workers=False,
             pure=False, retries=0, key=f"{task.cell.key}-{uuid.uuid4().hex[:8]}",
@@ -158,14 +166,11 @@ class DaskPool:
                 if self._closed:
                     raise Interrupted from None
                 if address not in self.workers():
-                    future.cancel()
-                    raise WorkerDied(f"with its Dask worker {address}") from None
-            except CancelledError:
+                    raise died from None
+            except KilledWorker:
+                raise died from None
+            except (CancelledError, CommClosedError):
                 raise Interrupted from None
-            except Exception as error:
-                if type(error).__name__ == "KilledWorker":
-                    raise WorkerDied(f"with its Dask worker {address}") from None
-                raise
 
     def stop(self) -> None:
         """Asks every worker; the cells under way end with their epoch."""

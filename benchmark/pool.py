@@ -6,7 +6,7 @@ import re
 import uuid
 import warnings
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Future, wait
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +14,6 @@ from typing import Any, Protocol
 
 from benchmark.cell import Outcome, Task, run_in_worker
 from benchmark.store import Result
-
-CLOSE_SECONDS = 10.0
-"""That a killed worker may take to be gone."""
 
 ONE_THREAD = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
@@ -100,10 +97,9 @@ class LocalPool:
     def close(self) -> None:
         """Ends the workers, whatever they do."""
         everyone = [*self._idle, *(executor for executor, _, _ in self._busy)]
-        for executor in everyone:
-            executor.shutdown(wait=False, kill_workers=True)
-        for _, _, future in self._busy:
-            wait([future], CLOSE_SECONDS)
+        with ThreadPoolExecutor(max(1, len(everyone))) as threads:
+            for executor in everyone:
+                threads.submit(executor.shutdown, wait=True, kill_workers=True)  # until the process is gone
         self._stop_file.unlink(missing_ok=True)
 
 

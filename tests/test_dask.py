@@ -108,6 +108,19 @@ def test_a_worker_killed_in_mid_grid_then_tables_as_of_a_local_run(
     assert not list((folder / "leases").iterdir()) and not list((folder / "checkpoints").glob("*"))
 
 
+def test_a_scheduler_that_dies_costs_no_cell(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    folder, config = tmp_path / "results", tiny(2)
+    with running(tmp_path / "dask") as there:
+        process = start(folder, config, "--backend", "dask", "--scheduler", there.address)
+        until(lambda: len(Store(folder).digests()) >= 2, 120)
+        there.processes[0].kill()
+        out, err = process.communicate(timeout=200)
+    assert process.returncode == 1 and "the Dask scheduler is gone" in err and "Traceback" not in err, err
+    assert {r.status for r in results(folder).values()} == {"done"} and not list((folder / "leases").iterdir())
+    code, out = finish(start(folder, config, "--jobs", "2"))
+    assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"
+
+
 def test_cells_that_go_wrong_end_as_results_there_too(
     cluster: Cluster, run_all: Run, tiny: Callable[[int], Path], tmp_path: Path
 ) -> None:
