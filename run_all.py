@@ -6,29 +6,11 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import NoReturn
 
-from benchmark.console import guarded
-from benchmark.errors import UsageError, nearest
+from benchmark.console import Parser, guarded
+from benchmark.errors import UsageError
 from benchmark.grid import Catalogue
 from benchmark.session import Request, Session
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with errors of one line that name the nearest option."""
-
-    def error(self, message: str) -> NoReturn:
-        """Ends with status 2."""
-        unknown = message.removeprefix("unrecognized arguments: ")
-        if unknown != message:
-            word = unknown.split()[0]
-            options = [o for action in self._actions for o in action.option_strings]
-            named = word.partition("=")[0]
-            message = f"unknown option '{word}'{nearest(named, options)}"
-            if not word.startswith("-"):
-                message = f"unexpected word '{word}'; every choice is an option, such as --subset {word}"
-        print(f"run_all.py: {message}", file=sys.stderr)
-        raise SystemExit(2)
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -52,10 +34,10 @@ def seeds(text: str) -> tuple[int, ...]:
     return tuple(range(_whole(text, 1)))
 
 
-def folder(text: str) -> Path:
-    """A folder's path."""
+def place(text: str) -> Path:
+    """A path."""
     if not text.strip():
-        raise argparse.ArgumentTypeError("expected a folder, found nothing")
+        raise argparse.ArgumentTypeError("expected a path, found nothing")
     return Path(text)
 
 
@@ -83,6 +65,13 @@ def duration(text: str) -> float:
     return float(seconds)
 
 
+def address(text: str) -> str:
+    """Where a Dask scheduler listens."""
+    if not re.fullmatch(r"(tcp|tls|ws|wss)://([\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", text.strip()):
+        raise argparse.ArgumentTypeError(f"expected an address such as tcp://host:8786, found '{text}'")
+    return text.strip()
+
+
 MOST = 2**31 - 1
 
 
@@ -96,7 +85,7 @@ def _whole(text: str, least: int) -> int:
 def parser() -> Parser:
     """The options, grouped as in the README."""
     main = Parser(
-        prog="run_all.py", allow_abbrev=False,
+        prog="run_all.py", wordless="every choice is an option, such as --subset",
         description="Trains a grid of forecasting models as their papers say, and writes the papers' tables with a verdict "
         "beside every printed number.",
     )  # fmt: skip
@@ -114,14 +103,14 @@ def parser() -> Parser:
                       help="as the paper says (default), as its code does, or single switches of it")  # fmt: skip
     grid.add_argument("--profile", choices=("paper", "quick"), default="paper",
                       help="quick: one seed, look-back ≤ 512, ≤ 60 steps, ≤ 64 validation and test windows")  # fmt: skip
-    grid.add_argument("--config", action="append", type=Path, default=[], metavar="FILE",
+    grid.add_argument("--config", action="append", type=place, default=[], metavar="FILE",
                       help="a YAML of your own: a paper, data sets, recipe overrides; repeatable")  # fmt: skip
     run = main.add_argument_group("running")
     run.add_argument("--jobs", type=jobs, default=None, metavar="N|auto", help="cells at once; default auto: one a core")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto")
     run.add_argument("--backend", choices=("local", "dask"), default="local",
                      help="dask: on the workers of a running dask.distributed scheduler; default local")  # fmt: skip
-    run.add_argument("--scheduler", metavar="ADDRESS", help="with --backend dask: where it is, such as tcp://host:8786")
+    run.add_argument("--scheduler", type=address, metavar="ADDRESS", help="with --backend dask: where it is, such as tcp://host:8786")
     run.add_argument("--shard", type=shard, metavar="I/N", help="the I-th of N equal parts of the grid")
     run.add_argument("--timeout", type=duration, metavar="DURATION",
                      help="of one cell, such as 90s or 1h30m: past it the cell ends as 'timeout'; default: none")
@@ -132,7 +121,7 @@ def parser() -> Parser:
     run.add_argument("--json", action="store_true", help="with --dry-run: the plan as one JSON object")
     places = main.add_argument_group("places")
     places.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
-    places.add_argument("--results-dir", type=folder, default=Path("results"), metavar="DIR", help="default: results/")
+    places.add_argument("--results-dir", type=place, default=Path("results"), metavar="DIR", help="default: results/")
     return main
 
 

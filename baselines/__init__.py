@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from baselines import footprint
+
 if TYPE_CHECKING:
     from baselines.base import Forecaster
 
@@ -22,27 +24,31 @@ __all__ = ["MODELS", "ModelInfo", "build"]
 class ModelInfo:
     """Where a model is, and which keyword arguments it takes beside `lookback`, `horizon` and `channels`.
 
-    `closed_form`: it is not trained, but has `fit`.
+    `memory` says what a training step takes; None for what is not trained. `closed_form`: it is not, but has `fit`.
     """
 
     name: str
     module: str
     cls: str
     arguments: tuple[str, ...] = ()
+    memory: footprint.Estimator | None = None
     closed_form: bool = False
 
 
 _SEGMENTS = ("width", "heads", "layers", "dropout")
 _ENCODER = ("width", "heads", "layers", "ff_width", "dropout")
+_ITRANSFORMER = (*_ENCODER, "time_marks", "normalise")
+_SAMFORMER = ("width", "variant", "revin", "batch_mixed_denorm", "fans")
+_TSMIXER = ("blocks", "ff_width", "dropout", "batch_mixed_denorm")
 _ALL = (
-    ModelInfo("samformer", "samformer", "SAMformer", ("width", "variant", "revin", "batch_mixed_denorm", "fans")),
-    ModelInfo("tsmixer", "tsmixer", "TSMixer", ("blocks", "ff_width", "dropout", "batch_mixed_denorm")),
-    ModelInfo("samovar", "samovar", "SAMoVAR", _SEGMENTS),
-    ModelInfo("fixedvar", "fixedvar", "FixedVAR", _SEGMENTS),
-    ModelInfo("lintrans", "lintrans", "LinTrans", _SEGMENTS),
-    ModelInfo("itransformer", "itransformer", "ITransformer", (*_ENCODER, "time_marks", "normalise")),
-    ModelInfo("patchtst", "patchtst", "PatchTST", (*_ENCODER, "patch", "stride")),
-    ModelInfo("dlinear", "dlinear", "DLinear", ("kernel_size",)),
+    ModelInfo("samformer", "samformer", "SAMformer", _SAMFORMER, footprint.samformer),
+    ModelInfo("tsmixer", "tsmixer", "TSMixer", _TSMIXER, footprint.tsmixer),
+    ModelInfo("samovar", "samovar", "SAMoVAR", _SEGMENTS, footprint.samovar),
+    ModelInfo("fixedvar", "fixedvar", "FixedVAR", _SEGMENTS, footprint.fixedvar),
+    ModelInfo("lintrans", "lintrans", "LinTrans", _SEGMENTS, footprint.lintrans),
+    ModelInfo("itransformer", "itransformer", "ITransformer", _ITRANSFORMER, footprint.itransformer),
+    ModelInfo("patchtst", "patchtst", "PatchTST", (*_ENCODER, "patch", "stride"), footprint.patchtst),
+    ModelInfo("dlinear", "dlinear", "DLinear", ("kernel_size",), footprint.dlinear),
     ModelInfo("last_value", "naive", "LastValue", closed_form=True),
     ModelInfo("seasonal_naive", "naive", "SeasonalNaive", ("season",), closed_form=True),
     ModelInfo("ridge", "ridge", "Ridge", closed_form=True),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
+from baselines.footprint import FIXED_ROWS
 from baselines.samovar import StructuralVAR
-from baselines.segments import STD, Arguments
-
-MOST_TOKENS = 128
+from baselines.segments import STD, Arguments, causal_linear_attention
 
 
 class FixedVAR(StructuralVAR):
@@ -21,10 +22,10 @@ class FixedVAR(StructuralVAR):
 
     def __init__(self, **arguments: Unpack[Arguments]) -> None:
         super().__init__(**arguments)
-        if self.n_tokens > MOST_TOKENS:
+        if self.n_tokens > FIXED_ROWS:
             shape = f"look-back {self.lookback} at horizon {self.horizon}"
-            raise ValueError(f"FixedVAR has tables for {MOST_TOKENS} tokens, {shape} makes {self.n_tokens}")
-        table = (self.channels, MOST_TOKENS, self.heads, self.width // self.heads)
+            raise ValueError(f"FixedVAR has tables for {FIXED_ROWS} tokens, {shape} makes {self.n_tokens}")
+        table = (self.channels, FIXED_ROWS, self.heads, self.width // self.heads)
         self.queries = nn.ParameterList(torch.empty(table) for _ in range(self.n_layers))
         self.values = nn.ParameterList(torch.empty(table) for _ in range(self.n_layers))
         self.initialise()
@@ -36,9 +37,14 @@ class FixedVAR(StructuralVAR):
         for table in (*self.queries, *self.values):
             nn.init.normal_(table, std=STD)
 
-    def queries_values(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """For each layer (q, v) [C, h, 2N, e]; x₀ is not used."""
-        return [(self._rows(query), self._rows(value)) for query, value in zip(self.queries, self.values, strict=True)]
+    def attentions(self) -> Iterator[Callable[[Tensor, Tensor], Tensor]]:
+        """For each layer the attention with queries and values [C, h, 2N, e]; x₀ is not used."""
+        for query, value in zip(self.queries, self.values, strict=True):
+            yield partial(_attend, self._rows(query), self._rows(value))
 
     def _rows(self, table: Tensor) -> Tensor:
         return table[:, : self.n_tokens].transpose(1, 2)
+
+
+def _attend(query: Tensor, value: Tensor, x: Tensor, key: Tensor) -> Tensor:
+    return causal_linear_attention(query, key, value)

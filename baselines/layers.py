@@ -109,7 +109,8 @@ class Dropout(nn.Module):
     """Dropout with probability `rate`, to the nearest of the multiples of 2⁻¹⁶.
 
     On a CPU the masks come from 16 bits each of torch's default generator, a seventh of the time of torch's own, where
-    one draw a number takes a quarter of a training step. Raises ValueError unless 0 ≤ rate < 1.
+    one draw a number takes a quarter of a training step; and they multiply, since `where` takes ten times as long.
+    Raises ValueError unless 0 ≤ rate < 1.
     """
 
     def __init__(self, rate: float) -> None:
@@ -127,7 +128,7 @@ class Dropout(nn.Module):
             return F.dropout(x, self.rate)
         bits = torch.empty(x.numel() // 4 + 1, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
         keep = bits[: x.numel()].view(x.shape) >= self.level - 2**15
-        return torch.where(keep, x * (2**16 / (2**16 - self.level)), 0.0)
+        return x * (keep * torch.tensor(2**16 / (2**16 - self.level), dtype=x.dtype))
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

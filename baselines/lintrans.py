@@ -7,7 +7,15 @@ from typing import Unpack
 from torch import Tensor, nn
 
 from baselines.layers import Dropout, RMSNorm, join_heads, split_heads
-from baselines.segments import MLP, Arguments, SegmentForecaster, causal_linear_attention, ends_residual, own_tokens
+from baselines.segments import (
+    MLP,
+    Arguments,
+    SegmentForecaster,
+    causal_linear_attention,
+    ends_residual,
+    own_tokens,
+    window_by_window,
+)
 
 
 class LinTrans(SegmentForecaster):
@@ -30,13 +38,16 @@ class LinTrans(SegmentForecaster):
         x = self.input_norm(self.dropout(tokens) + (self.position + self.channel))
         blocks = zip(self.attention_norms, self.attentions, self.mlp_norms, self.mlps, strict=True)
         for attention_norm, attention, mlp_norm, mlp in blocks:
-            x = x + attention(attention_norm(x))
-            x = x + mlp(mlp_norm(x))
+            x = x + attention(x, attention_norm)
+            x = x + mlp(x, mlp_norm)
         return own_tokens(x)
 
 
 class LinearAttention(nn.Module):
-    """Causal linear attention: q = Lin(x), k = Lin(dropout(x)), v = Lin(x), an output Lin, dropout."""
+    """Causal linear attention of what a norm makes of the input.
+
+    q = Lin(x), k = Lin(dropout(x)), v = Lin(x), an output Lin, dropout.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -47,12 +58,15 @@ class LinearAttention(nn.Module):
         self.output = ends_residual(nn.Linear(width, width))
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x [B, C, T, d] to [B, C, T, d]."""
+    def forward(self, x: Tensor, norm: nn.Module) -> Tensor:
+        """x [B, C, T, d] to the same shape, by way of a norm."""
+        output: Tensor = self.dropout(window_by_window(lambda window: self._attend(norm(window)), x))
+        return output
+
+    def _attend(self, x: Tensor) -> Tensor:
         query, key, value = (
             split_heads(projected, self.heads)  # [B, C, h, T, e]
             for projected in (self.query(x), self.key(self.dropout(x)), self.value(x))
         )
-        attended = causal_linear_attention(query, key, value)
-        output: Tensor = self.dropout(self.output(join_heads(attended)))
-        return output
+        attended: Tensor = self.output(join_heads(causal_linear_attention(query, key, value)))
+        return attended

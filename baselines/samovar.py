@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from functools import reduce
+from collections.abc import Callable, Iterator
+from functools import partial, reduce
 from typing import Unpack
 
 import torch
@@ -12,7 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.layers import RMSNorm, join_heads, split_heads
-from baselines.segments import MLP, STD, Arguments, SegmentForecaster, causal_linear_attention, own_tokens
+from baselines.segments import (
+    MLP,
+    STD,
+    Arguments,
+    SegmentForecaster,
+    causal_linear_attention,
+    own_tokens,
+    window_by_window,
+)
 
 
 class StructuralVAR(SegmentForecaster):
@@ -42,21 +51,22 @@ class StructuralVAR(SegmentForecaster):
         nn.init.normal_(self.structure, std=math.sqrt(STD / math.sqrt(self.structure.shape[-1])))
 
     @abstractmethod
-    def queries_values(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """For each layer (q, v), of a shape that broadcasts to [B, C, h, 2N, e], from x₀ [B, C, 2N, d]."""
+    def attentions(self) -> Iterator[Callable[[Tensor, Tensor], Tensor]]:
+        """For each layer what makes of x₀ [B, C, 2N, d] and keys [B, C, h, 2N, e] its output, of the keys' shape."""
 
     def encode(self, tokens: Tensor) -> Tensor:
         """tokens [B, C, 2N, d] to [B, C, N, d]."""
         x = self.input_norm(self.dropout(tokens) + self._offsets())
         for norm, mlp in zip(self.mlp_norms, self.mlps, strict=True):
-            x = x + mlp(norm(x))
+            x = x + mlp(x, norm)
         x = self.var_norm(x)  # x₀
         key = split_heads(x, self.heads)  # [B, C, h, 2N, e]
         outputs = []
-        for query, value in self.queries_values(x):
-            key = self.dropout(causal_linear_attention(query, key, value))
+        for attention in self.attentions():
+            key = self.dropout(window_by_window(attention, x, key))
             outputs.append(own_tokens(key))
-        structured = reduce(torch.add, outputs) @ structural_matrix(self.structure)  # [B, C, h, N, e]
+        # Not as a product with [h, e, e]: that would repeat the matrix for every window and channel.
+        structured = torch.einsum("bchne,hef->bchnf", reduce(torch.add, outputs), structural_matrix(self.structure))
         return own_tokens(x) + join_heads(structured)
 
     def _offsets(self) -> Tensor:
@@ -89,9 +99,14 @@ class SAMoVAR(StructuralVAR):
         self.values = nn.ModuleList(HeadProjection(width, heads) for _ in range(layers))
         self.initialise()
 
-    def queries_values(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """For each layer (q, v) [B, C, h, 2N, e] from x₀ [B, C, 2N, d]."""
-        return [(query(x), value(x)) for query, value in zip(self.queries, self.values, strict=True)]
+    def attentions(self) -> Iterator[Callable[[Tensor, Tensor], Tensor]]:
+        """For each layer the attention with queries and values [B, C, h, 2N, e] from x₀."""
+        for query, value in zip(self.queries, self.values, strict=True):
+            yield partial(_attend, query, value)
+
+
+def _attend(query: nn.Module, value: nn.Module, x: Tensor, key: Tensor) -> Tensor:
+    return causal_linear_attention(query(x), key, value(x))
 
 
 class HeadProjection(nn.Module):

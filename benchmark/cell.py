@@ -286,8 +286,8 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None], check
         model.fit(splits.train.batches(), validation.batches())
     else:
         progress = train(
-            model, typed(task.recipe), splits.train, validation, seed=cell.seed, max_steps=bounds.get("max_steps"),
-            on_epoch=on_epoch, checkpoint=checkpoint,
+            model, typed(task.recipe), splits.train, validation, seed=cell.seed,
+            max_steps=task.recipe.get("profile.max_steps"), on_epoch=on_epoch, checkpoint=checkpoint,
         )  # fmt: skip
     metrics = {
         f"{split}_{name}": value
@@ -316,7 +316,7 @@ def environment(task: Task) -> dict[str, Any]:
     in_bfloat16 = bfloat16(setting(task.recipe), torch.device(task.device))
     return {
         "python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__,
-        "platform": platform.platform(), "machine": platform.machine(), "processor": _processor(),
+        "platform": platform.platform(), "machine": platform.machine(), "processor": processor(),
         "device": torch.cuda.get_device_name() if task.device == "cuda" else "cpu",
         "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
@@ -324,7 +324,8 @@ def environment(task: Task) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of the processor."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

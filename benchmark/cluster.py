@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import remote
+from benchmark.bounded import bounded
 from benchmark.cell import Interrupted, Outcome, Stopped, Task, log_path, record, run
 from benchmark.errors import UsageError
 from benchmark.leases import host
@@ -49,7 +50,8 @@ class DaskPool:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
             client: Any = Client  # distributed has no types here
-            self._client = client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            connect = partial(client, address, timeout=CONNECT_SECONDS, set_as_default=False)
+            self._client = bounded(connect, CONNECT_SECONDS + 5)  # to one that accepts and is mute it waits for ever
         except Exception as error:  # by address and state: OSError, ValueError, TypeError, RuntimeError
             why = " ".join(str(error).split())[:120] or type(error).__name__
             raise UsageError(
@@ -93,7 +95,7 @@ class DaskPool:
         with self._lock:
             if time.monotonic() - self._looked > LOOK_SECONDS:
                 try:
-                    self._workers = set(self._client.scheduler_info()["workers"])
+                    self._workers = set(self._client.nthreads())
                 except Exception as error:
                     raise PoolLost(f"the Dask scheduler is gone ({type(error).__name__})") from None
                 self._looked = time.monotonic()

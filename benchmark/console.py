@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from io import TextIOWrapper
+from typing import Any, NoReturn
 
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, nearest
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors of one line that name the nearest option.
+
+    `wordless`: what to say of a word that is no option, where there are only options.
+    """
+
+    def __init__(self, *, wordless: str = "", **arguments: Any) -> None:
+        super().__init__(allow_abbrev=False, **arguments)
+        self._wordless = wordless
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with status 2."""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            word = unknown.split()[0]
+            options = [o for action in self._actions for o in action.option_strings]
+            message = f"unknown option '{word}'{nearest(word.partition('=')[0], options)}"
+            if not word.startswith("-"):
+                message = f"unexpected word '{word}'" + (f"; {self._wordless} {word}" if self._wordless else "")
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(2)
 
 
 def guarded(program: str, command: Callable[[], int]) -> int:
@@ -27,7 +52,7 @@ def guarded(program: str, command: Callable[[], int]) -> int:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
+        print("interrupted: nothing half-written is left", file=sys.stderr)
         return 130
     except BrokenPipeError:
         with suppress(OSError):  # so that the interpreter's last flush does not complain either

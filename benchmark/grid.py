@@ -15,7 +15,7 @@ from benchmark.data.splits import segments
 from benchmark.errors import UsageError, nearest
 from benchmark.paper import Column, Paper
 from benchmark.recipe import Resolved
-from benchmark.resolution import PROFILES, Refusal, by_lookback, resolve
+from benchmark.resolution import PROFILES, Refusal, affordable, by_lookback, resolve
 
 TRAINING_SEMANTICS = 1
 """Version of what a recipe means. A change that alters a trained number raises it; `tests/test_trajectory.py` holds a
@@ -246,7 +246,7 @@ def _cells(
         except Refusal as refusal:
             yield from (Planned(cell, None, None, str(refusal)) for cell in cells(0, sam))
             continue
-        for recipe in recipes:
+        for recipe in (affordable(r, dataset.channels, horizon) for r in recipes):
             lookback = recipe.values["lookback"].value
             reason = _infeasible(dataset, lookback, horizon) or _too_big(dataset, horizon, recipe, memory_limit)
             digester = None

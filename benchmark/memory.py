@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import baselines
 from benchmark.data.registry import DataSet
@@ -19,16 +19,6 @@ _IN_FLIGHT = 3
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-class Estimator(Protocol):
-    """What a model may say of itself, as `memory` of its entry in `baselines.MODELS`."""
-
-    def __call__(
-        self, *, lookback: int, horizon: int, channels: int, batch: int, arguments: Mapping[str, Any]
-    ) -> tuple[int, int]:
-        """Bytes of the activations of one training step, and the number of parameters."""
-        ...
-
-
 def estimate(dataset: DataSet, horizon: int, recipe: Mapping[str, Any]) -> int | None:
     """Bytes that training one cell takes at its peak, process and libraries aside; None where the set's size is not known.
 
@@ -37,22 +27,30 @@ def estimate(dataset: DataSet, horizon: int, recipe: Mapping[str, Any]) -> int |
     """
     if dataset.rows is None or dataset.channels is None:
         return None
-    lookback, batch, channels = int(recipe["lookback"]), int(recipe.get("batch_size", 1)), dataset.channels
-    span = lookback + horizon
+    batch, channels = int(recipe.get("batch_size", 1)), dataset.channels
+    span = int(recipe["lookback"]) + horizon
     rows = dataset.rows
     if dataset.split == "pairs":
         rows = sum(int(dataset.options[split]) for split in ("train", "validation", "test")) * span
-    prefix = "arguments."
-    arguments = {k.removeprefix(prefix): v for k, v in recipe.items() if k.startswith(prefix)}
-    estimator: Estimator | None = getattr(baselines.MODELS.get(recipe["model"]), "memory", None)
-    activations, parameters = 0, lookback * horizon + horizon
-    if estimator is not None:
-        activations, parameters = estimator(
-            lookback=lookback, horizon=horizon, channels=channels, batch=batch, arguments=arguments
-        )
+    activations, parameters = of_step(channels, horizon, recipe)
     data = rows * channels * (2 * _FLOAT64 + _FLOAT32)
     windows = max(batch * int(recipe.get("accumulation", 1)), int(recipe.get("evaluation_batch") or 1))
     return data + _IN_FLIGHT * windows * span * channels * _FLOAT32 + activations + _COPIES * parameters * _FLOAT32
+
+
+def of_step(channels: int, horizon: int, recipe: Mapping[str, Any]) -> tuple[int, int]:
+    """Bytes of the activations of a step on one micro-batch, and the number of parameters."""
+    lookback, batch = int(recipe["lookback"]), int(recipe.get("batch_size", 1))
+    prefix = "arguments."
+    arguments = {k.removeprefix(prefix): v for k, v in recipe.items() if k.startswith(prefix)}
+    model = baselines.MODELS.get(recipe["model"])
+    activations, parameters = 0, lookback * horizon + horizon
+    if model is not None and model.memory is not None:
+        with suppress(TypeError, ValueError, ZeroDivisionError):  # arguments of which the model itself says what is wrong
+            activations, parameters = model.memory(
+                lookback=lookback, horizon=horizon, channels=channels, batch=batch, arguments=arguments
+            )
+    return activations, parameters
 
 
 def machine() -> int | None:

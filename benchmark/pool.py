@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
-import threading
 import uuid
+import warnings
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Future, wait
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from benchmark.cell import Outcome, Task, run_in_worker
+from benchmark.store import Result
+
+CLOSE_SECONDS = 10.0
+"""That a killed worker may take to be gone."""
 
 ONE_THREAD = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
 }
+
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33), "MALLOC_TOP_PAD_": str(2**26)}
+"""Of glibc's malloc: a worker keeps what it has freed. Given back and asked for anew at every step, memory costs page
+faults: a third of a step with tensors above 32 MiB (docs/performance.md)."""
 
 
 class WorkerDied(BrokenExecutor):
@@ -58,37 +66,31 @@ class LocalPool:
         self._jobs = jobs
         self._work = work
         self._idle: list[Any] = []
-        self._all: list[Any] = []
-        self._lock = threading.Lock()
+        self._busy: list[tuple[Any, Task, Future[Outcome]]] = []
         self._stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")  # loky renews it by itself
 
     def room(self) -> int:
         """Workers that have nothing to do, or are yet to be started."""
-        with self._lock:
-            return self._jobs - len(self._all) + len(self._idle)
+        there, self._busy = self._busy, []
+        for executor, task, future in there:
+            if not future.done():
+                self._busy.append((executor, task, future))
+            elif _usable(task, future):
+                self._idle.append(executor)
+            else:
+                executor.shutdown(wait=False, kill_workers=True)
+        return self._jobs - len(self._busy)
 
     def submit(self, task: Task) -> Future[Outcome]:
         """Hands the cell to an idle worker, else to a new one."""
-        task = replace(task, stop=self._stop_file)
-        with self._lock:
-            executor = self._idle.pop() if self._idle else self._new()
-        future: Future[Outcome] = executor.submit(self._work, task)
-        future.add_done_callback(lambda done: self._returned(executor, done))
-        return future
-
-    def _new(self) -> Any:
         from joblib.externals.loky import ProcessPoolExecutor
 
-        executor = ProcessPoolExecutor(1, env=ONE_THREAD)
-        self._all.append(executor)
-        return executor
-
-    def _returned(self, executor: Any, future: Future[Outcome]) -> None:
-        with self._lock:
-            if future.cancelled() or isinstance(future.exception(), BrokenExecutor):
-                self._all.remove(executor)
-            else:
-                self._idle.append(executor)
+        task = replace(task, stop=self._stop_file)
+        executor = self._idle.pop() if self._idle else ProcessPoolExecutor(1, env=ONE_THREAD | KEEP_MEMORY)
+        future: Future[Outcome] = executor.submit(self._work, task)
+        self._busy.append((executor, task, future))
+        return future
 
     def stop(self) -> None:
         """Asks by a file, which the workers look for after each epoch."""
@@ -97,13 +99,20 @@ class LocalPool:
 
     def close(self) -> None:
         """Ends the workers, whatever they do."""
-        with self._lock:
-            everyone = list(self._all)
+        everyone = [*self._idle, *(executor for executor, _, _ in self._busy)]
         for executor in everyone:
             executor.shutdown(wait=False, kill_workers=True)
-        for executor in everyone:
-            executor.shutdown(wait=True, kill_workers=True)
+        for _, _, future in self._busy:
+            wait([future], CLOSE_SECONDS)
         self._stop_file.unlink(missing_ok=True)
+
+
+def _usable(task: Task, future: Future[Outcome]) -> bool:
+    """Whether a worker can take another cell. After an error on a CUDA device the process may have lost it for good."""
+    if future.cancelled() or isinstance(future.exception(), BrokenExecutor):
+        return False
+    outcome = future.result() if future.exception() is None else None
+    return not (task.device == "cuda" and isinstance(outcome, Result) and outcome.status == "failed")
 
 
 def how(died: BaseException) -> str:

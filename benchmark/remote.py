@@ -16,8 +16,8 @@ from benchmark.data.files import Checksums, data_dir, locate, user_cache
 from benchmark.leases import Leases
 from benchmark.store import Result, Store, write_atomically
 
-HOME_SECONDS = 1.0
-"""Between two looks whether whoever asked is still there."""
+LOOK_SECONDS = 0.5
+"""Between two looks whether whoever asked still waits."""
 _one_cell = threading.Lock()  # torch's default generator is the process's
 
 
@@ -70,10 +70,11 @@ def train(task: Task, code: str, stop: str, content: bytes | None = None) -> Bro
             return Wanted(task.data_sha256)
         task = replace(
             task, data_path=path, results_dir=task.results_dir if shared else scratch, parent=None,
-            cache_dir=cache.folder_for(path.parent) if path else None, device=_device(task.device), stop=scratch / stop,
+            cache_dir=cache.folder_for(path.parent) if path else None, device=_device(task.device),
+            stop=scratch / f"{stop}-{task.digest}",
         )  # fmt: skip
         try:
-            with _until_nobody_waits(scratch / stop):
+            with _until_nobody_waits(task, scratch / stop):
                 result = train_here(task)
         except Interrupted:
             return Stopped(task.digest)
@@ -130,8 +131,8 @@ def _device(wish: str) -> str:
 
 
 @contextmanager
-def _until_nobody_waits(stop: Path) -> Iterator[None]:
-    """A thread that asks the cell to stop when the scheduler has taken it back: whoever asked is gone."""
+def _until_nobody_waits(task: Task, asked: Path) -> Iterator[None]:
+    """A thread that stops the cell when its asker wishes so, or is gone: then the scheduler has taken the cell back."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -139,11 +140,10 @@ def _until_nobody_waits(stop: Path) -> Iterator[None]:
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(HOME_SECONDS):
+        while not over.wait(LOOK_SECONDS):
             known = worker.state.tasks.get(key)
-            if known is None or known.state == "cancelled":
-                stop.touch()
-                return
+            if task.stop is not None and (known is None or known.state == "cancelled" or asked.exists()):
+                task.stop.touch()
 
     watch = threading.Thread(target=look, name="asker watch", daemon=True)
     watch.start()
@@ -151,3 +151,6 @@ def _until_nobody_waits(stop: Path) -> Iterator[None]:
         yield
     finally:
         over.set()
+        watch.join()
+        if task.stop is not None:
+            task.stop.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from baselines import MODELS
+from benchmark import memory
 from benchmark.paper import Column, Paper
 from benchmark.recipe import Recipe, Resolved, Setting, Sourced
 
@@ -13,7 +14,10 @@ PROFILES: dict[str, dict[str, int]] = {
     "paper": {},
     "quick": {"max_lookback": 512, "max_steps": 60, "max_windows": 64},
 }
-"""Bounds of each profile. `quick` also has one seed."""
+"""Bounds of each profile. `quick` also has one seed, and takes fewer steps where one has large activations."""
+QUICK_BYTES = 40 * 10**9
+"""Of activations that a quick cell's steps may take in all: a smoke run of the largest model is minutes, too."""
+LEAST_STEPS = 5
 
 
 class Refusal(Exception):
@@ -72,8 +76,20 @@ def _bound(values: dict[str, Sourced], profile: str) -> None:
     elif most is not None and wanted > most:
         values["lookback"] = Sourced(most, f"profile {profile}", "ours")
     for bound in ("max_steps", "max_windows"):
-        if bound in bounds:
+        if bound in bounds and (bound != "max_steps" or "epochs" in values):
             values[f"profile.{bound}"] = Sourced(bounds[bound], f"profile {profile}: a smoke run", "ours")
+
+
+def affordable(recipe: Resolved, channels: int | None, horizon: int) -> Resolved:
+    """The recipe with fewer steps, if its profile bounds them and a step's activations (of `channels`) are large."""
+    bound = recipe.values.get("profile.max_steps")
+    if bound is None or channels is None:
+        return recipe
+    each = memory.of_step(channels, horizon, recipe.plain())[0] * recipe.values["accumulation"].value
+    most = max(LEAST_STEPS, QUICK_BYTES // max(1, each))
+    if most >= bound.value:
+        return recipe
+    return replace(recipe, values={**recipe.values, "profile.max_steps": replace(bound, value=most)})
 
 
 def by_lookback(recipe: Resolved) -> list[Resolved]:

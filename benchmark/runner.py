@@ -167,7 +167,9 @@ def hint(way: str) -> str:
     """What usually stands behind such a death."""
     if "SIGKILL" in way:
         return "out of memory, or killed by hand"
-    return "a crash" if "signal" in way else "it ended itself"
+    if "exit status" in way:
+        return "it ended itself"
+    return "a crash" if "signal" in way else "a crash, out of memory, or killed by hand"
 
 
 MOST_WORDS = 8000

@@ -149,7 +149,7 @@ class Session:
 
         pool = self._pool(len(todo))
         tasks = self._watched(self._tasks(todo))
-        print(f"{len(tasks)} cells to train, {pool.room()} at a time", flush=True)
+        print(f"{len(tasks)} cells to train, {min(pool.room(), len(tasks))} at a time", flush=True)
         progress = runner.Progress(len(todo))
         with Interrupt() as interrupt:
             grid = runner.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)

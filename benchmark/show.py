@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
+import re
 import sys
 from pathlib import Path
 
-from benchmark.console import guarded
+from benchmark.console import Parser, guarded
 from benchmark.data.files import Checksums, data_dir
 from benchmark.data.supply import checksum_of
 from benchmark.errors import UsageError, nearest
@@ -41,7 +41,7 @@ def _planned(there: Catalogue, key: str, folder: Path) -> Planned | None:
     if parts[0] not in there.papers:
         raise UsageError(f"'{key}': unknown paper '{parts[0]}'{nearest(parts[0], there.papers)}")
     protocol = next((p for p in parts[1:3] if p == "released" or p.startswith("paper+")), "paper")
-    if not (parts[-1].startswith("s") and parts[-1][1:].isdigit()):
+    if not re.fullmatch("s[0-9]{1,10}", parts[-1]):
         raise UsageError(f"'{key}': expected a seed at its end, such as s0")
     selection = Selection(
         papers=(parts[0],), models=("all",), sam="both", seeds=(int(parts[-1][1:]),),
@@ -83,7 +83,7 @@ def describe(planned: Planned | None, result: Result | None) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0; 2 for a cell that there is not."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.show", description=__doc__, allow_abbrev=False)
+    parser = Parser(prog="python -m benchmark.show", description=__doc__)
     parser.add_argument("cell", metavar="KEY|DIGEST")
     parser.add_argument("--config", action="append", type=Path, default=[], metavar="FILE")
     parser.add_argument("--data-dir", metavar="DIR")

@@ -22,6 +22,9 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 METRICS = ("test_mse", "test_mae", "val_mse", "val_mae")
 """What a done Result has, each a finite number."""
 
+DRAFT_SECONDS = 3600.0
+"""After which nobody is still writing a file."""
+
 MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
 """Fields that say how a run went, not what it found: two runs of one cell agree in all the others."""
 
@@ -111,11 +114,18 @@ class Store:
         self.unreadable: set[str] = set()
 
     def prepare(self) -> None:
-        """Creates the folder. Raises UsageError where that, or writing into it, cannot be done."""
+        """Creates the folder, and clears what killed processes left half-written in it.
+
+        Raises UsageError where writing into it cannot be done.
+        """
         try:
             self.cells.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.cells):
-                pass
+            with tempfile.TemporaryFile(dir=self.cells) as file:
+                now = os.fstat(file.fileno()).st_mtime  # by the clock that dates the others too
+            for draft in self.cells.glob(".*.tmp"):
+                with suppress(OSError):
+                    if now - draft.stat().st_mtime > DRAFT_SECONDS:
+                        draft.unlink()
         except OSError as error:
             raise UsageError(
                 f"--results-dir: cannot write to {self.root} ({error.strerror}); choose a folder you may write to"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-ORDER = ["errors", "console", "yamlfile", "layout", "recipe", "paper", "values", "config", "data", "memory", "resolution",
-         "grid", "store", "leases", "watch", "watchdog", "interrupt", "evaluation", "training", "cell", "remote", "pool",
-         "listing", "runner", "cluster", "tracking", "session"]  # fmt: skip
+ORDER = ["errors", "bounded", "console", "yamlfile", "layout", "recipe", "paper", "values", "config", "data", "memory",
+         "resolution", "grid", "store", "leases", "watch", "watchdog", "interrupt", "evaluation", "training", "cell",
+         "remote", "pool", "listing", "runner", "cluster", "tracking", "session"]  # fmt: skip
 FREE_OF_TORCH = set(ORDER[: ORDER.index("evaluation")]) - {"data"} | {"listing"}
 FILES = [p for folder in ("benchmark", "baselines", "tables") for p in sorted((ROOT / folder).rglob("*.py"))]
 
@@ -48,8 +48,8 @@ def test_arrows(path: Path) -> None:
         if mine in FREE_OF_TORCH:
             assert not any(name.split(".")[0] in ("torch", "mlflow") for name in found)
     if package == "tables":
-        allowed = {"console", "config", "layout", "paper", "resolution", "grid", "store", "data", "errors", "recipe", "session",
-                   "yamlfile"}  # fmt: skip
+        allowed = {"console", "config", "layout", "paper", "resolution", "grid", "store", "data", "errors", "recipe",
+                   "session", "yamlfile"}  # fmt: skip
         used = {name.split(".")[1] for name in found if name.startswith("benchmark.")}
         assert used <= allowed, f"tables imports {used - allowed}"
         assert not any(name.split(".")[0] in ("torch", "mlflow", "baselines") for name in found)

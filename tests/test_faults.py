@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, TINY, Run
+from test_runner import until
 
 from benchmark.store import Result, Store
 
@@ -90,8 +96,18 @@ def test_code_that_holds_pythons_lock_is_ended_all_the_same(
     assert "misbehaving.py" in (result.traceback or "")
 
 
-@pytest.mark.parametrize("text", ["", "0s", "90", "fast", "1.5h", "-3m", "1m1h", "10 m", "5d", "1h 30m", "9" * 11 + "s", "٣m"])
-def test_a_duration_that_is_none(text: str, run_all: Run) -> None:
-    done = run_all("--subset", "toy", "--timeout", text)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert "--timeout: expected a duration such as 90s, 10m, 2h or 1h30m" in done.stderr
+def test_ctrl_c_twice_ends_even_a_cell_that_hangs(bad: Callable[..., list[str]], tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    command = [sys.executable, "run_all.py", *bad("hang")[:-2], "--papers", "bad", "--results-dir", str(folder)]
+    env = os.environ | {"PYTHONPATH": MISBEHAVING, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env)
+    until(lambda: any((folder / "leases").glob("*.json")), 120)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err and "1 of 1 cells are left" in err, err
+    assert not list((folder / "leases").iterdir()) and not list((folder / "cells").iterdir())
+    assert out.splitlines()[-1] == "cells=1 done=0 refused=0 failed=0"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -161,14 +164,91 @@ def test_a_lease_of_a_process_that_is_gone_stands_in_nobodys_way(tmp_path: Path,
     assert code == 0 and time.perf_counter() - started < 60
 
 
-def test_ctrl_c_keeps_what_has_ended_and_says_130(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
-    folder = tmp_path / "results"
-    process = start(folder, tiny(12), "--jobs", "2")
-    until(lambda: len(Store(folder).digests()) >= 2)
+def test_ctrl_c_ends_the_epochs_under_way_and_the_same_command_goes_on(
+    undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]
+) -> None:
+    folder, config = tmp_path / "results", tiny(12)
+    process = start(folder, config, "--jobs", "2")
+    until(lambda: bool(Store(folder).digests()) and any("epoch" in log.read_text() for log in _under_way(folder)), 120)
     process.send_signal(signal.SIGINT)
-    code, out = finish(process)
-    assert code == 130 and out.splitlines()[-1].startswith("cells=12 done=")
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 130 and out.splitlines()[-1].startswith("cells=12 done="), err
+    assert "ending the epochs under way" in err and "of 12 cells are left" in err and "Traceback" not in err
     assert list((folder / "leases").iterdir()) == []
+    done = len(Store(folder).digests())
+    kept = {path.stem for path in (folder / "checkpoints").glob("*.pt")}
+    assert 0 < done < 12 and kept
+    code, out = finish(start(folder, config, "--jobs", "2"))
+    assert code == 0 and f"{12 - done} cells to train" in out
+    logs = [(folder / "logs" / f"{digest}.log").read_text() for digest in kept]
+    assert any("going on from a checkpoint" in log for log in logs) and not list((folder / "checkpoints").iterdir())
+    one, other = results(undisturbed), results(folder)
+    assert all(one[key].comparable() == other[key].comparable() for key in one)
+
+
+def _under_way(folder: Path) -> list[Path]:
+    return [log for log in (folder / "logs").glob("*.log") if log.stem not in Store(folder).digests()]
+
+
+KILLS = int(os.environ.get("BENCHMARK_TEST_KILLS", "10"))
+
+
+def test_killed_at_random_every_result_is_there_once(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    """Parent or worker, by `kill -9`, while cells are under way; the same command again, until all is done."""
+    folder, config, chance = tmp_path / "results", tiny(2), random.Random(KILLS)
+    config.write_text(config.read_text().replace("seeds: {value: 3", f"seeds: {{value: {KILLS}"))
+    undisturbed, command = tmp_path / "undisturbed", (folder, config, "--jobs", "2", "--retry", "failed")
+    finish(start(undisturbed, config, "--jobs", "2"))
+    kills, process = 0, start(*command)
+    while kills < KILLS and len(Store(folder).digests()) < 4 * KILLS:
+        _until_under_way(process, folder)
+        time.sleep(chance.uniform(0, 0.5))
+        victim = chance.choice([process.pid, *workers_of(process.pid)])
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+            kills += 1
+        if victim == process.pid or process.poll() is not None:
+            process.communicate()
+            process = start(*command)
+    process.communicate(timeout=300)
+    assert kills == KILLS
+    code, out = finish(start(*command))
+    assert code == 0 and out.splitlines()[-1] == f"cells={4 * KILLS} done={4 * KILLS} refused=0 failed=0"
+    one, other = results(undisturbed), results(folder)
+    assert all(one[key].comparable() == other[key].comparable() for key in one) and len(other) == 4 * KILLS
+    assert table(folder) == table(undisturbed)
+    assert list((folder / "leases").iterdir()) == []
+
+
+def _until_under_way(process: subprocess.Popen[str], folder: Path) -> None:
+    leases = folder / "leases"
+    until(lambda: process.poll() is not None or (workers_of(process.pid) != [] and any(leases.glob("*.json"))), 120)
+
+
+def test_two_on_forty_cells_one_killed(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    folder, config = tmp_path / "results", tiny(1)
+    config.write_text(config.read_text().replace("seeds: {value: 3", "seeds: {value: 10"))
+    one, other = (start(folder, config, "--jobs", "1") for _ in range(2))
+    until(lambda: len(Store(folder).digests()) >= 8, 120)
+    for pid in (one.pid, *workers_of(one.pid)):
+        os.kill(pid, signal.SIGKILL)
+    one.communicate()
+    code, out = finish(other)
+    assert code == 0 and out.splitlines()[-1] == "cells=40 done=40 refused=0 failed=0"
+    counts = Counter(trainings(folder).values())
+    assert counts[1] >= 39 and counts[1] + counts[2] == 40, "each once, but for the one under way"
+
+
+def test_folders_of_several_hosts_merge_by_copying(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    config = tiny(12)
+    for host, keep in (("one", 0), ("other", 1)):
+        (tmp_path / host / "cells").mkdir(parents=True)
+        for path in sorted((undisturbed / "cells").glob("*.json"))[keep::2]:
+            shutil.copy(path, tmp_path / host / "cells")
+    shutil.copytree(tmp_path / "one", tmp_path / "both")
+    shutil.copytree(tmp_path / "other", tmp_path / "both", dirs_exist_ok=True)
+    code, out = finish(start(tmp_path / "both", config))
+    assert code == 0 and "to train" not in out and table(tmp_path / "both") == table(undisturbed)
 
 
 def test_a_cell_that_raises_is_a_result_and_the_others_go_on(tmp_path: Path, tiny: Callable[[int], Path]) -> None:

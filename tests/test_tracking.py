@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +30,13 @@ OWN = {"process", runs.PARENT, "results_dir"}  # tags that two runs of one cell 
 MEASURED = {*runs.EPOCH_METRICS, "seconds", "peak_memory_bytes"}
 
 
-def start(results: Path, uri: str = "", *more: str) -> subprocess.Popen[str]:
+def start(results: Path, uri: str = "", *more: str, prefix: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Two cells of 20 epochs, a worker each."""
     results.parent.mkdir(parents=True, exist_ok=True)
     config = results.parent / "tiny.yaml"
     config.write_text(TINY.replace("EPOCHS", "20"))
-    command = [sys.executable, "run_all.py", *ARGUMENTS, "--config", str(config), "--results-dir", str(results), *more]
+    places = ["--config", str(config), "--results-dir", str(results)]
+    command = [*prefix, sys.executable, "run_all.py", *ARGUMENTS, *places, *more]
     env = os.environ | {"MLFLOW_TRACKING_URI": uri}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env, start_new_session=True
@@ -251,6 +252,18 @@ def test_an_unreachable_mlflow_costs_one_warning_and_no_cell(fresh: Path, tmp_pa
     assert failed is None or (failed.code == 1 and failed.err.count("\n") == 1 and "secret" not in failed.err)
     assert sync(tmp_path / "results").out.endswith(": 1 made anew\n")
     assert cells_shown(tmp_path / "results") == cells_shown(fresh)[1:] and len(invocations(tmp_path / "results")) == 1
+
+
+def test_a_database_that_may_not_grow_any_more_costs_no_cell(fresh: Path, tmp_path: Path) -> None:
+    """As on a full disk."""
+    results = tmp_path / "results"
+    server.prepare(server.tracking_uri(results), results, ["tiny"])
+    blocks = (results / "mlflow.db").stat().st_size // 1024 + 20
+    process = start(results, "", prefix=["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "-"])
+    _, err = finish(process)
+    assert "tracking sync" in err and len(err.splitlines()) <= 2, err
+    assert found(results) == found(fresh)
+    assert sync(results).code == 0 and cells_shown(results) == cells_shown(fresh)
 
 
 def test_a_hanging_database_holds_a_cell_up_once(fresh: Path, copy: Path) -> None:

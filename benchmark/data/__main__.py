@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.console import guarded
+from benchmark.console import Parser, guarded
 from benchmark.data.fetch import Fetcher
 from benchmark.data.files import Checksums, data_dir, locate, recorded, verify
 from benchmark.data.progress import bar
@@ -90,7 +89,7 @@ def fetch(sets: Sequence[DataSet], folder: Path) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0, 1 (a file could not be had), 2 (usage), 130 (interrupted)."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.data", description=__doc__, allow_abbrev=False)
+    parser = Parser(prog="python -m benchmark.data", description=__doc__)
     parser.add_argument("what", choices=("status", "fetch"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="data sets, ETT, PEMS, all; status: default all")
     parser.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
@@ -102,11 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         act = status if options.what == "status" else fetch
         return act(chosen(options.names), data_dir(options.data_dir))
 
-    try:
-        return guarded("benchmark.data", command)
-    except KeyboardInterrupt:
-        print("interrupted: nothing half-written is left", file=sys.stderr)
-        return 130
+    return guarded("benchmark.data", command)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.data.registry import DataSet
-from benchmark.errors import DataError
+from benchmark.errors import DataError, UsageError
 
 RECORD = ".checksums.json"
 """Beside the data: the checksums of files that were fetched and that the registry knows none of."""
 
 
 def data_dir(option: str | None) -> Path:
-    """The data folder: the option, else BENCHMARK_DATA_DIR, else ``data``."""
-    return Path(option or os.environ.get("BENCHMARK_DATA_DIR") or "data")
+    """The data folder: the option, else BENCHMARK_DATA_DIR, else ``data``. It need not be there.
+
+    Raises UsageError for a path that the system does not take, such as one that is too long.
+    """
+    folder = Path(option or os.environ.get("BENCHMARK_DATA_DIR") or "data")
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        where = "--data-dir" if option else "BENCHMARK_DATA_DIR"
+        raise UsageError(f"{where}: {str(folder)[:100]} cannot be read ({error.strerror}); give another folder") from None
+    return folder
 
 
 def user_cache() -> Path:

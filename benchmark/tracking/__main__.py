@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
 
+from benchmark.console import Parser
 from benchmark.store import Store
 from benchmark.tracking import server
 from benchmark.tracking.sync import Rebuild, rebuild_all
@@ -15,12 +15,12 @@ TIMEOUT_SECONDS = 60
 LOCK_SECONDS = 60.0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The one command and its option."""
-    main = argparse.ArgumentParser(prog="python -m benchmark.tracking", allow_abbrev=False, description=__doc__)
+    main = Parser(prog="python -m benchmark.tracking", description=__doc__)
     commands = main.add_subparsers(dest="command", required=True, metavar="sync")
     sync = commands.add_parser(
-        "sync", allow_abbrev=False,
+        "sync",
         help="every Result gets the one run that shows it; runs whose process is gone end as KILLED",
     )  # fmt: skip
     sync.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="default: results/")

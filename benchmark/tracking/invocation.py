@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.bounded import bounded
 from benchmark.store import Result, Store
 from benchmark.tracking import server
 from benchmark.tracking.live import Target
@@ -43,7 +44,7 @@ class Invocation:
         uri = server.tracking_uri(results_dir)
         names = sorted(set(papers.values()))
         try:
-            target = server.bounded(lambda: _begin(uri, results_dir, names, commit), START_SECONDS)
+            target = bounded(lambda: _begin(uri, results_dir, names, commit), START_SECONDS)
         except Exception as error:
             _warn(f"MLflow at {server.shown(uri)} cannot be used ({server.reason(error)}); the run goes on without it")
             target = None
@@ -60,7 +61,7 @@ class Invocation:
         target = self.target
         try:
             limit = FINISH_SECONDS + FINISH_SECONDS_A_CELL * len(self.papers)
-            server.bounded(lambda: _end(target, self.results_dir, list(self.papers), interrupted), limit)
+            bounded(lambda: _end(target, self.results_dir, list(self.papers), interrupted), limit)
         except Exception as error:
             _warn(f"MLflow has not got all of this run ({server.reason(error)}); {self._remedy()}")
 

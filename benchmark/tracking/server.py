@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import re
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from benchmark.leases import host, process_start
@@ -19,7 +18,6 @@ from benchmark.leases import host, process_start
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-T = TypeVar("T")
 POLL_SECONDS = 0.05
 
 
@@ -86,26 +84,6 @@ def load() -> type[MlflowClient]:
 def connect(uri: str) -> MlflowClient:
     """A client of MLflow. For a database this reads it, and creates what is missing. Raises what MLflow raises."""
     return load()(uri)
-
-
-def bounded(work: Callable[[], T], seconds: float) -> T:
-    """What `work` returns or raises; Unusable where that takes longer. It then goes on in a thread that dies with us."""
-    outcome: list[T | BaseException] = []
-
-    def call() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=call, name="mlflow", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not outcome:
-        raise Unusable(f"no answer within {seconds:.0f} s")
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
 
 
 @contextmanager

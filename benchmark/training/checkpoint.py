@@ -97,6 +97,7 @@ class Checkpoint:
             state.apply(before)
             self._say(f"checkpoint passed over: it does not fit ({type(error).__name__})")
             return False
+        self._say("going on from a checkpoint")
         return True
 
     def _load(self) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 
 from baselines import build
 from baselines.layers import Dropout, RMSNorm
+from baselines.optimizers import SAM
 from baselines.samovar import SAMoVAR, structural_matrix
 from baselines.segments import SegmentForecaster, by_products, by_running_sum, causal_linear_attention, cut
 
@@ -177,3 +179,46 @@ def test_dropout_has_its_rate(rate: float) -> None:
     assert torch.equal(dropout(x), dropped)
     assert not torch.equal(dropout(x), dropped)
     assert dropout.eval()(x) is x
+
+
+def two_steps(name: str, rho: float) -> list[torch.Tensor]:
+    """The weights after two steps of AdamW with SAM and dropout on 2 windows, and the state of the dice."""
+    model = model_of(name, dropout=0.2).train()
+    optimizer = SAM(torch.optim.AdamW(model.parameters(), lr=1e-2), rho)
+    x, y = torch.randn(2, 50, 3), torch.randn(2, 12, 3)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = model.training_loss(x, y)
+        loss.backward()
+        return loss
+
+    for _ in range(2):
+        optimizer.step(closure)
+    return [*(p.detach() for p in model.parameters()), torch.get_rng_state()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_computed_again_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("baselines.segments.LARGE", 1)
+    again = two_steps(name, 0.05)
+    calls = []
+
+    def hold(function: Callable[..., torch.Tensor], *tensors: torch.Tensor, **_: bool) -> torch.Tensor:
+        calls.append(function)
+        return function(*tensors)
+
+    monkeypatch.setattr("baselines.segments.checkpoint", hold)
+    held = two_steps(name, 0.05)
+    assert len(calls) == 2 * 2 * 2 * (2 + 2)  # steps, SAM's passes, windows; MLPs and attention layers
+    assert all(torch.equal(a, b) for a, b in zip(again, held, strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_window_by_window_is_the_same_function(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(name)
+    x, y = torch.randn(5, 50, 3), torch.randn(5, 12, 3)
+    whole = torch.autograd.grad(model.training_loss(x, y), list(model.parameters()))
+    monkeypatch.setattr("baselines.segments.LARGE", 1)
+    for a, b in zip(torch.autograd.grad(model.training_loss(x, y), list(model.parameters())), whole, strict=True):
+        assert (a - b).norm() <= 1e-5 * b.norm()

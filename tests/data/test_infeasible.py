@@ -45,8 +45,9 @@ def test_what_does_not_fit_is_refused_with_estimate_and_limit(tmp_path: Path) ->
     assert [p.refused for p in planned(tmp_path, None)] == [None] * 4
     assert [p.refused for p in planned(tmp_path, 10**12)] == [None] * 4
     reasons = {f"{p.cell.dataset} {p.cell.horizon}": p.refused for p in planned(tmp_path, 10**9)}
-    # Traffic: 17,544 rows × 862 × 20 bytes + 3 × 64 windows × 4,192 steps × 862 × 4 bytes, and 6 × 4 bytes × 393,312.
-    said = "not enough memory: about 3.1 GB needed, 1.0 GB there: Traffic, look-back 4096, horizon 96"
+    # Traffic: 17,544 rows × 862 × 20 bytes + 3 × 64 windows × 4,192 steps × 862 × 4 bytes; SAMformer's two of 64 × 4,096 ×
+    # 862 numbers and four of 64 × 862 × 108, and 6 × 4 bytes × 462,956 parameters.
+    said = "not enough memory: about 5.0 GB needed, 1.0 GB there: Traffic, look-back 4096, horizon 96"
     assert reasons["Traffic 96"] == said and "horizon 720" in str(reasons["Traffic 720"])
     assert reasons["ETTh1 96"] is None and reasons["ETTh1 720"] is None
 

@@ -1,6 +1,7 @@
 """On PYTHONPATH, this gives every Python process the models of `misbehaving.py` beside the suite's own.
 
-So a test's cells can go wrong in every way there is, in an ordinary invocation and in its workers.
+So a test's cells can go wrong in every way there is, in an ordinary invocation and in its workers. And what lies below
+$HIDDEN_FOLDER cannot be opened, as if the process were on another machine.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,3 +47,13 @@ class Registering(importlib.abc.Loader):
 
 
 sys.meta_path.insert(0, Finder())
+
+
+def hide(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open" and str(arguments[0]).startswith(HIDDEN):
+        raise FileNotFoundError(2, "on another machine", str(arguments[0]))
+
+
+HIDDEN = os.environ.get("HIDDEN_FOLDER", "")
+if HIDDEN:
+    sys.addaudithook(hide)

@@ -1,0 +1,212 @@
+"""How much memory a training step of each model takes, from its sizes alone: arithmetic without torch.
+
+Numbers are counted that autograd holds at a step's peak, at the end of the forward pass, and what the way back adds to
+them there; each is a float32. Dropout's masks are numbers, too. Names: B batch, L look-back, H horizon,
+C channels, d width, h heads, T tokens of a sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, NamedTuple, Protocol
+
+LARGE = 2**24
+"""Numbers in the tokens of SAMoVAR and its kin from which they save memory at the cost of time (`segments`)."""
+FIXED_ROWS = 128
+"""Tokens for which FixedVAR has tables."""
+_BYTES = 4
+_MASK = 1
+_HEAP, _HEAP_MOST = 1.8, 2**23
+"""Tensors of up to so many numbers (32 MiB) glibc takes from its heap, whose holes cost about as much again (1.1 to 2.4
+times what is held was measured, most with SAM); larger ones it maps, and gives back one by one."""
+
+
+class Estimator(Protocol):
+    """What a model says of the memory that it needs, as `memory` of its entry in `baselines.MODELS`."""
+
+    def __call__(
+        self, *, lookback: int, horizon: int, channels: int, batch: int, arguments: Mapping[str, Any]
+    ) -> tuple[int, int]:
+        """Bytes of the activations of one training step in float32, and the number of parameters."""
+        ...
+
+
+class _Sizes(NamedTuple):
+    """Of the windows, [B, L, C] and [B, H, C]."""
+
+    lookback: int
+    horizon: int
+    channels: int
+    batch: int
+
+    @property
+    def inputs(self) -> int:
+        return self.batch * self.channels * self.lookback
+
+    @property
+    def outputs(self) -> int:
+        return self.batch * self.channels * self.horizon
+
+
+def _estimator(count: Callable[..., tuple[float, float, int]]) -> Estimator:
+    """From a function of the sizes and a model's own arguments to (numbers held, those of a large tensor, parameters)."""
+
+    @wraps(count)
+    def memory(*, lookback: int, horizon: int, channels: int, batch: int, arguments: Mapping[str, Any]) -> tuple[int, int]:
+        held, largest, parameters = count(_Sizes(lookback, horizon, channels, batch), **arguments)
+        return int(_BYTES * held * (_HEAP if largest < _HEAP_MOST else 1)), parameters
+
+    return memory
+
+
+def _linear(inputs: int, outputs: int) -> int:
+    return (inputs + 1) * outputs
+
+
+def _encoder_layer(width: int, ff_width: int) -> int:
+    """Parameters: four projections, two norms with scale and shift, two feed-forward maps."""
+    return 4 * _linear(width, width) + 4 * width + _linear(width, ff_width) + _linear(ff_width, width)
+
+
+@_estimator
+def samformer(
+    s: _Sizes,
+    width: int = 16,
+    variant: str = "tensorflow",
+    revin: bool = True,
+    batch_mixed_denorm: bool = False,
+    fans: str = "keras2",
+) -> tuple[float, float, int]:
+    """The window, and what one product makes of it: queries, keys, values and the direct forecast."""
+    keras = variant == "tensorflow"
+    values = width if keras else s.lookback
+    parameters = 2 * _linear(s.lookback, width) + _linear(s.lookback, values) + _linear(s.lookback, s.horizon)
+    parameters += (_linear(width, s.lookback) if keras else 0) + (2 * s.channels if revin else 0)
+    projected = s.batch * s.channels * (2 * width + values + s.horizon)
+    return 2 * s.inputs + 4 * projected, max(s.inputs, projected), parameters
+
+
+@_estimator
+def tsmixer(
+    s: _Sizes, blocks: int = 2, ff_width: int = 64, dropout: float = 0.9, batch_mixed_denorm: bool = False
+) -> tuple[float, float, int]:
+    """Each pass holds the series eight times, for its two norms, and the channels' hidden layer."""
+    lookback, channels = s.lookback, s.channels
+    parameters = 2 * channels + 2 * channels * lookback + _linear(lookback, lookback) + _linear(lookback, s.horizon)
+    parameters += _linear(channels, ff_width) + _linear(ff_width, channels)
+    hidden = s.batch * lookback * ff_width
+    held = blocks * ((8 + 2 * _MASK) * s.inputs + (2 + _MASK) * hidden) + 4 * s.inputs + 3 * s.outputs
+    return held, s.inputs, parameters
+
+
+@_estimator
+def dlinear(s: _Sizes, kernel_size: int = 25) -> tuple[float, float, int]:
+    """Trend and remainder, and the two forecasts."""
+    return 4 * s.inputs + 4 * s.outputs, s.inputs, 2 * _linear(s.lookback, s.horizon)
+
+
+@_estimator
+def itransformer(
+    s: _Sizes,
+    width: int = 512,
+    heads: int = 8,
+    layers: int = 2,
+    ff_width: int | None = None,
+    dropout: float = 0.1,
+    time_marks: bool = False,
+    normalise: bool = True,
+) -> tuple[float, float, int]:
+    """Tokens are channels, and four time features. With dropout the attention's weights [B, h, T, T] are held."""
+    ff_width = ff_width or width
+    sequence = s.channels + (4 if time_marks else 0)
+    tokens = s.batch * sequence * width
+    weights = s.batch * heads * sequence**2 if dropout else 0
+    layer = (8 + 2 * _MASK) * tokens + (2 + _MASK) * s.batch * sequence * ff_width + (2 + _MASK) * weights
+    parameters = _linear(s.lookback, width) + layers * _encoder_layer(width, ff_width)
+    parameters += 2 * width + _linear(width, s.horizon)
+    held = layers * layer + 2 * weights + 3 * tokens + 2 * s.inputs + 3 * s.outputs
+    return held, max(tokens, weights), parameters
+
+
+@_estimator
+def patchtst(
+    s: _Sizes,
+    width: int = 128,
+    heads: int = 16,
+    layers: int = 3,
+    ff_width: int = 256,
+    dropout: float = 0.2,
+    patch: int = 16,
+    stride: int = 8,
+) -> tuple[float, float, int]:
+    """Each layer holds its attention's weights [B·C, h, P, P] of the P patches; the way back needs three more."""
+    patches = (s.lookback - patch) // stride + 2
+    rows = s.batch * s.channels
+    tokens, weights = rows * patches * width, rows * heads * patches**2
+    layer = (8 + 2 * _MASK) * tokens + (2 + _MASK) * rows * patches * ff_width + weights
+    parameters = _linear(patch, width) + patches * width + _linear(width * patches, s.horizon)
+    parameters += layers * (_encoder_layer(width, ff_width) + 1)
+    held = layers * layer + 3 * weights + 3 * tokens + 4 * s.inputs + 3 * s.outputs
+    return held, max(tokens, weights), parameters
+
+
+class _Segmented(NamedTuple):
+    """What SAMoVAR, FixedVAR and LinTrans share: T = 2⌈L/H⌉ tokens a channel, and the sizes that follow from it."""
+
+    tokens: int  # B·C·T·d
+    products: int  # B·C·h·T², or, as the attention chooses, the running sums B·C·T·h·e²
+    ends: float  # what is held before and after the blocks
+    window: float  # what one window's block takes where it is computed again on the way back
+    parameters: int  # without what the blocks' attention has
+
+    @property
+    def saved(self) -> bool:
+        return self.tokens >= LARGE
+
+
+def _segmented(s: _Sizes, width: int, heads: int, layers: int) -> _Segmented:
+    segments = -(-s.lookback // s.horizon)
+    count, each = 2 * segments, width // heads
+    tokens = s.batch * s.channels * count * width
+    products = s.batch * s.channels * heads * count * (count if count <= 2 * each * each else each * each)
+    cells = s.batch * s.channels * segments * s.horizon
+    parameters = 2 * _linear(s.horizon, width) + _linear(s.channels, s.channels) + _linear(width, s.horizon)
+    parameters += 4 * width + (1 + s.channels) * count * width
+    parameters += layers * (_linear(width, 4 * width) + _linear(4 * width, width) + width)
+    return _Segmented(tokens, products, (4 + _MASK) * tokens + 4 * cells, 14 * tokens / s.batch, parameters)
+
+
+def _structural(
+    s: _Sizes, width: int, heads: int, layers: int, attention: int, of_attention: int
+) -> tuple[float, float, int]:
+    """`attention`: how often each attention layer holds the tokens; `of_attention`: its parameters."""
+    own = _segmented(s, width, heads, layers)
+    parameters = own.parameters + (3 + 2 * s.channels) * width + heads * (width // heads) ** 2 + layers * of_attention
+    if own.saved:
+        return own.ends + layers * (2 + 2 * _MASK) * own.tokens + 2 * own.tokens + own.window, own.tokens, parameters
+    layer = (10 + attention + 2 * _MASK) * own.tokens + own.products
+    return own.ends + layers * layer + 2 * own.tokens, own.tokens, parameters
+
+
+@_estimator
+def samovar(s: _Sizes, width: int = 64, heads: int = 8, layers: int = 3, dropout: float = 0.1) -> tuple[float, float, int]:
+    """An MLP holds its tokens ten times, an attention layer five times; of large tokens both hold their input alone."""
+    return _structural(s, width, heads, layers, 5, 2 * (_linear(width, width) + width))
+
+
+@_estimator
+def fixedvar(s: _Sizes, width: int = 64, heads: int = 8, layers: int = 3, dropout: float = 0.1) -> tuple[float, float, int]:
+    """As SAMoVAR, with tables for queries and values, which are laid out for each window."""
+    return _structural(s, width, heads, layers, 3, 2 * s.channels * FIXED_ROWS * width)
+
+
+@_estimator
+def lintrans(s: _Sizes, width: int = 64, heads: int = 8, layers: int = 3, dropout: float = 0.1) -> tuple[float, float, int]:
+    """A block's attention holds its tokens seven times, its MLP ten times; the last MLP's way back comes at the peak."""
+    own = _segmented(s, width, heads, layers)
+    parameters = own.parameters + layers * (4 * _linear(width, width) + width)
+    if own.saved:
+        return own.ends + layers * (2 + 2 * _MASK) * own.tokens + 2 * own.tokens + own.window, own.tokens, parameters
+    held = own.ends + layers * ((17 + 3 * _MASK) * own.tokens + own.products) + 8 * own.tokens
+    return held, own.tokens, parameters

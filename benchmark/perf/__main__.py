@@ -1,0 +1,84 @@
+"""``python -m benchmark.perf``: how fast the suite is here, beside plain implementations measured in the same run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmark.console import guarded
+from benchmark.errors import UsageError, nearest
+from benchmark.store import write_atomically
+
+PARTS = ("steps", "harness", "store")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    main = argparse.ArgumentParser(prog="python -m benchmark.perf", description=__doc__, allow_abbrev=False)
+    main.add_argument("--parts", default=",".join(PARTS), metavar="P[,P…]",
+                      help="steps (training), harness (around a cell), store (20,000 Results); default: all")  # fmt: skip
+    main.add_argument("--models", metavar="M[,M…]", help="columns to measure; default: all that have a reference")
+    main.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
+    main.add_argument("--turns", type=int, default=7, metavar="N", help="how often ours and plain take turns; default 7")
+    main.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there, too")
+    main.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
+    return main
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measures, prints, writes; returns the exit status: 0, or 2 for what cannot be asked."""
+    options = parser().parse_args(arguments)
+    return guarded("benchmark.perf", lambda: _measure(options))
+
+
+def _measure(options: argparse.Namespace) -> int:
+    parts = _chosen("--parts", options.parts, PARTS)
+    if options.turns < 1:
+        raise UsageError(f"--turns: expected at least 1, found {options.turns}")
+    import torch
+
+    from benchmark.cell import processor
+    from benchmark.perf import harness, steps
+    from benchmark.perf.report import Report
+
+    torch.set_num_threads(1)
+    device = torch.device(options.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
+    names = [case.column for case in steps.CASES]
+    wanted = _chosen("--models", options.models, names) if options.models else names
+    measured = []
+    for case in steps.CASES:
+        if "steps" in parts and case.column in wanted:
+            print(f"measuring {case.column} …", file=sys.stderr)
+            measured.append(steps.measure(case, options.device, options.turns))
+    report = Report(
+        options.device, torch.cuda.get_device_name() if device.type == "cuda" else processor(),
+        steps.matmul_speed(device), tuple(measured),
+        cell_seconds=harness.cell_seconds() if "harness" in parts else None,
+        two_workers=harness.two_workers() if "harness" in parts else None,
+        full_store=harness.full_store() if "store" in parts else None,
+    )  # fmt: skip
+    print(report.markdown(), end="")
+    if options.markdown:
+        write_atomically(options.markdown, report.markdown())
+    if options.json:
+        write_atomically(options.json, json.dumps(report.as_object(), indent=1) + "\n")
+    return 0
+
+
+def _chosen(option: str, text: str, known: tuple[str, ...] | list[str]) -> list[str]:
+    """The names of a comma-separated list. Raises UsageError for one that is not known."""
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"{option}: unknown '{name}'{nearest(name, known)}")
+    if not names:
+        raise UsageError(f"{option}: expected names separated by commas, found nothing; known: {', '.join(known)}")
+    return names
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""What was measured, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from tabulate import tabulate
+
+from benchmark.perf.steps import Measured
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run of `benchmark.perf`. Speeds in FLOP/s, times in seconds unless a name says otherwise; None: not measured."""
+
+    device: str
+    processor: str
+    matmul: float
+    steps: tuple[Measured, ...]
+    cell_seconds: float | None = None
+    two_workers: float | None = None
+    full_store: Mapping[str, float] | None = None
+
+    def as_object(self) -> dict[str, Any]:
+        """For JSON."""
+        plain = asdict(self)
+        for entry, step in zip(plain["steps"], self.steps, strict=True):
+            entry["floor"] = step.floor(self.matmul)
+        return plain | {"torch": torch.__version__, "python": platform.python_version()}
+
+    def markdown(self) -> str:
+        """Tables, each with a sentence that says what stands in it."""
+        clock = "this process's CPU time" if self.device == "cpu" else "the clock"
+        parts = [
+            f"Measured on {self.processor}, one thread, torch {torch.__version__}, by `python -m benchmark.perf`: ours and "
+            f"the plain reference (`benchmark/perf/plain.py`) in turns, by {clock}; ours in a worker of the suite's, which "
+            "keeps freed memory, the reference in a process as it comes.",
+            "## A training step",
+            self._steps(),
+            "Ratio: plain over ours, the median of the turns and their range. Floor: the step's matrix products (forward, "
+            f"backward, SAM's second pass) at {self.matmul / 1e9:.0f} GFLOP/s, which a product of two 1024 × 1024 float32 "
+            "matrices reaches here. Outside: the share of the loop that is not forward, backward, SAM's moves, clipping or "
+            "optimizer. Memory: the peak of "
+            "the whole process, torch included.",
+            "## What is left of a step",
+            self._left(),
+        ]
+        around = self._around()
+        if around:
+            head = ["what", "measured"]
+            align = ("left", "right")
+            table = tabulate(around, head, tablefmt="pipe", disable_numparse=True, colalign=align)
+            parts += ["## Around the training", str(table)]
+        return "\n\n".join(parts) + "\n"
+
+    def _steps(self) -> str:
+        head = ["model", "shape", "ours, ms", "plain, ms", "ratio", "floor, ms", "of the machine's FLOP/s", "outside",
+                "memory, MB"]  # fmt: skip
+        return str(tabulate([self._row(m) for m in self.steps], head, tablefmt="pipe", disable_numparse=True,
+                            colalign=("left", "left", *["right"] * 7)))  # fmt: skip
+
+    def _row(self, m: Measured) -> list[str]:
+        name = f"{m.case.column} ({m.case.paper})" + (", SAM" if m.sam else "")
+        shape = f"L {m.lookback}, H {m.case.horizon}, C {m.channels}"
+        memory = "–" if m.memory is None else f"{m.memory / 1e6:.0f}"
+        share = m.floor(self.matmul) / m.ours
+        return [name, shape, f"{m.ours:.1f}", f"{m.plain:.1f}", f"{m.ratio:.2f} ({min(m.ratios):.2f}–{max(m.ratios):.2f})",
+                f"{m.floor(self.matmul):.1f}", f"{share:.0%}", f"{m.overhead:.1%}", memory]  # fmt: skip
+
+    def _left(self) -> str:
+        rows = [[m.case.column, f"{m.ours / m.floor(self.matmul):.1f} ×", *(f"{n} {share:.0%}" for n, share in m.costliest)]
+                for m in self.steps]  # fmt: skip
+        head = ["model", "from its floor", "costliest operation", "second"]
+        return str(tabulate(rows, head, tablefmt="pipe", disable_numparse=True))
+
+    def _around(self) -> Sequence[Sequence[str]]:
+        rows = []
+        if self.cell_seconds is not None:
+            what = "a cell in a warm worker, outside its training loop, MLflow included"
+            rows.append([what, f"{self.cell_seconds:.2f} s"])
+        if self.two_workers is not None:
+            rows.append(["cells an hour of two workers, over those of one", f"{self.two_workers:.2f} ×"])
+        if self.full_store is not None:
+            count = f"{self.full_store['results']:,.0f}"
+            rows.append([f"`run_all.py --dry-run` with {count} Results", f"{self.full_store['dry_run']:.2f} s"])
+            rows.append([f"`python -m tables render` with {count} Results", f"{self.full_store['tables']:.1f} s"])
+        return rows

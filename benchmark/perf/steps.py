@@ -1,0 +1,263 @@
+"""A training step of each model: how long it takes, of what it consists, beside its plain reference and its floor."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+import baselines
+from baselines.base import Forecaster
+from benchmark.cell import peak_memory
+from benchmark.data.windows import Windows
+from benchmark.perf import plain
+from benchmark.pool import KEEP_MEMORY, ONE_THREAD
+from benchmark.recipe import Recipe, arguments, typed
+from benchmark.resolution import by_lookback, resolve
+from benchmark.session import catalogue
+from benchmark.training import loop
+from benchmark.training.step import Stepper
+
+BLOCKS = 7
+"""Ours and the plain reference take turns this many times; the ratio is the median of the turns' ratios."""
+BLOCK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A column of a paper at a data set's shape; `lookback` where the recipe lists several."""
+
+    paper: str
+    column: str
+    dataset: str
+    horizon: int
+    lookback: int | None = None
+
+
+CASES = (
+    Case("samformer", "SAMformer", "ETTh1", 96),
+    Case("samovar", "SAMoVAR", "ETTh1", 96),
+    Case("samovar", "FixedVAR", "ETTh1", 96),
+    Case("samovar", "LinTrans", "ETTh1", 96),
+    Case("samovar", "iTransformer", "ETTh1", 96, 512),
+)
+"""Those that have a plain reference."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a step. Times in milliseconds of this process's CPU time (on CUDA: of the clock); `ratio` is
+    plain/ours, `flops` of one step, `overhead` the share outside forward, backward and optimizer, `memory` the peak
+    bytes of the process, `costliest` the two operations with the most time of their own and their share of all."""
+
+    case: Case
+    lookback: int
+    channels: int
+    sam: bool
+    ours: float
+    plain: float
+    ratio: float
+    ratios: tuple[float, ...]
+    flops: int
+    overhead: float
+    memory: int | None
+    costliest: tuple[tuple[str, float], ...] = field(default=())
+
+    def floor(self, flops_per_second: float) -> float:
+        """The milliseconds that the step's matrix products alone would take at the machine's speed."""
+        return self.flops / flops_per_second * 1e3
+
+
+def matmul_speed(device: torch.device, size: int = 1024) -> float:
+    """FLOP/s of a square matrix product in float32: the best of some."""
+    a, b = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
+    a @ b
+    return 2 * size**3 / min(timed(device, lambda: a @ b) for _ in range(10))
+
+
+def clock(device: torch.device) -> float:
+    """Seconds: CPU time of this process, which other processes disturb least; on CUDA the clock's, after all is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+    return time.process_time()
+
+
+def timed(device: torch.device, work: Callable[[], Any]) -> float:
+    """Seconds of one call."""
+    started = clock(device)
+    work()
+    return clock(device) - started
+
+
+def measure(case: Case, device: str, blocks: int = BLOCKS) -> Measured:
+    """Measures one case on made-up windows of the data set's shape (no number of a step depends on the values).
+
+    Ours runs in a worker as the suite's are, the plain reference in a process as Python's are.
+    """
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    ours, theirs = ProcessPoolExecutor(1, env=ONE_THREAD | KEEP_MEMORY), ProcessPoolExecutor(1, env=ONE_THREAD)
+    try:
+        count = ours.submit(_steps_of_a_block, case, device).result()
+        turns = []
+        for _ in range(blocks + 1):  # the first one warms up
+            mine = ours.submit(_block, case, device, count, False).result()
+            turns.append((mine / count, theirs.submit(_block, case, device, count, True).result() / count))
+        described: Measured = ours.submit(_described, case, device, count, tuple(turns[1:])).result()
+        return described
+    finally:
+        for executor in (ours, theirs):
+            executor.shutdown(kill_workers=True)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A case in a process of its own: the recipe, the windows, the model, and what takes so many steps."""
+
+    recipe: Recipe
+    channels: int
+    sam: bool
+    windows: Windows
+    model: Any
+    run: Callable[[int], None]
+
+
+@cache
+def _prepared(case: Case, device: str, reference: bool) -> _Prepared:
+    torch.set_num_threads(1)
+    there = catalogue()
+    column, channels = there.papers[case.paper].columns[case.column], there.datasets[case.dataset].channels or 1
+    paper = there.papers[case.paper]
+    recipes = by_lookback(resolve(paper, column, case.dataset, case.horizon, column.sam, (), "paper"))
+    found = next(r for r in recipes if case.lookback in (None, r.values["lookback"].value))
+    recipe, given = typed(found.plain()), arguments(found.plain())
+    windows = _windows(recipe, case.horizon, channels, torch.device(device))
+    torch.manual_seed(0)
+    sizes = {"lookback": recipe.lookback, "horizon": case.horizon, "channels": channels}
+    model: Any = baselines.build(column.model, **sizes, **given)
+    if reference:
+        weights = model.state_dict()
+        model = plain.MODELS[column.model](**sizes, **given)
+        model.load_state_dict(weights)
+    model.to(device).train()
+    run = (_theirs if reference else _ours)(model, recipe, windows)
+    return _Prepared(recipe, channels, column.sam, windows, model, run)
+
+
+def _steps_of_a_block(case: Case, device: str) -> int:
+    run = _prepared(case, device, False).run
+    run(2)
+    return max(2, math.ceil(BLOCK_SECONDS / (timed(torch.device(device), lambda: run(2)) / 2)))
+
+
+def _block(case: Case, device: str, count: int, reference: bool) -> float:
+    """Seconds of so many steps."""
+    run = _prepared(case, device, reference).run
+    return timed(torch.device(device), lambda: run(count))
+
+
+def _described(case: Case, device: str, count: int, turns: tuple[tuple[float, float], ...]) -> Measured:
+    there, place = _prepared(case, device, False), torch.device(device)
+    ratios = tuple(b / a for a, b in turns)
+    stepper = Stepper(there.model, there.recipe)
+    batch = [there.windows.batch(slice(0, there.recipe.batch_size))]
+    with FlopCounterMode(display=False) as counter:
+        stepper.step(batch)
+    return Measured(
+        case, there.recipe.lookback, there.channels, there.sam,
+        ours=1e3 * statistics.median(a for a, _ in turns), plain=1e3 * statistics.median(b for _, b in turns),
+        ratio=statistics.median(ratios), ratios=ratios, flops=counter.get_total_flops(),
+        overhead=_overhead(there.model, there.recipe, there.windows, count, place),
+        memory=peak_memory(place.type), costliest=_costliest(stepper, batch, place),
+    )  # fmt: skip
+
+
+def _windows(recipe: Recipe, horizon: int, channels: int, device: torch.device) -> Windows:
+    steps, span = 40 * recipe.batch_size, recipe.lookback + horizon
+    random = torch.Generator().manual_seed(0)
+    series = torch.randn(channels, steps + span - 1, generator=random).to(device)
+    marks = torch.rand(4, steps + span - 1, generator=random).to(device) - 0.5 if recipe.time_features else None
+    return Windows(series, torch.arange(steps, device=device), recipe.lookback, horizon, marks)
+
+
+def _ours(model: Forecaster, recipe: Recipe, windows: Windows) -> Callable[[int], None]:
+    """So many steps through the suite's own loop, a pass over the windows at a time."""
+    stepper, order = Stepper(model, recipe), torch.Generator().manual_seed(0)
+
+    def run(count: int) -> None:
+        progress = loop.Progress()
+        while progress.steps < count:
+            loop._epoch(stepper, recipe, windows, order, progress, count)
+
+    return run
+
+
+def _theirs(model: torch.nn.Module, recipe: Recipe, windows: Windows) -> Callable[[int], None]:
+    trainer = plain.Trainer(model, recipe)
+
+    def endless() -> Iterator[tuple[torch.Tensor, ...]]:
+        while True:
+            yield from plain.loader(windows, recipe.batch_size)
+
+    batches = endless()
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            trainer.step(next(batches))
+
+    return run
+
+
+class _Inside:
+    """Adds up the time of the calls that it wraps."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds, self.device, self.depth = 0.0, device, 0
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def inside(*arguments: Any, **options: Any) -> Any:
+            self.depth += 1
+            started = clock(self.device)
+            try:
+                return function(*arguments, **options)
+            finally:
+                self.depth -= 1
+                if not self.depth:
+                    self.seconds += clock(self.device) - started
+
+        return inside
+
+
+def _overhead(model: Forecaster, recipe: Recipe, windows: Windows, count: int, device: torch.device) -> float:
+    """The share of the loop's time that is not in forward, backward, SAM's moves, clipping or the optimizer's step."""
+    stepper, order, inside = Stepper(model, recipe), torch.Generator().manual_seed(0), _Inside(device)
+    stepper._accumulate = inside.wrap(stepper._accumulate)  # type: ignore[method-assign]
+    stepper.optimizer.step = inside.wrap(stepper.optimizer.step)  # type: ignore[method-assign]
+    if stepper.sam is not None:
+        stepper.sam.ascend = inside.wrap(stepper.sam.ascend)  # type: ignore[method-assign]
+        stepper.sam.restore = inside.wrap(stepper.sam.restore)  # type: ignore[method-assign]
+    shares = []
+    for _ in range(5):
+        inside.seconds, progress = 0.0, loop.Progress()
+        total = timed(device, lambda p=progress: loop._epoch(stepper, recipe, windows, order, p, count))  # type: ignore[misc]
+        shares.append(1 - inside.seconds / total)
+    return statistics.median(shares)
+
+
+def _costliest(stepper: Stepper, batch: list[Any], device: torch.device) -> tuple[tuple[str, float], ...]:
+    with profile(activities=[ProfilerActivity.CUDA if device.type == "cuda" else ProfilerActivity.CPU]) as taken:
+        for _ in range(3):
+            stepper.step(batch)
+    events = [(e.key, e.self_device_time_total if device.type == "cuda" else e.self_cpu_time_total)
+              for e in taken.key_averages()]  # fmt: skip
+    total = sum(t for _, t in events) or 1.0
+    return tuple((name, t / total) for name, t in sorted(events, key=lambda e: -e[1])[:2])

@@ -1,0 +1,72 @@
+"""Evaluation streams: whatever the number of windows, it holds one batch of forecasts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+from test_step import recipe
+
+from baselines import build
+from benchmark.data.windows import Windows
+from benchmark.evaluation import batch_size, evaluate
+
+CHANNELS = 862
+WIDE = """
+import torch
+from baselines import build
+from benchmark.cell import peak_memory, reset_peak_memory
+from benchmark.data.windows import Windows
+from benchmark.evaluation import evaluate
+from benchmark.recipe import Setting
+
+torch.set_num_threads(1)
+lookback, horizon = 512, 720
+series = torch.zeros(862, lookback + horizon + 255)
+model = build("last_value", lookback=lookback, horizon=horizon, channels=862)
+few, many = (Windows(series, torch.arange(count), lookback, horizon) for count in (8, 256))
+setting = Setting(lookback=lookback, evaluation_batch=None, precision="float32")
+evaluate(model, few, setting)
+reset_peak_memory()
+before = peak_memory("cpu")
+evaluate(model, many, setting)
+print(peak_memory("cpu") - before)
+"""
+
+
+def wide(lookback: int, horizon: int, windows: int = 1) -> Windows:
+    """Windows of Traffic's width over a series that takes no memory."""
+    series = torch.zeros(1, 1).expand(CHANNELS, lookback + horizon + windows)
+    return Windows(series, torch.arange(windows), lookback, horizon)
+
+
+def test_no_more_than_a_batch_is_held() -> None:
+    """Traffic's channels at horizon 720: 256 windows' forecasts would be 635 MB, a batch with its inputs is 30 MB."""
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("this system does not tell a process its peak memory")
+    done = subprocess.run([sys.executable, "-c", WIDE], capture_output=True, text=True, check=True, cwd=ROOT)
+    one_batch = 4 * batch_size(wide(512, 720), None) * (512 + 720) * CHANNELS
+    assert one_batch <= 2**25
+    assert int(done.stdout) < 10 * one_batch  # inputs, forecast, error, its square, that in float64
+
+
+@pytest.mark.parametrize(("lookback", "horizon"), [(1024, 96), (2048, 192), (2048, 336), (4096, 720), (512, 720)])
+def test_a_batch_of_evaluation_is_no_larger_than_a_wide_training_batch(lookback: int, horizon: int) -> None:
+    """SAMoVAR's micro-batch on Traffic is 8 windows; without gradients as many take less than its training step."""
+    size = batch_size(wide(lookback, horizon), None)
+    assert 1 <= size <= 8
+    assert batch_size(wide(lookback, horizon), 3) == 3
+
+
+def test_the_metrics_do_not_depend_on_the_batch() -> None:
+    torch.manual_seed(0)
+    windows = Windows(torch.randn(3, 90), torch.arange(60), 24, 6)
+    model = build("dlinear", lookback=24, horizon=6, channels=3)
+    seven = recipe(evaluation_batch=7)
+    whole, parts = evaluate(model, windows, recipe()), evaluate(model, windows, seven)
+    assert whole == pytest.approx(parts, rel=1e-6) and whole.keys() == {"mse", "mae"}
+    assert evaluate(model, windows, seven, mae=False)["mse"] == pytest.approx(whole["mse"], rel=1e-6)
