@@ -103,7 +103,7 @@ def _drawn(samples: Sequence[Sample], cells: Sequence[CellKey]) -> Array:
         sizes = np.array([len(sample[cell]) for cell in cells])
         for n in np.unique(sizes):
             places = np.flatnonzero(sizes == n)
-            values = np.array([sample[cells[place]] for place in places], dtype=np.float64)  # [places, n]
+            values = np.array([sample[cells[int(place)]] for place in places], dtype=np.float64)  # [places, n]
             picked = rng.integers(n, size=(DRAWS, len(places), n), dtype=np.uint16)
             drawn[k][:, places] = values[np.arange(len(places))[:, None], picked].mean(-1)
     chosen = rng.integers(len(cells), size=(DRAWS, len(cells)))
