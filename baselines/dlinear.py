@@ -27,6 +27,8 @@ class DLinear(Forecaster):
         """x [B, L, C] to the forecast [B, H, C]; marks are not used."""
         series = x.transpose(1, 2)  # [B, C, L]
         half = self.kernel_size // 2
-        trend = F.avg_pool1d(F.pad(series, (half, half), mode="replicate"), self.kernel_size, stride=1)  # [B, C, L]
+        # By sums from the start, in float64: torch's average pooling takes half of a training step.
+        sums = F.pad(F.pad(series, (half, half), mode="replicate").double().cumsum(dim=-1), (1, 0))
+        trend = ((sums[..., self.kernel_size :] - sums[..., : -self.kernel_size]) / self.kernel_size).to(series.dtype)
         forecast: Tensor = self.seasonal(series - trend) + self.trend(trend)  # [B, C, H]
         return forecast.transpose(1, 2)

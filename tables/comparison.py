@@ -10,7 +10,7 @@ from tabulate import tabulate
 from benchmark.paper import Paper
 from tables.frame import Row
 from tables.markdown import HOLE, escape, number
-from tables.resample import CellKey, Estimate, Sample, average_rank, estimate
+from tables.resample import CellKey, Estimate, Sample, average_ranks
 
 LEAST_CELLS = 6
 """Of fewer pairs Wilcoxon's two-sided test cannot come below 0.05, whatever they are."""
@@ -49,13 +49,7 @@ def ranks(paper: Paper, of_column: dict[str, Sample]) -> dict[str, Estimate]:
     """The average rank of each main column among the main columns that have Results."""
     main = {name: sample for name, sample in of_column.items() if paper.columns[name].main}
     cells = _shared(list(main.values()))
-    found = {}
-    for name in main if len(main) > 1 else ():
-        others = [sample for other, sample in main.items() if other != name]
-        rank = estimate([main[name], *others], cells, average_rank)
-        if rank is not None:
-            found[name] = rank
-    return found
+    return dict(zip(main, average_ranks(list(main.values()), cells), strict=False)) if len(main) > 1 else {}
 
 
 def pairwise(paper: Paper, of_column: dict[str, Sample]) -> list[Pair]:

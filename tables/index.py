@@ -61,7 +61,7 @@ class Index:
                 index.done[result.digest] = {k: v for k, v in numbers.items() if v is not None and known(v)}
                 index.paper[result.digest] = cell["paper"]
                 if result.epochs:
-                    values = array("d", (epoch.get("val_mse") or math.nan for epoch in result.epochs))
+                    values = array("d", [epoch.get("val_mse") or math.nan for epoch in result.epochs])
                     index.curves[result.digest] = Curve(values, result.best_epoch)
         return index
 

@@ -9,7 +9,7 @@ from benchmark.grid import default_seeds
 from benchmark.paper import Paper
 from benchmark.recipe import STATUSES
 from tables import published
-from tables.frame import Row
+from tables.frame import Row, sample_deviation
 from tables.verdict import verdict
 
 AVERAGE = 0
@@ -41,7 +41,7 @@ def _mean(paper: Paper, of_horizon: dict[int, Row], profile: str) -> Row:
     seeds = sorted(set.intersection(*map(set, by_seed))) if len(rows) == len(wanted) else []
     values = tuple(statistics.fmean(of_seed[seed] for of_seed in by_seed) for seed in seeds)
     mean = statistics.fmean(values) if values else None
-    std = statistics.stdev(values) if len(values) > 1 else None
+    std = sample_deviation(values)
     lookbacks = {row.lookback for row in rows}
     lookback = lookbacks.pop() if len(lookbacks) == 1 else 0
     number = _number(paper, first.dataset, AVERAGE, first.model, first.metric) if first.own_sam else None

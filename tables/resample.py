@@ -16,7 +16,7 @@ Sample = Mapping[CellKey, Sequence[float]]
 Statistic = Callable[[Array], Array]
 """[columns, draws, cells] → [draws]; the first column is the one that a claim is about."""
 
-DRAWS = 2000
+DRAWS = 1000
 SEED = 2402
 """Of the bootstrap: the same Results give the same interval."""
 
@@ -70,13 +70,29 @@ def estimate(samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Sta
     """
     if not cells:
         return None
-    means = np.array([[np.mean(sample[cell]) for cell in cells] for sample in samples])[:, None, :]
+    return _estimate(_means(samples, cells), _drawn(samples, cells) if len(cells) > 1 else None, statistic)
+
+
+def average_ranks(samples: Sequence[Sample], cells: Sequence[CellKey]) -> list[Estimate]:
+    """The average rank of every column among all, from the same draws. Empty without a cell."""
+    if not cells:
+        return []
+    means, drawn = _means(samples, cells), _drawn(samples, cells) if len(cells) > 1 else None
+    orders = [[i, *(j for j in range(len(samples)) if j != i)] for i in range(len(samples))]
+    return [_estimate(means[order], None if drawn is None else drawn[order], average_rank) for order in orders]
+
+
+def _means(samples: Sequence[Sample], cells: Sequence[CellKey]) -> Array:
+    return np.array([[sum(sample[cell]) / len(sample[cell]) for cell in cells] for sample in samples])[:, None, :]
+
+
+def _estimate(means: Array, drawn: Array | None, statistic: Statistic) -> Estimate:
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(statistic(means)[0])
-        if len(cells) < 2:
-            return Estimate(value, None, None, len(cells))
-        low, high = np.quantile(statistic(_drawn(samples, cells)), [0.025, 0.975])
-    return Estimate(value, float(low), float(high), len(cells))
+        if drawn is None:
+            return Estimate(value, None, None, means.shape[-1])
+        low, high = np.quantile(statistic(drawn), [0.025, 0.975])
+    return Estimate(value, float(low), float(high), means.shape[-1])
 
 
 def _drawn(samples: Sequence[Sample], cells: Sequence[CellKey]) -> Array:
@@ -84,18 +100,21 @@ def _drawn(samples: Sequence[Sample], cells: Sequence[CellKey]) -> Array:
     rng = np.random.default_rng(SEED)
     drawn = np.empty((len(samples), DRAWS, len(cells)))
     for k, sample in enumerate(samples):
-        for c, cell in enumerate(cells):
-            values = np.asarray(sample[cell], dtype=np.float64)
-            drawn[k, :, c] = values[rng.integers(len(values), size=(DRAWS, len(values)))].mean(-1)
-    picked = rng.integers(len(cells), size=(DRAWS, len(cells)))
-    return np.take_along_axis(drawn, np.broadcast_to(picked, drawn.shape), axis=2)
+        sizes = np.array([len(sample[cell]) for cell in cells])
+        for n in np.unique(sizes):
+            places = np.flatnonzero(sizes == n)
+            values = np.array([sample[cells[int(place)]] for place in places], dtype=np.float64)  # [places, n]
+            picked = rng.integers(n, size=(DRAWS, len(places), n), dtype=np.uint16)
+            drawn[k][:, places] = values[np.arange(len(places))[:, None], picked].mean(-1)
+    chosen = rng.integers(len(cells), size=(DRAWS, len(cells)))
+    return np.take_along_axis(drawn, np.broadcast_to(chosen, drawn.shape), axis=2)
 
 
 def rounding(
     samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Statistic, half_unit: float
 ) -> tuple[float, float]:
     """The least and the largest value of a two-column statistic that the printed digits leave possible."""
-    means = np.array([[np.mean(sample[cell]) for cell in cells] for sample in samples])[:, None, :]
+    means = _means(samples, cells)
     shift = np.array([half_unit, -half_unit])[:, None, None]
     ends = [float(statistic(means + sign * shift)[0]) for sign in (1, -1)]
     return min(ends), max(ends)
