@@ -1,4 +1,4 @@
-"""Learning curves: validation MSE by epoch, a panel a cell, a line a seed, a mark at the epoch that was chosen."""
+"""Learning curves: validation MSE by epoch, a panel a cell, a line a seed, a mark at the epoch that is best by it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _draw(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], title:
             axis.set_ylabel("validation MSE")
         if place >= len(cells) - across:
             axis.set_xlabel("epoch")
-    heading(figure, f"{title}. Validation MSE of every seed; mark: the epoch whose weights were tested")
+    heading(figure, f"{title}. Validation MSE of every seed; mark: its best epoch")
     names = [model + ("" if model in {r.model for r in rows if r.own_sam} else f", SAM {'on' if sam else 'off'}")
              for model, sam in series]  # fmt: skip
     legend(figure, [Line2D([], [], linewidth=1, label=plain(name), **look(i)) for i, name in enumerate(names)])

@@ -19,7 +19,7 @@ from tables.digits import known
 
 @dataclass(frozen=True)
 class Curve:
-    """A training's validation MSE by epoch, and the epoch whose weights were tested, from 1."""
+    """A training's validation MSE by epoch, and its best epoch, from 1."""
 
     val_mse: array[float]
     best_epoch: int | None
