@@ -240,8 +240,9 @@ def test_options_reach_the_tables(as_ours: tuple[Catalogue, Path], tmp_path: Pat
     _, folder = as_ours
     (tmp_path / "cells").symlink_to(folder / "cells")
     command = ["render", "--results-dir", str(tmp_path), "--papers", "SAMformer", "--models", "transformer,samformer"]
-    assert main([*command, "--digits", "4", "--no-std", "--metrics", "mse"]) == 0
-    assert sorted(p.name for p in (tmp_path / "tables").iterdir())[:2] == ["samformer.csv", "samformer.md"]
+    assert main([*command, "--digits", "4", "--no-std", "--metrics", "mse", "--no-figures"]) == 0
+    written = sorted(p.name for p in (tmp_path / "tables").iterdir())
+    assert written == ["samformer.csv", "samformer.md", "samformer.tex"], "the documents of all papers are left alone"
     text = (tmp_path / "tables" / "samformer.tex").read_text()
     assert r"ETTh1 & 96 & \underline{0.5090}$^{\S}$ & 0.5090 & $=$ & \textbf{0.3810} & 0.3810 & $=$ \\" in text
     assert "MAE" not in text and "TSMixer" not in text.partition(r"\begin{tabular}")[2].partition(r"\end{tabular}")[0]
