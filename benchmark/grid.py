@@ -231,7 +231,7 @@ def _cells(
     """The cells of one row and column: every SAM setting, look-back and seed that is asked for."""
     seeds = selection.seeds or default_seeds(paper, selection.profile)
     if MODELS[column.model].closed_form:
-        seeds = seeds[:1]  # nothing in it is drawn
+        seeds = (0,)  # nothing in it is drawn
     settings = {"on": (True,), "off": (False,), "both": (True, False)}.get(selection.sam or "", (column.sam,))
     switches = switches_of(paper, selection.protocol)
 

@@ -41,7 +41,7 @@ def test_in_profile_quick_look_backs_that_become_one_are_one_cell() -> None:
 
 
 def test_a_model_in_closed_form_has_one_seed_and_no_training_in_its_recipe() -> None:
-    found = cells(papers=("samformer",), subset=("ETTh1",), horizons=(96,), models=("Ridge",), seeds=(0, 1, 2))
+    found = cells(papers=("samformer",), subset=("ETTh1",), horizons=(96,), models=("Ridge",), seeds=(1, 2))
     assert [p.cell.seed for p in found] == [0]
     assert found[0].recipe is not None
     assert set(found[0].recipe.plain()) == {"model", "sam", "lookback", "evaluation_batch", "precision"}
