@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +22,21 @@ ONE_THREAD = {
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33), "MALLOC_TOP_PAD_": str(2**26)}
 """Of glibc's malloc: a worker keeps what it has freed. Given back and asked for anew at every step, memory costs page
 faults: a third of a step with tensors above 32 MiB (docs/performance.md)."""
+
+
+def process(env: Mapping[str, str]) -> Any:
+    """An executor of one process that stays, with these environment variables."""
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(1, env=dict(env), initializer=_stay)
+
+
+def _stay() -> None:
+    """Loky ends a process that has grown by 300 MB, if psutil is installed; a worker has after one cell, and the next one
+    would wait for torch again."""
+    from joblib.externals.loky import process_executor
+
+    process_executor._USE_PSUTIL = False
 
 
 class WorkerDied(BrokenExecutor):
@@ -81,10 +96,8 @@ class LocalPool:
 
     def submit(self, task: Task) -> Future[Outcome]:
         """Hands the cell to an idle worker, else to a new one."""
-        from joblib.externals.loky import ProcessPoolExecutor
-
         task = replace(task, stop=self._stop_file)
-        executor = self._idle.pop() if self._idle else ProcessPoolExecutor(1, env=ONE_THREAD | KEEP_MEMORY)
+        executor = self._idle.pop() if self._idle else process(ONE_THREAD | KEEP_MEMORY)
         future: Future[Outcome] = executor.submit(self._work, task)
         self._busy.append((executor, task, future))
         return future

@@ -19,7 +19,7 @@ from baselines.base import Forecaster
 from benchmark.cell import peak_memory
 from benchmark.data.windows import Windows
 from benchmark.perf import plain
-from benchmark.pool import KEEP_MEMORY, ONE_THREAD
+from benchmark.pool import KEEP_MEMORY, ONE_THREAD, process
 from benchmark.recipe import Recipe, arguments, typed
 from benchmark.resolution import by_lookback, resolve
 from benchmark.session import catalogue
@@ -103,9 +103,7 @@ def measure(case: Case, device: str, blocks: int = BLOCKS) -> Measured:
 
     Ours runs in a worker as the suite's are, the plain reference in a process as Python's are.
     """
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    ours, theirs = ProcessPoolExecutor(1, env=ONE_THREAD | KEEP_MEMORY), ProcessPoolExecutor(1, env=ONE_THREAD)
+    ours, theirs = process(ONE_THREAD | KEEP_MEMORY), process(ONE_THREAD)
     try:
         count = ours.submit(_steps_of_a_block, case, device).result()
         turns = []
