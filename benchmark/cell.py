@@ -260,6 +260,7 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None], check
     from benchmark.data import series, windows
     from benchmark.evaluation import evaluate
     from benchmark.recipe import arguments, setting, typed
+    from benchmark.samples import keep
     from benchmark.training.loop import Progress, train
     from benchmark.training.streams import seed_default
 
@@ -289,15 +290,13 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None], check
             model, typed(task.recipe), splits.train, validation, seed=cell.seed,
             max_steps=task.recipe.get("profile.max_steps"), on_epoch=on_epoch, checkpoint=checkpoint,
         )  # fmt: skip
-    metrics = {
-        f"{split}_{name}": value
-        for split, part in (("test", test), ("val", validation))
-        for name, value in evaluate(model, part, known).items()
-    }
+    each = torch.zeros(len(test), dtype=torch.float64, device=device)
+    found = {"test": evaluate(model, test, known, each=each), "val": evaluate(model, validation, known)}
+    keep(task.results_dir / "forecasts" / f"{task.digest}.npz", model, test, known, each)
     return replace(
         blank,
         status="done",
-        metrics=metrics,
+        metrics={f"{split}_{name}": value for split, metrics in found.items() for name, value in metrics.items()},
         windows={"train": len(splits.train), "val": len(validation), "test": len(test)},
         epochs=tuple(progress.epochs),
         best_epoch=progress.best_epoch + 1 if progress.epochs else None,

@@ -31,11 +31,14 @@ def bfloat16(setting: Setting, device: torch.device) -> bool:
 
 
 @torch.no_grad()
-def evaluate(model: Forecaster, windows: Windows, setting: Setting, *, mae: bool = True) -> dict[str, float]:
+def evaluate(
+    model: Forecaster, windows: Windows, setting: Setting, *, mae: bool = True, each: torch.Tensor | None = None
+) -> dict[str, float]:
     """`mse` and, if asked, `mae` on the standardised scale; an incomplete last batch counts by its windows.
 
     A forecast of shape [B, B, H, C] (SAMformer's `batch_mixed_denorm`) is compared with the targets by broadcasting,
-    so that the metric is over all pairs of a batch, as the released code has it.
+    so that the metric is over all pairs of a batch, as the released code has it. `each` [N], if given (with `mae`), takes
+    every window's MSE.
     """
     model.eval()
     size, context = batch_size(windows, setting.evaluation_batch), autocast(setting, windows.series.device)
@@ -53,6 +56,8 @@ def evaluate(model: Forecaster, windows: Windows, setting: Setting, *, mae: bool
         weight = len(y) / error.numel()
         squared += error.square().sum(dtype=torch.float64) * weight
         absolute += error.abs().sum(dtype=torch.float64) * weight
+        if each is not None:
+            each[start : start + len(y)] = error.square().flatten(-2).mean(dim=-1).view(-1, len(y)).mean(dim=0)
     model.train()
     metrics = {"mse": float(squared) / len(windows)}
     return metrics | {"mae": float(absolute) / len(windows)} if mae else metrics

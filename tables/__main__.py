@@ -12,7 +12,8 @@ from benchmark.console import guarded
 from benchmark.errors import UsageError, nearest
 from benchmark.layout import METRICS
 from benchmark.session import catalogue
-from tables import claimsheet, published
+from benchmark.store import Store, write_atomically
+from tables import claimsheet, forecastfigure, published
 from tables.claims import load_claims
 from tables.digits import DIGITS
 from tables.render import read, render, write_claims
@@ -58,6 +59,13 @@ def parser() -> Parser:
         "DIR/cells, shows what holds, and writes DIR/tables/claims.md with every figure.",
     )  # fmt: skip
     _places(claims)
+    drawn = commands.add_parser(
+        "forecast", allow_abbrev=False, help="draw a cell's worst, median and best forecast",
+        description="Writes DIR/tables/forecast.<digest>.{png,svg} from what the cell kept in DIR/forecasts.",
+    )  # fmt: skip
+    drawn.add_argument("cell", metavar="KEY|DIGEST", help="samformer/ETTh1/96/SAMformer/sam/s0, or a digest")
+    drawn.add_argument("--channel", type=int, metavar="N", help="counted from the last, which is 1 and the default")
+    _places(drawn)
     return main
 
 
@@ -100,7 +108,7 @@ def _known(option: str, names: Sequence[str], known: Iterable[str]) -> tuple[str
 def main(arguments: list[str] | None = None) -> int:
     """Renders, or checks claims; returns the exit status: 0, or 2 for what cannot be asked."""
     options = parser().parse_args(arguments)
-    command = _render if options.command == "render" else _claims
+    command = {"render": _render, "claims": _claims, "forecast": _forecast}[options.command]
     return guarded("python -m tables", lambda: _writing(command, options))
 
 
@@ -131,6 +139,23 @@ def _render(options: argparse.Namespace) -> None:
         print(f"written: {path}")
     if not written:
         print(f"no Result of any known paper in {options.results_dir}")
+
+
+def _forecast(options: argparse.Namespace) -> None:
+    store, text = Store(options.results_dir), options.cell
+    if "/" in text:
+        found = [r for r in store.results() if r.key == text and r.status == "done"]
+        result = max(found, key=lambda r: r.ended, default=None)
+    else:
+        digests = [d for d in store.digests() if d.startswith(text.casefold()) and len(text) >= 6]
+        result = store.read(digests[0]) if len(digests) == 1 else None
+    if result is None:
+        raise UsageError(f"no done Result '{text}' in {store.cells}; give a key like samformer/ETTh1/96/SAMformer/sam/s0")
+    arrays = forecastfigure.read(options.results_dir / "forecasts" / f"{result.digest}.npz")
+    for kind, content in forecastfigure.pictures(arrays, result.key, options.channel).items():
+        path = options.results_dir / "tables" / f"forecast.{result.digest[:12]}.{kind}"
+        write_atomically(path, content)
+        print(f"written: {path}")
 
 
 def _claims(options: argparse.Namespace) -> None:

@@ -9,8 +9,8 @@ import pytest
 from conftest import ROOT
 
 ORDER = ["errors", "bounded", "console", "yamlfile", "layout", "recipe", "paper", "values", "config", "data", "memory",
-         "resolution", "grid", "store", "leases", "watch", "watchdog", "interrupt", "evaluation", "training", "cell",
-         "remote", "pool", "packing", "listing", "runner", "cluster", "tracking", "session"]  # fmt: skip
+         "resolution", "grid", "store", "leases", "watch", "watchdog", "interrupt", "evaluation", "samples", "training",
+         "cell", "remote", "pool", "packing", "listing", "runner", "cluster", "tracking", "session"]  # fmt: skip
 FREE_OF_TORCH = set(ORDER[: ORDER.index("evaluation")]) - {"data"} | {"listing"}
 FILES = [p for folder in ("benchmark", "baselines", "tables") for p in sorted((ROOT / folder).rglob("*.py"))]
 
