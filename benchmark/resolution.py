@@ -15,7 +15,7 @@ PROFILES: dict[str, dict[str, int]] = {
     "quick": {"max_lookback": 512, "max_steps": 60, "max_windows": 64},
 }
 """Bounds of each profile. `quick` also has one seed, and takes fewer steps where one has large activations."""
-QUICK_BYTES = 40 * 10**9
+QUICK_BYTES = 12 * 10**9
 """Of activations that a quick cell's steps may take in all: a smoke run of the largest model is minutes, too."""
 LEAST_STEPS = 5
 
