@@ -54,6 +54,6 @@ def _draw(paper: Paper, rows: Sequence[Row], title: str) -> Figure:
         if lines[place][0] != lines[place - 1][0]:
             axis.axhline(place - 0.5, color="white", linewidth=1.5)
     bar = figure.colorbar(shown, ax=axis, extend="both", fraction=0.05)
-    bar.set_label("deviation of our MSE from the printed one, %")
+    bar.set_label("deviation, %")
     heading(figure, f"{title}. In brackets: too few seeds, not comparable, or inconclusive; grey: nothing to compare")
     return figure

@@ -44,7 +44,7 @@ def start(results: Path, uri: str = "", *more: str, prefix: Sequence[str] = ()) 
 
 
 def finish(process: subprocess.Popen[str], cells: int = 2) -> tuple[str, str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=400)
     assert process.returncode == 0 and out.splitlines()[-1] == f"cells={cells} done={cells} refused=0 failed=0", err
     return out, err
 
@@ -294,7 +294,7 @@ def test_two_that_create_the_database_at_once(tmp_path: Path) -> None:
     command = [sys.executable, "-c", program, str(tmp_path)]
     env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env) for _ in range(3)]
-    answers = {process.communicate(timeout=60)[0] for process in both}
+    answers = {process.communicate(timeout=300)[0] for process in both}
     assert answers == {"{'b': '1', 'a': '2'}\n"} and {process.returncode for process in both} == {0}
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 START_SECONDS = 20.0
+LOCAL_START_SECONDS = 120.0
+"""Of a database on this machine, made at first use: seconds of computing, on a busy machine a minute."""
 FINISH_SECONDS = 20.0
 FINISH_SECONDS_A_CELL = 0.05
 
@@ -44,7 +46,8 @@ class Invocation:
         uri = server.tracking_uri(results_dir)
         names = sorted(set(papers.values()))
         try:
-            target = bounded(lambda: _begin(uri, results_dir, names, commit), START_SECONDS)
+            limit = START_SECONDS if uri.startswith("http") else LOCAL_START_SECONDS
+            target = bounded(lambda: _begin(uri, results_dir, names, commit), limit)
         except Exception as error:
             _warn(f"MLflow at {server.shown(uri)} cannot be used ({server.reason(error)}); the run goes on without it")
             target = None
