@@ -30,7 +30,7 @@ def test_offline_says_a_line_for_each_missing_file(run_all: Run, tmp_path: Path,
     folder = tmp_path / "empty"
     place = ("--data-dir", str(folder))
     done = run_all("--subset", "Weather,ETTh1", "--papers", "samformer", "--offline", *place, **without_torch)
-    assert done.returncode == 1 and done.stdout == "cells=80 done=0 refused=0 failed=80\n"
+    assert done.returncode == 1 and done.stdout == "cells=160 done=0 refused=0 failed=160\n"
     first, second = done.stderr.splitlines()
     assert first == (
         f"run_all.py: ETTh1: no file at {folder}/ETT-small/ETTh1.csv; get it from "
