@@ -169,7 +169,7 @@ def test_ctrl_c_ends_the_epochs_under_way_and_the_same_command_goes_on(
 ) -> None:
     folder, config = tmp_path / "results", tiny(12)
     process = start(folder, config, "--jobs", "2")
-    until(lambda: bool(Store(folder).digests()) and any("epoch" in log.read_text() for log in _under_way(folder)), 120)
+    until(lambda: bool(Store(folder).digests()) and any("epoch" in log.read_text() for log in _under_way(folder)), 300)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=240)
     assert process.returncode == 130 and out.splitlines()[-1].startswith("cells=12 done="), err
