@@ -7,16 +7,16 @@ import json
 import sys
 from pathlib import Path
 
-from benchmark.console import guarded
+from benchmark.console import Parser, guarded
 from benchmark.errors import UsageError, nearest
 from benchmark.store import write_atomically
 
 PARTS = ("steps", "harness", "store")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The options."""
-    main = argparse.ArgumentParser(prog="python -m benchmark.perf", description=__doc__, allow_abbrev=False)
+    main = Parser(prog="python -m benchmark.perf", description=__doc__)
     main.add_argument("--parts", default=",".join(PARTS), metavar="P[,P…]",
                       help="steps (training), harness (around a cell), store (20,000 Results); default: all")  # fmt: skip
     main.add_argument("--models", metavar="M[,M…]", help="columns to measure; default: all that have a reference")

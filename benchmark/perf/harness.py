@@ -20,42 +20,8 @@ from benchmark.store import Result, Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
-TINY = """
-paper: perf
-title: "tiny cells, to measure what surrounds them"
-synthetic: true
-datasets: [toy]
-horizons: {value: [4], source: "benchmark.perf", status: ours}
-seeds: {value: 3, source: "benchmark.perf", status: ours}
-recipe:
-  lookback: {value: 8, source: "benchmark.perf", status: ours}
-  batch_size: {value: 64, source: "benchmark.perf", status: ours}
-  accumulation: {value: 1, source: "benchmark.perf", status: ours}
-  epochs: {value: EPOCHS, source: "benchmark.perf", status: ours}
-  patience: {value: null, source: "benchmark.perf", status: ours}
-  optimizer: {value: adam, source: "benchmark.perf", status: ours}
-  learning_rate: {value: 1e-3, source: "benchmark.perf", status: ours}
-  betas: {value: [0.9, 0.999], source: "benchmark.perf", status: ours}
-  eps: {value: 1e-8, source: "benchmark.perf", status: ours}
-  weight_decay: {value: 0.0, source: "benchmark.perf", status: ours}
-  schedule: {value: constant, source: "benchmark.perf", status: ours}
-  minimum_learning_rate: {value: 0.0, source: "benchmark.perf", status: ours}
-  restart_period: {value: 1, source: "benchmark.perf", status: ours}
-  clip_norm: {value: null, source: "benchmark.perf", status: ours}
-  rho: {value: 0.5, source: "benchmark.perf", status: ours}
-  selection: {value: best_validation, source: "benchmark.perf", status: ours}
-  evaluation_batch: {value: null, source: "benchmark.perf", status: ours}
-  precision: {value: float32, source: "benchmark.perf", status: ours}
-columns:
-  SAMformer:
-    model: samformer
-    main: true
-    sam: true
-    arguments:
-      width: {value: 4, source: "benchmark.perf", status: ours}
-      variant: {value: tensorflow, source: "benchmark.perf", status: ours}
-      revin: {value: false, source: "benchmark.perf", status: ours}
-"""
+TINY = "recipes: {toy: {epochs: EPOCHS, patience: null, lookback: 8, arguments: {width: 4}}}"
+"""The toy paper with cells that take a second and as many epochs as are asked for, to measure what surrounds them."""
 
 
 def cell_seconds(few: int = 4, many: int = 24) -> float:
@@ -65,25 +31,22 @@ def cell_seconds(few: int = 4, many: int = 24) -> float:
         walls, trained = [], []
         for count in (few, many):
             place = Path(folder, f"results-{count}")
-            walls.append(_seconds("run_all.py", "--papers", "perf", "--config", str(config), "--seeds", str(count),
-                                  "--jobs", "1", "--results-dir", str(place)))  # fmt: skip
+            walls.append(_tiny_cells(config, count, 1, place))
             trained.append(sum(epoch["seconds"] for result in Store(place).results() for epoch in result.epochs))
     return ((walls[1] - walls[0]) - (trained[1] - trained[0])) / (many - few)
 
 
-def two_workers(cells: int = 8, epochs: int = 150, turns: int = 3) -> float:
-    """Cells an hour of two workers over those of one: the median of some turns, start-up included."""
+def two_workers(few: int = 4, many: int = 16, epochs: int = 10, turns: int = 3) -> float:
+    """Cells an hour of two workers over those of one, once both are warm: the median of some turns."""
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
         config = _tiny(Path(folder), epochs)
         for turn in range(turns):
             seconds = []
             for jobs in (1, 2):
-                place = Path(folder, f"{turn}-{jobs}")
-                seconds.append(_seconds("run_all.py", "--papers", "perf", "--config", str(config), "--seeds", str(cells),
-                                        "--jobs", str(jobs), "--results-dir", str(place)))  # fmt: skip
-            one, two = seconds
-            ratios.append(one / two)
+                walls = [_tiny_cells(config, n, jobs, Path(folder, f"{turn}-{jobs}-{n}")) for n in (few, many)]
+                seconds.append(walls[1] - walls[0])
+            ratios.append(seconds[0] / seconds[1])
     return statistics.median(ratios)
 
 
@@ -136,6 +99,12 @@ def _tiny(folder: Path, epochs: int) -> Path:
     path = folder / "perf.yaml"
     path.write_text(TINY.replace("EPOCHS", str(epochs)))
     return path
+
+
+def _tiny_cells(config: Path, count: int, jobs: int, results_dir: Path) -> float:
+    """Seconds of an invocation that trains so many."""
+    return _seconds("run_all.py", "--papers", "toy", "--models", "SAMformer", "--config", str(config),
+                    "--seeds", str(count), "--jobs", str(jobs), "--results-dir", str(results_dir))  # fmt: skip
 
 
 def _seconds(*command: str) -> float:

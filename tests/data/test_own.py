@@ -28,9 +28,9 @@ def test_the_manuals_example_runs(run_all: Run, tmp_path: Path) -> None:
     for line in lines:
         outputs.append(run_all(*line.removeprefix("python run_all.py ").split(), "--jobs", "1"))
     plan, run = outputs
-    assert plan.returncode == 0 and plan.stdout.endswith("cells=20 done=0 refused=0 failed=0\n")
+    assert plan.returncode == 0 and plan.stdout.endswith("cells=40 done=0 refused=0 failed=0\n")
     assert run.returncode == 0, run.stderr
-    assert run.stdout.endswith("cells=4 done=4 refused=0 failed=0\n")
+    assert run.stdout.endswith("cells=8 done=8 refused=0 failed=0\n")
     table = (tmp_path / "results/tables/samformer.md").read_text("utf-8")
     assert "| sales" in table and "no printed number" in table and "§" in table
     stored = [json.loads(p.read_text()) for p in (tmp_path / "results/cells").glob("*.json")]
