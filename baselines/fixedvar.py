@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Unpack
 
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines.footprint import FIXED_ROWS
-from baselines.samovar import StructuralVAR
-from baselines.segments import STD, Arguments, causal_linear_attention
+from baselines.linear_attention import causal_linear_attention
+from baselines.samovar import Attention, StructuralVAR
+from baselines.segments import STD, Arguments, in_parts
 
 
 class FixedVAR(StructuralVAR):
@@ -37,14 +38,16 @@ class FixedVAR(StructuralVAR):
         for table in (*self.queries, *self.values):
             nn.init.normal_(table, std=STD)
 
-    def attentions(self) -> Iterator[Callable[[Tensor, Tensor], Tensor]]:
-        """For each layer the attention with queries and values [C, h, 2N, e]; x₀ is not used."""
+    def attentions(self) -> Iterator[Attention]:
+        """For each layer the attention with queries and values from the tables; x₀ is not used but for its shape."""
         for query, value in zip(self.queries, self.values, strict=True):
             yield partial(_attend, self._rows(query), self._rows(value))
 
     def _rows(self, table: Tensor) -> Tensor:
-        return table[:, : self.n_tokens].transpose(1, 2)
+        """[h, e, 2N, C, 1]."""
+        return table[:, : self.n_tokens].permute(2, 3, 1, 0).unsqueeze(-1)
 
 
-def _attend(query: Tensor, value: Tensor, x: Tensor, key: Tensor) -> Tensor:
-    return causal_linear_attention(query, key, value)
+def _attend(query: Tensor, value: Tensor, asking: Tensor, x: Tensor, key: Tensor) -> Tensor:
+    every = x.shape[1] // asking.shape[1]
+    return in_parts(causal_linear_attention, query[:, :, every - 1 :: every], key, value)

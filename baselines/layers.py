@@ -70,7 +70,7 @@ class RevIN(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """x/√(mean square over the last axis + eps) · weight; a weight of more axes acts on as many of x."""
+    """x/√(mean square + eps) · weight: the mean over the last axis of the weight's, which are the first axes of x."""
 
     def __init__(self, *shape: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -78,31 +78,44 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [..., *shape] to the same shape."""
+        """x [*shape, ...] to the same shape."""
         normalised: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]
         return normalised
 
 
 class _RMSNorm(torch.autograd.Function):
-    """Keeps x and one number a row for the way back: torch's own keeps x̂ too, and takes a third more time."""
+    """Keeps x and one number a vector for the way back: torch's own keeps x̂ too, and takes a third more time."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        precise = torch.promote_types(x.dtype, torch.float32)  # x may be bfloat16
-        squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=precise).square()
-        rate = torch.rsqrt(squares / x.shape[-1] + eps)  # [..., 1]
+        axis = weight.ndim - 1
+        precise = x.to(torch.promote_types(x.dtype, torch.float32))  # x may be bfloat16
+        rate = torch.rsqrt(precise.square().sum(dim=axis, keepdim=True) / x.shape[axis] + eps)
         ctx.save_for_backward(x, weight, rate)
-        return x * rate * weight
+        return (x * rate).mul_(_upright(weight, x))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight, rate = ctx.saved_tensors
-        unit = x * rate  # x̂
-        of_weight = (gradient * unit).flatten(0, -weight.ndim - 1).sum(dim=0)
-        of_unit = gradient * weight
-        along = (of_unit * unit).mean(dim=-1, keepdim=True)
-        return torch.addcmul(of_unit, unit, along, value=-1).mul_(rate), of_weight, None
+        heads, width = (1, *weight.shape)[-2:]
+        products = (gradient * x).reshape(heads, width, -1)  # [h, e, R]
+        rates = rate.reshape(heads, 1, -1)
+        of_weight = (products @ rates.mT).view_as(weight)
+        along = (weight.view(heads, 1, width) @ products).mul_(rates.pow(3)).div_(width).view_as(rate)
+        of_x = (gradient * _upright(weight, x)).mul_(rate).addcmul_(x, along, value=-1)
+        return of_x, of_weight, None
+
+
+def _upright(weight: Tensor, x: Tensor) -> Tensor:
+    """A weight of the first axes of x, to multiply x with."""
+    return weight.view(*weight.shape, *[1] * (x.ndim - weight.ndim))
+
+
+def project(layer: nn.Linear, x: Tensor) -> Tensor:
+    """What a Linear makes of the first axis: x [d, ...] to [d', ...]."""
+    projected = torch.addmm(layer.bias[:, None], layer.weight, x.flatten(1))
+    return projected.view(-1, *x.shape[1:])
 
 
 class Dropout(nn.Module):

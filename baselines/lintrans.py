@@ -6,16 +6,9 @@ from typing import Unpack
 
 from torch import Tensor, nn
 
-from baselines.layers import Dropout, RMSNorm, join_heads, split_heads
-from baselines.segments import (
-    MLP,
-    Arguments,
-    SegmentForecaster,
-    causal_linear_attention,
-    ends_residual,
-    own_tokens,
-    window_by_window,
-)
+from baselines.layers import Dropout, RMSNorm, project
+from baselines.linear_attention import causal_linear_attention
+from baselines.segments import MLP, Arguments, SegmentForecaster, ends_residual, heads_of, in_parts, own_tokens
 
 
 class LinTrans(SegmentForecaster):
@@ -34,13 +27,14 @@ class LinTrans(SegmentForecaster):
         self.initialise()
 
     def encode(self, tokens: Tensor) -> Tensor:
-        """tokens [B, C, 2N, d] to [B, C, N, d]."""
-        x = self.input_norm(self.dropout(tokens) + (self.position + self.channel))
+        """tokens [d, 2N, C, B] to [d, N, C, B]."""
+        x: Tensor = self.input_norm(self.dropout(tokens) + (self.position + self.channel).permute(2, 1, 0).unsqueeze(-1))
         blocks = zip(self.attention_norms, self.attentions, self.mlp_norms, self.mlps, strict=True)
-        for attention_norm, attention, mlp_norm, mlp in blocks:
-            x = x + attention(x, attention_norm)
+        for layer, (attention_norm, attention, mlp_norm, mlp) in enumerate(blocks, start=1):
+            last = layer == self.n_layers  # nothing is asked of the context tokens any more
+            x = (own_tokens(x) if last else x) + attention(x, attention_norm, own=last)
             x = x + mlp(x, mlp_norm)
-        return own_tokens(x)
+        return x
 
 
 class LinearAttention(nn.Module):
@@ -58,15 +52,18 @@ class LinearAttention(nn.Module):
         self.output = ends_residual(nn.Linear(width, width))
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, norm: nn.Module) -> Tensor:
-        """x [B, C, T, d] to the same shape, by way of a norm."""
-        output: Tensor = self.dropout(window_by_window(lambda window: self._attend(norm(window)), x))
+    def forward(self, x: Tensor, norm: nn.Module, own: bool = False) -> Tensor:
+        """x [d, 2N, C, B] to the same shape, by way of a norm; with `own` to what the own tokens get, [d, N, C, B]."""
+        output: Tensor = self.dropout(in_parts(lambda part: self._attend(norm(part), own), x))
         return output
 
-    def _attend(self, x: Tensor) -> Tensor:
+    def _attend(self, x: Tensor, own: bool) -> Tensor:
         query, key, value = (
-            split_heads(projected, self.heads)  # [B, C, h, T, e]
-            for projected in (self.query(x), self.key(self.dropout(x)), self.value(x))
+            heads_of(projected, self.heads)  # [h, e, ..., C, B]
+            for projected in (
+                project(self.query, own_tokens(x) if own else x),
+                project(self.key, self.dropout(x)),
+                project(self.value, x),
+            )
         )
-        attended: Tensor = self.output(join_heads(causal_linear_attention(query, key, value)))
-        return attended
+        return project(self.output, causal_linear_attention(query, key, value).flatten(0, 1))

@@ -12,16 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.layers import RMSNorm, join_heads, split_heads
-from baselines.segments import (
-    MLP,
-    STD,
-    Arguments,
-    SegmentForecaster,
-    causal_linear_attention,
-    own_tokens,
-    window_by_window,
-)
+from baselines.layers import RMSNorm, project
+from baselines.linear_attention import causal_linear_attention
+from baselines.segments import MLP, STD, Arguments, SegmentForecaster, heads_of, in_parts, own_tokens
+
+Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From x₀ at the tokens whose output is asked for [d, Q, C, B], x₀ [d, 2N, C, B] and keys [h, e, 2N, C, B] to
+[h, e, Q, C, B]; Q is 2N, or N: the own tokens."""
 
 
 class StructuralVAR(SegmentForecaster):
@@ -51,30 +48,34 @@ class StructuralVAR(SegmentForecaster):
         nn.init.normal_(self.structure, std=math.sqrt(STD / math.sqrt(self.structure.shape[-1])))
 
     @abstractmethod
-    def attentions(self) -> Iterator[Callable[[Tensor, Tensor], Tensor]]:
-        """For each layer what makes of x₀ [B, C, 2N, d] and keys [B, C, h, 2N, e] its output, of the keys' shape."""
+    def attentions(self) -> Iterator[Attention]:
+        """For each layer what makes its output."""
 
     def encode(self, tokens: Tensor) -> Tensor:
-        """tokens [B, C, 2N, d] to [B, C, N, d]."""
+        """tokens [d, 2N, C, B] to [d, N, C, B]."""
         x = self.input_norm(self.dropout(tokens) + self._offsets())
         for norm, mlp in zip(self.mlp_norms, self.mlps, strict=True):
             x = x + mlp(x, norm)
         x = self.var_norm(x)  # x₀
-        key = split_heads(x, self.heads)  # [B, C, h, 2N, e]
+        key = heads_of(x, self.heads)  # [h, e, 2N, C, B]
         outputs = []
-        for attention in self.attentions():
-            key = self.dropout(window_by_window(attention, x, key))
-            outputs.append(own_tokens(key))
-        # Not as a product with [h, e, e]: that would repeat the matrix for every window and channel.
-        structured = torch.einsum("bchne,hef->bchnf", reduce(torch.add, outputs), structural_matrix(self.structure))
-        return own_tokens(x) + join_heads(structured)
+        for layer, attention in enumerate(self.attentions(), start=1):
+            if layer < self.n_layers:
+                key = self.dropout(attention(x, x, key))
+                outputs.append(own_tokens(key))
+            else:  # nothing is asked of the context tokens any more
+                outputs.append(self.dropout(attention(own_tokens(x), x, key)))
+        # [h, f, e] @ [h, e, N·C·B]
+        structured = structural_matrix(self.structure).mT @ reduce(torch.add, outputs).flatten(2)
+        own = own_tokens(x)
+        return own + structured.view(own.shape)
 
     def _offsets(self) -> Tensor:
-        """What is added to the tokens [C, 2N, d]: position of the segment, channel, parity, channel and parity."""
+        """What is added to the tokens [d, 2N, C, 1]: position of the segment, channel, parity, channel and parity."""
         segments = self.n_tokens // 2
         by_segment = self.position[:segments, None] + self.parity  # [N, 2, d]
         by_channel = self.channel.view(self.channels, segments, 2, -1) + self.channel_parity[:, None]  # [C, N, 2, d]
-        return (by_channel + by_segment).flatten(1, 2)
+        return (by_channel + by_segment).flatten(1, 2).permute(2, 1, 0).unsqueeze(-1)
 
 
 def structural_matrix(parameter: Tensor) -> Tensor:
@@ -99,14 +100,14 @@ class SAMoVAR(StructuralVAR):
         self.values = nn.ModuleList(HeadProjection(width, heads) for _ in range(layers))
         self.initialise()
 
-    def attentions(self) -> Iterator[Callable[[Tensor, Tensor], Tensor]]:
-        """For each layer the attention with queries and values [B, C, h, 2N, e] from x₀."""
+    def attentions(self) -> Iterator[Attention]:
+        """For each layer the attention with queries and values from x₀."""
         for query, value in zip(self.queries, self.values, strict=True):
-            yield partial(_attend, query, value)
+            yield partial(in_parts, partial(_attend, query, value))
 
 
-def _attend(query: nn.Module, value: nn.Module, x: Tensor, key: Tensor) -> Tensor:
-    return causal_linear_attention(query(x), key, value(x))
+def _attend(query: nn.Module, value: nn.Module, asking: Tensor, x: Tensor, key: Tensor) -> Tensor:
+    return causal_linear_attention(query(asking), key, value(x))
 
 
 class HeadProjection(nn.Module):
@@ -118,7 +119,6 @@ class HeadProjection(nn.Module):
         self.norm = RMSNorm(heads, width // heads, eps=1e-8)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, C, T, d] to [B, C, h, T, e]."""
-        heads = self.linear(x).view(*x.shape[:-1], *self.norm.weight.shape)  # [B, C, T, h, e]
-        normalised: Tensor = self.norm(heads)
-        return normalised.transpose(2, 3)
+        """x [d, ...] to [h, e, ...]."""
+        normalised: Tensor = self.norm(heads_of(project(self.linear, x), len(self.norm.weight)))
+        return normalised

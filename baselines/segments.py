@@ -1,6 +1,8 @@
 """What SAMoVAR, FixedVAR and LinTrans share: segments, their tokens, next-segment training (arXiv 2502.07244).
 
-Shapes: B windows, C channels, N = ⌈L/H⌉ segments of H steps, two tokens a segment, d width, h heads, e = d/h.
+Shapes: B windows, C channels, N = ⌈L/H⌉ segments of H steps, two tokens a segment, d width, h heads, e = d/h. From the
+tokens to what predicts, features come first and windows last, [d, 2N, C, B]: on a CPU, norms over d or e and whatever
+goes through the tokens one by one then work on rows of C·B neighbours, where rows of e = 8 take five times as long.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ from torch.utils.checkpoint import checkpoint
 
 from baselines.base import Forecaster, mean_squared_error
 from baselines.footprint import LARGE
-from baselines.layers import Dropout, RMSNorm
+from baselines.layers import Dropout, RMSNorm, project
 
 STD = 0.02
 """Deviation of the initial weights, embeddings and tables."""
 
 
 class Segments(NamedTuple):
-    """A window, normalised, padded with zeros on the left, and cut: values [B, C, N, H]; shift, scale [B, C, 1]."""
+    """Windows, normalised, padded with zeros on the left, and cut: values [N, C, B, H]; shift, scale [C, B, 1]."""
 
     values: Tensor
     shift: Tensor
@@ -37,11 +39,13 @@ def cut(x: Tensor, horizon: int) -> Segments:
     Per window and channel, shift is the mean of the last H steps, scale the standard deviation (n − 1) over L
     plus 1e-8.
     """
-    series = x.transpose(1, 2)  # [B, C, L]
+    series = x.permute(2, 0, 1)  # [C, B, L], as a batch lies in memory
     shift = series[..., -horizon:].mean(dim=-1, keepdim=True)
-    scale = series.std(dim=-1, keepdim=True) + 1e-8
-    padded = F.pad((series - shift) / scale, (-x.shape[1] % horizon, 0))  # [B, C, N·H]
-    return Segments(padded.view(*padded.shape[:2], -1, horizon), shift, scale)
+    centred = series - series.mean(dim=-1, keepdim=True)
+    # Not torch.std: on a CPU it takes four times as long.
+    scale = torch.linalg.vector_norm(centred, dim=-1, keepdim=True) / math.sqrt(x.shape[1] - 1) + 1e-8
+    padded = F.pad((series - shift) / scale, (-x.shape[1] % horizon, 0))  # [C, B, N·H]
+    return Segments(padded.view(*padded.shape[:2], -1, horizon).permute(2, 0, 1, 3).contiguous(), shift, scale)
 
 
 class Arguments(TypedDict):
@@ -99,7 +103,7 @@ class SegmentForecaster(Forecaster):
 
     @abstractmethod
     def encode(self, tokens: Tensor) -> Tensor:
-        """tokens [B, C, 2N, d] to [B, C, N, d]."""
+        """tokens [d, 2N, C, B] to [d, N, C, B]."""
 
     @torch.no_grad()
     def initialise(self) -> None:
@@ -115,16 +119,16 @@ class SegmentForecaster(Forecaster):
     def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
         """x [B, L, C] to the forecast [B, H, C]; marks are not used."""
         segments = self._cut(x)
-        last = self.encode(self._tokens(segments.values))[:, :, -1]  # [B, C, d]
-        return _scale_back(self._predict(last), segments)
+        last = self.encode(self._tokens(segments.values))[:, -1:]  # [d, 1, C, B]
+        return _scale_back(self._predict(last)[0], segments)
 
     def training_loss(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
         """MSE of the forecast, plus that of predictions 1 … N−1 against segments 2 … N on the normalised scale."""
         segments = self._cut(x)
-        predictions = self._predict(self.encode(self._tokens(segments.values)))  # [B, C, N, H]
-        loss = mean_squared_error(_scale_back(predictions[:, :, -1], segments), y)
+        predictions = self._predict(self.encode(self._tokens(segments.values)))  # [N, C, B, H]
+        loss = mean_squared_error(_scale_back(predictions[-1], segments), y)
         if self.n_tokens > 2:
-            loss = loss + F.mse_loss(predictions[:, :, :-1], segments.values[:, :, 1:])
+            loss = loss + F.mse_loss(predictions[:-1], segments.values[1:])
         return loss
 
     def _cut(self, x: Tensor) -> Segments:
@@ -133,40 +137,50 @@ class SegmentForecaster(Forecaster):
         return cut(x, self.horizon)
 
     def _tokens(self, segments: Tensor) -> Tensor:
-        """Segments [B, C, N, H] to tokens [B, C, 2N, d], context before own."""
-        mixed = self.mixing.weight @ segments.flatten(2) + self.mixing.bias[:, None]  # [B, C, N·H]
-        context = self.context_norm(self.context(mixed.view_as(segments)))
-        own = self.own_norm(self.own(segments))
-        return torch.stack([context, own], dim=3).flatten(2, 3)
+        """Segments [N, C, B, H] to tokens [d, 2N, C, B], context before own."""
+        weight = self.mixing.weight.expand(len(segments), -1, -1)
+        mixed = torch.baddbmm(self.mixing.bias[:, None], weight, segments.flatten(2)).view_as(segments)
+        context = self.context_norm(project(self.context, mixed.movedim(-1, 0)))
+        own = self.own_norm(project(self.own, segments.movedim(-1, 0)))
+        return torch.stack([context, own], dim=2).flatten(1, 2)
 
     def _predict(self, encoded: Tensor) -> Tensor:
-        """[..., d] to the prediction of the segment that follows, [..., H]."""
-        prediction: Tensor = self.head(self.output_norm(encoded))
+        """[d, N, C, B] to the predictions of the segments that follow, [N, C, B, H]."""
+        prediction: Tensor = self.head(self.output_norm(encoded).movedim(0, -1))
         return prediction
 
 
 def own_tokens(tokens: Tensor) -> Tensor:
-    """Every second token: [..., 2N, d] to [..., N, d]."""
-    return tokens[..., 1::2, :]
+    """Every second token: [..., 2N, C, B] to [..., N, C, B]."""
+    return tokens[..., 1::2, :, :]
+
+
+def heads_of(x: Tensor, heads: int) -> Tensor:
+    """[d, ...] as [h, e, ...]."""
+    return x.view(heads, -1, *x.shape[1:])
 
 
 def _scale_back(prediction: Tensor, segments: Segments) -> Tensor:
-    """The normalised [B, C, H] as a forecast [B, H, C] on the window's scale."""
-    return torch.addcmul(segments.shift, prediction, segments.scale).transpose(1, 2)
+    """The normalised [C, B, H] as a forecast [B, H, C] on the window's scale."""
+    return torch.addcmul(segments.shift, prediction, segments.scale).permute(1, 2, 0)
 
 
-def window_by_window(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """function(*tensors), all [B, …] and each window for itself; of large tensors with the memory of one window.
+PARTS = 8
+"""In how many parts large tensors are worked on."""
 
-    From `LARGE` numbers on in the first tensor (64 MiB; SAMoVAR's tokens on ECL, Traffic and the larger PEMS), nothing
-    but the tensors is kept for the way back: the function is applied to one window after the other, and once more there,
-    with the same random numbers. That follows from the shape alone. With 883 channels, look-back 4096 and eight windows
-    SAMoVAR's training step takes 6 GB with it, and a fifth more operations.
+
+def in_parts(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """function(*tensors), all [..., C, B] and each channel for itself; of large tensors with the memory of some channels.
+
+    From `LARGE` numbers on in one of the tensors (64 MiB; SAMoVAR's tokens on ECL, Traffic and the larger PEMS), nothing
+    but the tensors is kept for the way back: the function is applied to some channels after the others, and once more
+    there, with the same random numbers. That follows from the shape alone. With 883 channels, look-back 4096 and eight
+    windows SAMoVAR's training step takes 6 GB with it, and a fifth more operations.
     """
-    if tensors[0].numel() < LARGE:
+    if max(tensor.numel() for tensor in tensors) < LARGE:
         return function(*tensors)
-    windows = zip(*(torch.split(tensor, 1) for tensor in tensors), strict=True)
-    return torch.cat([checkpoint(function, *window, use_reentrant=False) for window in windows])
+    parts = zip(*(tensor.chunk(PARTS, dim=-2) for tensor in tensors), strict=True)
+    return torch.cat([checkpoint(function, *part, use_reentrant=False) for part in parts], dim=-2)
 
 
 class MLP(nn.Module):
@@ -179,36 +193,15 @@ class MLP(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, norm: nn.Module) -> Tensor:
-        """x [B, …, d] to the same shape."""
-        output: Tensor = self.dropout(window_by_window(lambda window: self.down(F.gelu(self.up(norm(window)))), x))
+        """x [d, ..., C, B] to the same shape."""
+        output: Tensor = self.dropout(in_parts(lambda part: self._apply_to(norm(part)), x))
         return output
+
+    def _apply_to(self, x: Tensor) -> Tensor:
+        return project(self.down, F.gelu(project(self.up, x)))
 
 
 def ends_residual(layer: nn.Linear) -> nn.Linear:
     """Marks a Linear whose output is added to the residual stream: its initial weights are smaller."""
     layer.ends_residual = True  # type: ignore[assignment]
     return layer
-
-
-def causal_linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """out_t = Σ_{i ≤ t} (q_t · k_i) v_i on [..., T, e], without softmax or scale.
-
-    Two forms of one function: with the T² products q_t · k_i, or with the running sum of the T·e² products k_i v_iᵀ.
-    On a CPU the first is faster up to T of about 2e²: 128 tokens at e = 8, 512 at 16; at e = 32 by a hundred times.
-    """
-    tokens, width = key.shape[-2:]
-    form = by_products if tokens <= 2 * width * width else by_running_sum
-    return form(query, key, value)
-
-
-def by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """(Q Kᵀ, masked to i ≤ t) V."""
-    tokens = key.shape[-2]
-    past = torch.ones(tokens, tokens, dtype=key.dtype, device=key.device).tril()
-    return (query @ key.transpose(-1, -2) * past) @ value  # a product with a mask takes a fifth of tril's time
-
-
-def by_running_sum(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """q_t · Σ_{i ≤ t} k_i v_iᵀ."""
-    state = (key.unsqueeze(-1) * value.unsqueeze(-2)).cumsum(dim=-3)  # [..., T, e, e]
-    return (query.unsqueeze(-2) @ state).squeeze(-2)

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -134,19 +134,37 @@ def run_in_worker(task: Task) -> Outcome:
         for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the parent's to handle
             signal.signal(number, signal.SIG_IGN)
     try:
-        with _idle_watch(task):
+        with _idle_watch(task.parent):
             return run(task)
     except Orphaned:
         os._exit(1)
 
 
-def _orphaned(task: Task) -> bool:
-    return task.parent is not None and process_start(task.parent[0]) != task.parent[1]
+def prepare_worker(parent: tuple[int, str] | None, also: Sequence[Callable[[], object]] = ()) -> None:
+    """In a worker before its first cell: imports what every cell needs, which takes seconds; and does what is asked."""
+    with _idle_watch(parent):
+        import torch
+
+        from benchmark.training import loop  # noqa: F401
+
+        torch.optim.Adam([torch.zeros(1)])  # the first optimizer of a process imports for two seconds, too
+        for function in also:
+            with suppress(Exception):  # the cell will do without it, or say so
+                function()
+
+
+def own_process() -> tuple[int, str]:
+    """This process, as its workers recognise it."""
+    return os.getpid(), process_start(os.getpid()) or "?"
+
+
+def _orphaned(parent: tuple[int, str] | None) -> bool:
+    return parent is not None and process_start(parent[0]) != parent[1]
 
 
 def _check(task: Task) -> None:
     """Raises where nobody waits for the cell any more, or it is asked to end."""
-    if _orphaned(task):
+    if _orphaned(task.parent):
         raise Orphaned
     if task.stop is not None and task.stop.exists():
         raise Interrupted
@@ -157,19 +175,19 @@ _watching = threading.Event()
 
 
 @contextmanager
-def _idle_watch(task: Task) -> Iterator[None]:
+def _idle_watch(parent: tuple[int, str] | None) -> Iterator[None]:
     """Marks this worker as at work; while it is not, a thread (one a process) ends it when its parent is gone."""
     if not _watching.is_set():
         _watching.set()
-        threading.Thread(target=_watch, args=(task,), name="parent watch", daemon=True).start()
+        threading.Thread(target=_watch, args=(parent,), name="parent watch", daemon=True).start()
     with _at_work:
         yield
 
 
-def _watch(task: Task) -> None:
+def _watch(parent: tuple[int, str] | None) -> None:
     while True:
         time.sleep(1.0)
-        if _orphaned(task) and _at_work.acquire(blocking=False):
+        if _orphaned(parent) and _at_work.acquire(blocking=False):
             os._exit(1)
 
 

@@ -16,11 +16,10 @@ from typing import Any
 
 from benchmark import remote
 from benchmark.bounded import bounded
-from benchmark.cell import Interrupted, Outcome, Stopped, Task, log_path, record, run
+from benchmark.cell import Interrupted, Outcome, Stopped, Task, log_path, own_process, record, run
 from benchmark.errors import UsageError
 from benchmark.leases import host
 from benchmark.pool import PoolLost, WorkerDied
-from benchmark.runner import own_process
 from benchmark.store import Result
 
 CONNECT_SECONDS = 10

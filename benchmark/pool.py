@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmark.cell import Outcome, Task, run_in_worker
+from benchmark.cell import Outcome, Task, own_process, prepare_worker, run_in_worker
 from benchmark.store import Result
 
 ONE_THREAD = {
@@ -69,18 +69,27 @@ class Pool(Protocol):
 class LocalPool:
     """At most `jobs` worker processes, by joblib's loky.
 
-    One executor of one process each: an executor of many ends all of its processes when one of them dies.
+    One executor of one process each: an executor of many ends all of its processes when one of them dies. They are
+    started at once, so that they import (and do what `also` says) while the parent still prepares.
     """
 
     alone = True
 
-    def __init__(self, jobs: int, results_dir: Path, work: Callable[[Task], Outcome] = run_in_worker) -> None:
+    def __init__(
+        self,
+        jobs: int,
+        results_dir: Path,
+        work: Callable[[Task], Outcome] = run_in_worker,
+        also: Sequence[Callable[[], object]] = (),
+    ) -> None:
         self._jobs = jobs
         self._work = work
-        self._idle: list[Any] = []
+        self._idle: list[Any] = [process(ONE_THREAD | KEEP_MEMORY) for _ in range(jobs)]
         self._busy: list[tuple[Any, Task, Future[Outcome]]] = []
         self._stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")  # loky renews it by itself
+        for executor in self._idle:
+            executor.submit(prepare_worker, own_process(), also)
 
     def room(self) -> int:
         """Workers that have nothing to do, or are yet to be started."""
@@ -98,7 +107,13 @@ class LocalPool:
         """Hands the cell to an idle worker, else to a new one."""
         task = replace(task, stop=self._stop_file)
         executor = self._idle.pop() if self._idle else process(ONE_THREAD | KEEP_MEMORY)
-        future: Future[Outcome] = executor.submit(self._work, task)
+        future: Future[Outcome]
+        try:
+            future = executor.submit(self._work, task)
+        except BrokenExecutor:  # its process died while it had nothing to do
+            executor.shutdown(wait=False, kill_workers=True)
+            executor = process(ONE_THREAD | KEEP_MEMORY)
+            future = executor.submit(self._work, task)
         self._busy.append((executor, task, future))
         return future
 

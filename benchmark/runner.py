@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.cell import Outcome, Task, log_path, record, without_result
-from benchmark.leases import Leases, process_start
+from benchmark.leases import Leases
 from benchmark.pool import Pool, how
 from benchmark.store import Result, Status, Store
 from benchmark.watchdog import GRACE_SECONDS
@@ -40,11 +40,6 @@ def git_commit() -> str | None:
         command = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     return None
-
-
-def own_process() -> tuple[int, str]:
-    """This process, as its workers recognise it."""
-    return os.getpid(), process_start(os.getpid()) or "?"
 
 
 @dataclass

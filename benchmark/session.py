@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,21 +151,25 @@ class Session:
         sets = [self.catalogue.datasets[planned.cell.dataset] for planned in todo]
         costs = [packing.cost(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)]
         pool = self._pool([_memory(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)])
-        tasks = self._watched(self._tasks([todo[i] for i in packing.longest_first(todo, costs)]))
-        print(f"{len(tasks)} cells to train, {min(pool.room(), len(tasks))} at a time", flush=True)
-        progress = runner.Progress({p.digest: cost for p, cost in zip(todo, costs, strict=True) if p.digest})
-        with Interrupt() as interrupt:
-            grid = runner.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
-            try:
-                grid.run()
-            except KeyboardInterrupt:
-                pass
-            except PoolLost as error:
-                print(f"run_all.py: {error}; what has ended is kept, the same command goes on from here", file=sys.stderr)
-            finally:
-                progress.close()
-                pool.close()  # also so that nobody writes to MLflow when the invocation finishes there
-                grid.leases.sweep()
+        try:
+            tasks = self._watched(self._tasks([todo[i] for i in packing.longest_first(todo, costs)]))
+            print(f"{len(tasks)} cells to train, {min(pool.room(), len(tasks))} at a time", flush=True)
+            progress = runner.Progress({p.digest: cost for p, cost in zip(todo, costs, strict=True) if p.digest})
+            with Interrupt() as interrupt:
+                grid = runner.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
+                try:
+                    grid.run()
+                except KeyboardInterrupt:
+                    pass
+                except PoolLost as error:
+                    kept = "what has ended is kept, the same command goes on from here"
+                    print(f"run_all.py: {error}; {kept}", file=sys.stderr)
+                finally:
+                    progress.close()
+                    pool.close()  # before the leases are looked at
+                    grid.leases.sweep()
+        finally:
+            pool.close()  # also so that nobody writes to MLflow when the invocation finishes there
         if interrupt.asked:
             left = f"{len(tasks) - progress.count} of {len(tasks)} cells are left"
             print(f"interrupted: {left}, what has ended is kept; the same command goes on from here", file=sys.stderr)
@@ -174,13 +179,14 @@ class Session:
         """Who trains; `needed`: bytes of each cell. Raises UsageError for a scheduler that cannot be used."""
         from benchmark import runner
         from benchmark.pool import LocalPool
+        from benchmark.tracking.server import load as load_mlflow
 
         if self.request.scheduler is not None:
             from benchmark.cluster import DaskPool
 
             return DaskPool(self.request.scheduler, self.request.jobs)
         jobs = self.request.jobs or packing.jobs(runner.cores(), needed, self._memory())
-        return LocalPool(min(jobs, len(needed)), self.request.results_dir)
+        return LocalPool(min(jobs, len(needed)), self.request.results_dir, also=(load_mlflow,))
 
     def _memory(self) -> int | None:
         """Bytes in which cells are trained: the machine's, or the CUDA device's."""
@@ -200,11 +206,11 @@ class Session:
 
     def _tasks(self, todo: Sequence[Planned]) -> list[Task]:
         from benchmark import runner
-        from benchmark.cell import Task
+        from benchmark.cell import Task, own_process
         from benchmark.data.cache import folder_for
 
         cache_dir = folder_for(self.folder).resolve()
-        device, commit, parent = self._device(), runner.git_commit(), runner.own_process()
+        device, commit, parent = self._device(), runner.git_commit(), own_process()
         replaces = self._replaces()
         tasks = []
         for planned in todo:
@@ -222,10 +228,11 @@ class Session:
         """`cpu` or `cuda`, on Dask `auto` too. Raises UsageError where CUDA is asked for and not there."""
         if self.request.device == "cpu" or self.request.backend == "dask":
             return self.request.device  # what a Dask worker has is seen there
-        import torch
+        if not version("torch").endswith("+cpu"):  # such a build has no CUDA; importing it takes seconds
+            import torch
 
-        if torch.cuda.is_available():
-            return "cuda"
+            if torch.cuda.is_available():
+                return "cuda"
         if self.request.device == "cuda":
             raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
         return "cpu"

@@ -57,5 +57,5 @@ def test_arrows(path: Path) -> None:
 
 def test_the_command_line_has_no_third_party_imports() -> None:
     assert {name.split(".")[0] for name in imports(ROOT / "run_all.py")} <= {
-        "__future__", "argparse", "re", "sys", "pathlib", "typing", "benchmark", "tables",
+        "__future__", "argparse", "gc", "re", "sys", "pathlib", "typing", "benchmark", "tables",
     }  # fmt: skip

@@ -239,6 +239,7 @@ def _overhead(model: Forecaster, recipe: Recipe, windows: Windows, count: int, d
     """The share of the loop's time that is not in forward, backward, SAM's moves, clipping or the optimizer's step."""
     stepper, order, inside = Stepper(model, recipe), torch.Generator().manual_seed(0), _Inside(device)
     stepper._accumulate = inside.wrap(stepper._accumulate)  # type: ignore[method-assign]
+    stepper._clip = inside.wrap(stepper._clip)  # type: ignore[method-assign]
     stepper.optimizer.step = inside.wrap(stepper.optimizer.step)  # type: ignore[method-assign]
     if stepper.sam is not None:
         stepper.sam.ascend = inside.wrap(stepper.sam.ascend)  # type: ignore[method-assign]

@@ -106,7 +106,7 @@ def _epoch(
     Nothing is read back from the device before the end.
     """
     indices = torch.randperm(len(windows), generator=order).to(windows.starts.device)
-    micro_batches = torch.split(indices, recipe.batch_size)
+    micro_batches = torch.split(windows.starts[indices], recipe.batch_size)
     loss = torch.zeros((), device=windows.series.device)
     norm = torch.zeros_like(loss)
     seen = steps = 0
@@ -115,9 +115,10 @@ def _epoch(
             break
         at = Position(len(progress.epochs), group.stop - 1, len(micro_batches))
         stepper.set_pace(learning_rate(recipe, at), beta1(recipe, at), progress.steps)
-        outcome = stepper.step([windows.batch(part) for part in micro_batches[group]])
-        weight = sum(len(part) for part in micro_batches[group])
-        loss += outcome.loss * weight
+        batches = [windows.at(part) for part in micro_batches[group]]
+        outcome = stepper.step(batches)
+        weight = sum(len(batch.y) for batch in batches)
+        loss.add_(outcome.loss, alpha=weight)
         norm += outcome.grad_norm
         seen += weight
         steps += 1

@@ -37,6 +37,7 @@ class Stepper:
     def __init__(self, model: Forecaster, recipe: Recipe) -> None:
         self.model = model
         self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.buffers = list(model.buffers())
         self.optimizer = base_optimizer(recipe, self.parameters)
         self.sam = None if recipe.rho is None else SAM(self.optimizer, rho=recipe.rho)
         self.recipe = recipe
@@ -62,18 +63,24 @@ class Stepper:
         loss = self._accumulate(micro_batches)
         if self.sam is not None and dice is not None:
             norm = self.sam.ascend()
-            statistics = [b.clone() for b in self.model.buffers()]
+            statistics = [b.clone() for b in self.buffers]
             _roll_back(dice)
             self._accumulate(micro_batches)
-            for buffer, kept in zip(self.model.buffers(), statistics, strict=True):
+            for buffer, kept in zip(self.buffers, statistics, strict=True):
                 buffer.copy_(kept)
             self.sam.restore()
+            self._clip(None)
         else:
             norm = _global_norm(self.parameters)
-        if self.recipe.clip_norm is not None and not self.recipe.clip_before_unscale:
-            nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_norm)
+            self._clip(norm)
         self.optimizer.step()
         return Outcome(loss, norm)
+
+    def _clip(self, norm: Tensor | None) -> None:
+        """Clips the gradients to the recipe's norm, if it has one. `norm`: what theirs is, if it is known."""
+        most = self.recipe.clip_norm
+        if most is not None and not self.recipe.clip_before_unscale:
+            nn.utils.clip_grads_with_norm_(self.parameters, most, _global_norm(self.parameters) if norm is None else norm)
 
     def _accumulate(self, micro_batches: Sequence[Batch]) -> Tensor:
         """Gradients of the mean loss over all windows → `.grad`; returns that loss."""

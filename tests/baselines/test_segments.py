@@ -11,9 +11,10 @@ import torch.nn.functional as F
 
 from baselines import build
 from baselines.layers import Dropout, RMSNorm
+from baselines.linear_attention import by_products, by_running_sum, causal_linear_attention
 from baselines.optimizers import SAM
 from baselines.samovar import SAMoVAR, structural_matrix
-from baselines.segments import SegmentForecaster, by_products, by_running_sum, causal_linear_attention, cut
+from baselines.segments import SegmentForecaster, cut
 
 NAMES = ("samovar", "fixedvar", "lintrans")
 
@@ -27,10 +28,12 @@ def model_of(
     return model
 
 
-@pytest.mark.parametrize(("tokens", "width"), [(1, 8), (22, 8), (300, 4), (64, 32)])
-def test_both_forms_of_the_attention_are_one_function(tokens: int, width: int) -> None:
+@pytest.mark.parametrize("windows", [2, 1], ids=["by window", "for all windows"])
+@pytest.mark.parametrize(("tokens", "asked", "width"), [(1, 1, 8), (22, 22, 8), (22, 11, 8), (300, 100, 4), (64, 64, 32)])
+def test_both_forms_of_the_attention_are_one_function(tokens: int, asked: int, width: int, windows: int) -> None:
     torch.manual_seed(0)
-    inputs = [torch.randn(2, 3, tokens, width, requires_grad=True) for _ in range(3)]
+    shapes = [(2, width, asked, 3, windows), (2, width, tokens, 3, 2), (2, width, tokens, 3, windows)]
+    inputs = [torch.randn(shape, requires_grad=True) for shape in shapes]
     outputs, gradients = [], []
     for form in (by_products, by_running_sum, causal_linear_attention):
         outputs.append(form(*inputs))
@@ -41,40 +44,47 @@ def test_both_forms_of_the_attention_are_one_function(tokens: int, width: int) -
             assert (ours - theirs).norm() < 1e-5 * theirs.norm()
 
 
-def test_the_attention_is_what_is_written() -> None:
+def test_channels_by_themselves_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    q, k, v = torch.randn(3, 5, 4, dtype=torch.float64)
-    expected = torch.stack([sum((q[t] @ k[i]) * v[i] for i in range(t + 1)) for t in range(5)])  # type: ignore[arg-type]
-    torch.testing.assert_close(causal_linear_attention(q, k, v), expected)
+    inputs = [torch.randn(2, 4, 6, 5, 3, requires_grad=True) for _ in range(3)]
+    whole = by_running_sum(*inputs)
+    monkeypatch.setattr("baselines.linear_attention.COLUMNS", 6)  # two channels at a time
+    parts = by_running_sum(*inputs)
+    assert torch.equal(parts, whole)
+    gradients = (torch.autograd.grad(attended.sin().sum(), inputs) for attended in (parts, whole))
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
 
 
-def test_fixed_queries_attend_as_expanded_ones() -> None:
+@pytest.mark.parametrize("form", [by_products, by_running_sum])
+@pytest.mark.parametrize("every", [1, 3])
+def test_the_attention_is_what_is_written(form: Callable[..., torch.Tensor], every: int) -> None:
     torch.manual_seed(0)
-    query, value, key = torch.randn(3, 2, 6, 4), torch.randn(3, 2, 6, 4), torch.randn(5, 3, 2, 6, 4)
-    for form in (by_products, by_running_sum):
-        torch.testing.assert_close(form(query, key, value), form(query.expand_as(key), key, value.expand_as(key)))
+    q, k, v = torch.randn(3, 6, 4, dtype=torch.float64)
+    written = torch.stack([sum((q[t] @ k[i]) * v[i] for i in range(t + 1)) for t in range(6)])  # type: ignore[arg-type]
+    query, key, value = (x.T[None, :, :, None, None] for x in (q[every - 1 :: every], k, v))  # [1, e, T, 1, 1]
+    torch.testing.assert_close(form(query, key, value).squeeze().T, written[every - 1 :: every])
 
 
 def test_segments_are_cut_from_the_end() -> None:
     x = torch.randn(2, 10, 3) * 4 + 2
     segments = cut(x, 4)
-    assert segments.values.shape == (2, 3, 3, 4)
-    assert not segments.values[:, :, 0, :2].any()  # padded on the left
-    back = segments.values.flatten(2) * segments.scale + segments.shift
-    torch.testing.assert_close(back[..., 2:], x.transpose(1, 2))
-    torch.testing.assert_close(segments.values[:, :, -1].mean(dim=-1), torch.zeros(2, 3), atol=1e-5, rtol=0)
-    torch.testing.assert_close(segments.scale.squeeze(-1), x.std(dim=1) + 1e-8)
+    assert segments.values.shape == (3, 3, 2, 4)
+    assert not segments.values[0, :, :, :2].any()  # padded on the left
+    back = segments.values.permute(1, 2, 0, 3).flatten(2) * segments.scale + segments.shift
+    torch.testing.assert_close(back[..., 2:], x.permute(2, 0, 1))
+    torch.testing.assert_close(segments.values[-1].mean(dim=-1), torch.zeros(3, 2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(segments.scale.squeeze(-1), x.std(dim=1).T + 1e-8)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_prediction_sees_no_later_segment(name: str) -> None:
     model = model_of(name).eval()
-    tokens = torch.randn(2, 3, 10, 16)
+    tokens = torch.randn(16, 10, 3, 2)
     later = tokens.clone()
-    later[:, :, 6:] += 1  # segments 4 and 5
+    later[:, 6:] += 1  # segments 4 and 5
     first, second = model.encode(tokens), model.encode(later)
-    torch.testing.assert_close(first[:, :, :3], second[:, :, :3])
-    assert not torch.allclose(first[:, :, 3], second[:, :, 3])
+    torch.testing.assert_close(first[:, :3], second[:, :3])
+    assert not torch.allclose(first[:, 3], second[:, 3])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,8 +99,8 @@ def test_training_adds_the_next_segments(name: str, lookback: int, terms: int) -
     if terms == 1:  # one segment: nothing to predict within the window
         torch.testing.assert_close(difference, torch.zeros(()), atol=1e-6, rtol=0)
         return
-    predictions = model.head(model.output_norm(model.encode(model._tokens(segments.values))))
-    torch.testing.assert_close(difference, (predictions[:, :, :-1] - segments.values[:, :, 1:]).square().mean())
+    predictions = model._predict(model.encode(model._tokens(segments.values)))
+    torch.testing.assert_close(difference, (predictions[:-1] - segments.values[1:]).square().mean())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -153,12 +163,16 @@ def test_rms_norm_is_torchs(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     norm = RMSNorm(*shape, eps=1e-3).double()
     torch.nn.init.normal_(norm.weight)
-    x = torch.randn(4, 3, *shape, dtype=torch.float64, requires_grad=True)
-    torch.testing.assert_close(norm(x), F.rms_norm(x, (6,), None, 1e-3) * norm.weight)
-    ours = torch.autograd.grad(norm(x).pow(3).sum(), (x, norm.weight))
-    theirs = torch.autograd.grad((F.rms_norm(x, (6,), None, 1e-3) * norm.weight).pow(3).sum(), (x, norm.weight))
-    for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b)
+    x = torch.randn(*shape, 4, 3, dtype=torch.float64, requires_grad=True)
+
+    def theirs(x: torch.Tensor) -> torch.Tensor:
+        back = tuple(range(len(shape), len(shape) + 2))
+        return (F.rms_norm(x.permute(*back, *range(len(shape))), (6,), None, 1e-3) * norm.weight).movedim((0, 1), (-2, -1))
+
+    torch.testing.assert_close(norm(x), theirs(x))
+    wanted = torch.autograd.grad(theirs(x).pow(3).sum(), (x, norm.weight))
+    for ours, their in zip(torch.autograd.grad(norm(x).pow(3).sum(), (x, norm.weight)), wanted, strict=True):
+        torch.testing.assert_close(ours, their)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -210,12 +224,12 @@ def test_what_is_computed_again_is_the_same(name: str, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("baselines.segments.checkpoint", hold)
     held = two_steps(name, 0.05)
-    assert len(calls) == 2 * 2 * 2 * (2 + 2)  # steps, SAM's passes, windows; MLPs and attention layers
+    assert len(calls) == 2 * 2 * 3 * (2 + 2)  # steps, SAM's passes, channels; MLPs and attention layers
     assert all(torch.equal(a, b) for a, b in zip(again, held, strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_window_by_window_is_the_same_function(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_the_same_function(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of(name)
     x, y = torch.randn(5, 50, 3), torch.randn(5, 12, 3)
     whole = torch.autograd.grad(model.training_loss(x, y), list(model.parameters()))
