@@ -118,6 +118,8 @@ def parser() -> Parser:
     run.add_argument("--retry", choices=("failed",), help="run the cells again that failed, diverged or were ended")
     run.add_argument("--force", action="store_true", help="run every cell again, done or not")
     run.add_argument("--offline", action="store_true", help="download nothing")
+    run.add_argument("--no-mlflow", action="store_true",
+                     help="log nothing to MLflow; `python -m benchmark.tracking sync` does it later")  # fmt: skip
     run.add_argument("--dry-run", action="store_true", help="show the plan and end")
     run.add_argument("--json", action="store_true", help="with --dry-run: the plan as one JSON object")
     places = main.add_argument_group("places")

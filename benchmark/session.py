@@ -54,6 +54,7 @@ class Request:
     retry: str | None
     force: bool
     offline: bool
+    no_mlflow: bool
     dry_run: bool
     json: bool
     data_dir: str | None
@@ -186,7 +187,8 @@ class Session:
 
             return DaskPool(self.request.scheduler, self.request.jobs)
         jobs = self.request.jobs or packing.jobs(runner.cores(), needed, self._memory())
-        return LocalPool(min(jobs, len(needed)), self.request.results_dir, also=(load_mlflow,))
+        also = () if self.request.no_mlflow else (load_mlflow,)
+        return LocalPool(min(jobs, len(needed)), self.request.results_dir, also=also)
 
     def _memory(self) -> int | None:
         """Bytes in which cells are trained: the machine's, or the CUDA device's."""
@@ -197,7 +199,9 @@ class Session:
         return int(torch.cuda.get_device_properties(0).total_memory)
 
     def _watched(self, tasks: Sequence[Task]) -> list[Task]:
-        """The tasks with MLflow looking on, if it can be had."""
+        """The tasks with MLflow looking on, if it is wanted and can be had."""
+        if self.request.no_mlflow:
+            return list(tasks)
         from benchmark.tracking.invocation import Invocation
 
         papers = {task.digest: task.cell.paper for task in tasks}

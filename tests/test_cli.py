@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,9 +161,9 @@ def test_twenty_thousand_cells_are_planned_within_a_second(run_all: Run, tmp_pat
     path.write_text(text)
     took = []
     for _ in range(3):
-        started = time.perf_counter()
+        before = sum(os.times()[2:4])  # CPU time of children: others may be at work here
         done = run_all("--dry-run", "--config", str(path), "--papers", "tiny")
-        took.append(time.perf_counter() - started)
+        took.append(sum(os.times()[2:4]) - before)
         assert done.stdout.splitlines()[-1] == "cells=20000 done=0 refused=0 failed=0"
     assert min(took) < 1.0
 

@@ -25,7 +25,7 @@ ARGUMENTS = ["--subset", "toy", "--papers", "tiny"]
 
 def start(results: Path, config: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, str(ROOT / "run_all.py"), *ARGUMENTS, "--config", str(config),
-               "--results-dir", str(results), *more]  # fmt: skip
+               "--results-dir", str(results), "--no-mlflow", *more]  # fmt: skip
     env = os.environ | {"XDG_CACHE_HOME": str(results.parent / "cache")} | environment
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env)
 

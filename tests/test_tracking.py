@@ -254,6 +254,14 @@ def test_an_unreachable_mlflow_costs_one_warning_and_no_cell(fresh: Path, tmp_pa
     assert cells_shown(tmp_path / "results") == cells_shown(fresh)[1:] and len(invocations(tmp_path / "results")) == 1
 
 
+def test_left_out_it_is_not_touched_and_sync_makes_it_whole(fresh: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    _, err = finish(start(results, "http://127.0.0.1:9", "--no-mlflow"))  # nothing listens there
+    assert "MLflow" not in err and not (results / "mlflow.db").exists()
+    assert found(results) == found(fresh)
+    assert sync(results).code == 0 and cells_shown(results) == cells_shown(fresh)
+
+
 def test_a_database_that_may_not_grow_any_more_costs_no_cell(fresh: Path, tmp_path: Path) -> None:
     """As on a full disk."""
     results = tmp_path / "results"
