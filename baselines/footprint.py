@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, Protocol
 
 LARGE = 2**24
 """Numbers in the tokens of SAMoVAR and its kin from which they save memory at the cost of time (`segments`)."""
+PARTS = 8
+"""In how many parts they then work on them."""
 FIXED_ROWS = 128
 """Tokens for which FixedVAR has tables."""
 _BYTES = 4
@@ -155,9 +157,9 @@ class _Segmented(NamedTuple):
     """What SAMoVAR, FixedVAR and LinTrans share: T = 2⌈L/H⌉ tokens a channel, and the sizes that follow from it."""
 
     tokens: int  # B·C·T·d
-    products: int  # B·C·h·T², or, as the attention chooses, the running sums B·C·T·h·e²
+    products: int  # B·C·h·T², which the running sum does not hold
     ends: float  # what is held before and after the blocks
-    window: float  # what one window's block takes where it is computed again on the way back
+    part: float  # what one part's block takes where it is computed again on the way back
     parameters: int  # without what the blocks' attention has
 
     @property
@@ -167,14 +169,14 @@ class _Segmented(NamedTuple):
 
 def _segmented(s: _Sizes, width: int, heads: int, layers: int) -> _Segmented:
     segments = -(-s.lookback // s.horizon)
-    count, each = 2 * segments, width // heads
+    count = 2 * segments
     tokens = s.batch * s.channels * count * width
-    products = s.batch * s.channels * heads * count * (count if count <= 2 * each * each else each * each)
+    products = s.batch * s.channels * heads * count**2
     cells = s.batch * s.channels * segments * s.horizon
     parameters = 2 * _linear(s.horizon, width) + _linear(s.channels, s.channels) + _linear(width, s.horizon)
     parameters += 4 * width + (1 + s.channels) * count * width
     parameters += layers * (_linear(width, 4 * width) + _linear(4 * width, width) + width)
-    return _Segmented(tokens, products, (4 + _MASK) * tokens + 4 * cells, 14 * tokens / s.batch, parameters)
+    return _Segmented(tokens, products, (4 + _MASK) * tokens + 4 * cells, 14 * tokens / PARTS, parameters)
 
 
 def _structural(
@@ -184,7 +186,7 @@ def _structural(
     own = _segmented(s, width, heads, layers)
     parameters = own.parameters + (3 + 2 * s.channels) * width + heads * (width // heads) ** 2 + layers * of_attention
     if own.saved:
-        return own.ends + layers * (2 + 2 * _MASK) * own.tokens + 2 * own.tokens + own.window, own.tokens, parameters
+        return own.ends + layers * (2 + 2 * _MASK) * own.tokens + 2 * own.tokens + own.part, own.tokens, parameters
     layer = (10 + attention + 2 * _MASK) * own.tokens + own.products
     return own.ends + layers * layer + 2 * own.tokens, own.tokens, parameters
 
@@ -207,6 +209,6 @@ def lintrans(s: _Sizes, width: int = 64, heads: int = 8, layers: int = 3, dropou
     own = _segmented(s, width, heads, layers)
     parameters = own.parameters + layers * (4 * _linear(width, width) + width)
     if own.saved:
-        return own.ends + layers * (2 + 2 * _MASK) * own.tokens + 2 * own.tokens + own.window, own.tokens, parameters
+        return own.ends + layers * (2 + 2 * _MASK) * own.tokens + 2 * own.tokens + own.part, own.tokens, parameters
     held = own.ends + layers * ((17 + 3 * _MASK) * own.tokens + own.products) + 8 * own.tokens
     return held, own.tokens, parameters

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from baselines.base import Forecaster, mean_squared_error
-from baselines.footprint import LARGE
+from baselines.footprint import LARGE, PARTS
 from baselines.layers import Dropout, RMSNorm, project
 
 STD = 0.02
@@ -163,10 +163,6 @@ def heads_of(x: Tensor, heads: int) -> Tensor:
 def _scale_back(prediction: Tensor, segments: Segments) -> Tensor:
     """The normalised [C, B, H] as a forecast [B, H, C] on the window's scale."""
     return torch.addcmul(segments.shift, prediction, segments.scale).permute(1, 2, 0)
-
-
-PARTS = 8
-"""In how many parts large tensors are worked on."""
 
 
 def in_parts(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:

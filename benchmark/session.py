@@ -74,9 +74,10 @@ class Session:
 
     def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
         """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
-        if (self.request.backend == "dask") != (self.request.scheduler is not None):
-            raise UsageError("--backend dask goes with --scheduler ADDRESS, such as tcp://host:8786, and that with it")
+        self._check()
         cells = self.plan()
+        if self.request.shard and not cells:
+            print("run_all.py: no cell falls to this shard: the grid has fewer cells than shards", file=sys.stderr)
         if self.request.dry_run:
             replaces = self._replaces()
             status = [listing.TO_RUN if s in replaces else s for s in listing.statuses(cells, self.store)]
@@ -104,6 +105,16 @@ class Session:
         if interrupted:
             return 130
         return 0 if all(s in ("done", listing.REFUSED) for s in status) else 1
+
+    def _check(self) -> None:
+        """Raises UsageError for options that do not go together."""
+        ask = self.request
+        if ask.backend == "dask" and ask.scheduler is None:
+            raise UsageError("--backend dask needs the address of a running scheduler: --scheduler tcp://host:8786")
+        if ask.backend != "dask" and ask.scheduler is not None:
+            raise UsageError("--scheduler is for --backend dask, which was not given")
+        if ask.force and ask.retry:
+            raise UsageError("--force runs every cell again, --retry only those that failed: give one of them")
 
     def plan(self) -> list[Planned]:
         """The cells asked for; of them, the shard's."""
@@ -154,7 +165,8 @@ class Session:
         pool = self._pool([_memory(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)])
         try:
             tasks = self._watched(self._tasks([todo[i] for i in packing.longest_first(todo, costs)]))
-            print(f"{len(tasks)} cells to train, {min(pool.room(), len(tasks))} at a time", flush=True)
+            count = "1 cell" if len(tasks) == 1 else f"{len(tasks)} cells"
+            print(f"{count} to train, {min(pool.room(), len(tasks))} at a time", flush=True)
             progress = runner.Progress({p.digest: cost for p, cost in zip(todo, costs, strict=True) if p.digest})
             with Interrupt() as interrupt:
                 grid = runner.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)

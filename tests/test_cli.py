@@ -65,6 +65,8 @@ def test_shards_part_the_grid(run_all: Run) -> None:
     parts = [keys(run_all, "--subset", "ETTh1", "--papers", "samformer", "--shard", f"{i}/3") for i in (1, 2, 3)]
     assert sorted(str(key) for part in parts for key in part) == sorted(map(str, whole))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    none = run_all("--subset", "ETTh1", "--papers", "samformer", "--dry-run", "--shard", "999/999")
+    assert none.returncode == 0 and "no cell falls to this shard" in none.stderr
 
 
 def test_a_digest_depends_on_what_changes_the_result_and_on_nothing_else(run_all: Run, data_dir: Path) -> None:
@@ -93,6 +95,9 @@ def test_a_digest_depends_on_what_changes_the_result_and_on_nothing_else(run_all
         (["--protocol", "paper+batch_mixed_denrom"], "'batch_mixed_denorm'"),
         (["--profile", "fast"], "quick"),
         (["--shard", "4/3"], "1 ≤ I ≤ N"),
+        (["--backend", "dask"], "--scheduler tcp://host:8786"),
+        (["--scheduler", "tcp://127.0.0.1:9"], "--backend dask, which was not given"),
+        (["--force", "--retry", "failed"], "give one of them"),
         (["--jobs", "0"], "--jobs"),
         (["--subest", "ETTh1"], "'--subset'"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),

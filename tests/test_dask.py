@@ -167,6 +167,3 @@ def test_a_scheduler_that_is_not_there_is_one_line_within_seconds(run_all: Run, 
             assert time.monotonic() - begun < 60
             assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
             assert f"--scheduler {address}: no Dask scheduler can be reached" in done.stderr
-    for options in (["--backend", "dask"], ["--scheduler", "tcp://127.0.0.1:9"]):
-        done = run_all(*base, *options)
-        assert done.returncode == 2 and "--backend dask goes with --scheduler ADDRESS" in done.stderr

@@ -181,7 +181,7 @@ def test_ctrl_c_ends_the_epochs_under_way_and_the_same_command_goes_on(
     kept = {path.stem for path in (folder / "checkpoints").glob("*.pt")}
     assert 0 < done < 12 and kept
     code, out = finish(start(folder, config, "--jobs", "2"))
-    assert code == 0 and f"{12 - done} cells to train" in out
+    assert code == 0 and f"{12 - done} cell" in out
     logs = [(folder / "logs" / f"{digest}.log").read_text() for digest in kept]
     assert any("going on from a checkpoint" in log for log in logs) and not list((folder / "checkpoints").iterdir())
     one, other = results(undisturbed), results(folder)
