@@ -83,6 +83,8 @@ class Session:
             status = [listing.TO_RUN if s in replaces else s for s in listing.statuses(cells, self.store)]
             shown = listing.as_object(cells, status) if self.request.json else None
             print(shown or listing.text(cells, status, self.catalogue.papers))
+            if note := self.store.note():
+                print(f"run_all.py: {note}", file=sys.stderr)
             return 0
         try:
             cells = self._with_data(cells)

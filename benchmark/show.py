@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.console import Parser, guarded
@@ -28,15 +29,22 @@ def find(there: Catalogue, store: Store, text: str, folder: Path) -> tuple[Plann
         result = store.read(digests[0])
         if result is None:
             raise UsageError(f"{store.path(digests[0])} is not a whole Result; delete it and run the cell again")
-        planned = _planned(there, result.key, folder)
+        planned = _of_key(_cells(there, result.key, folder), result.key)
         return (planned if planned and planned.digest == result.digest else None), result
-    found = _planned(there, text, folder)
+    cells = _cells(there, text, folder)
+    found = _of_key(cells, text)
     if found is None:
-        raise UsageError(f"no cell '{text}'; keys are listed by run_all.py --dry-run --json")
+        close = nearest(text, (planned.cell.key for planned in cells))
+        raise UsageError(f"no cell '{text}'{close}; run_all.py --dry-run --json lists all keys")
     return found, store.read(found.digest) if found.digest else None
 
 
-def _planned(there: Catalogue, key: str, folder: Path) -> Planned | None:
+def _of_key(cells: Iterable[Planned], key: str) -> Planned | None:
+    return next((planned for planned in cells if planned.cell.key == key), None)
+
+
+def _cells(there: Catalogue, key: str, folder: Path) -> list[Planned]:
+    """The cells of a key's paper, protocol, profile and seed. Raises UsageError where it has none of these."""
     parts = key.split("/")
     if parts[0] not in there.papers:
         raise UsageError(f"'{key}': unknown paper '{parts[0]}'{nearest(parts[0], there.papers)}")
@@ -48,8 +56,7 @@ def _planned(there: Catalogue, key: str, folder: Path) -> Planned | None:
         protocol=parse_protocol(protocol, there.papers), profile="quick" if "quick" in parts[1:3] else "paper",
     )  # fmt: skip
     sums = Checksums()
-    cells = plan(there, selection, lambda dataset: checksum_of(dataset, folder, sums)[0])
-    return next((c for c in cells if c.cell.key == key), None)
+    return plan(there, selection, lambda dataset: checksum_of(dataset, folder, sums)[0])
 
 
 def describe(planned: Planned | None, result: Result | None) -> str:

@@ -201,10 +201,11 @@ class Store:
         """One sentence on the files that were met and are no whole Results; None if there were none."""
         if not self.unreadable:
             return None
-        first = self.path(min(self.unreadable))
+        names = [self.path(digest).name for digest in sorted(self.unreadable)]
+        some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         return (
-            f"{len(self.unreadable)} files in {self.cells} are no whole Results of this version and are left out (such as "
-            f"{first.name}); delete them to have their cells run again"
+            f"{self.cells}: no whole Results of this version and left out: {len(names)} ({some}); delete a file and its "
+            "cell runs again"
         )
 
     def results(self) -> Iterator[Result]:

@@ -16,6 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+LONGEST = ("test_runner.py", "test_dask.py", "test_tracking.py", "test_faults.py", "test_footprint.py", "test_mistakes.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that two workers that take a file at a time end together."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real files, from the environment alone; without it the test is skipped, and says so."""

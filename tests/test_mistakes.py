@@ -42,6 +42,9 @@ def test_a_damaged_result_is_named_not_hidden(run_all: Run, tiny: Callable[[int]
         command = [sys.executable, "-m", "tables", "render", *places]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0 and "no whole Results" in done.stderr and path.name in done.stderr, damage
+        path.write_text("{")
+    planned = run_all(*QUICK, "--config", str(own), "--dry-run")
+    assert "no whole Results" in planned.stderr and path.name in planned.stderr and "1 to run" in planned.stdout
 
 
 def test_a_run_says_why_cells_are_refused(run_all: Run, tiny: Callable[[int], Path]) -> None:
