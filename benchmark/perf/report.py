@@ -39,16 +39,18 @@ class Report:
             f"Measured on {self.processor}, one thread, torch {torch.__version__}, by `python -m benchmark.perf`: ours and "
             f"the plain reference (`benchmark/perf/plain.py`) in turns, by {clock}; ours in a worker of the suite's, which "
             "keeps freed memory, the reference in a process as it comes.",
-            "## A training step",
-            self._steps(),
-            "Ratio: plain over ours, the median of the turns and their range. Floor: the step's matrix products (forward, "
-            f"backward, SAM's second pass) at {self.matmul / 1e9:.0f} GFLOP/s, which a product of two 1024 × 1024 float32 "
-            "matrices reaches here. Outside: the share of the loop that is not forward, backward, SAM's moves, clipping or "
-            "optimizer. Memory: the peak of "
-            "the whole process, torch included.",
-            "## What is left of a step",
-            self._left(),
         ]
+        if self.steps:
+            parts += [
+                "## A training step",
+                self._steps(),
+                "Ratio: plain over ours, the median of the turns and their range. Floor: the step's matrix products "
+                f"(forward, backward, SAM's second pass) at {self.matmul / 1e9:.0f} GFLOP/s, which a product of two 1024 × "
+                "1024 float32 matrices reaches here. Outside: the share of the loop that is not forward, backward, SAM's "
+                "moves, clipping or optimizer. Memory: the peak of the whole process, torch included.",
+                "## What is left of a step",
+                self._left(),
+            ]
         around = self._around()
         if around:
             head = ["what", "measured"]
