@@ -17,8 +17,8 @@ from benchmark.paper import Column, Paper
 from benchmark.recipe import Resolved
 from benchmark.resolution import PROFILES, Refusal, affordable, by_lookback, resolve
 
-TRAINING_SEMANTICS = 1
-"""Version of what a recipe means. A change that alters a trained number raises it; `tests/test_trajectory.py` holds a
+TRAINING_SEMANTICS = 2
+"""Version of what a recipe means. A change that alters a trained number raises it; `tests/test_training.py` holds a
 frozen training run against it, so that it cannot be forgotten."""
 
 @dataclass(frozen=True, order=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,19 +159,28 @@ def test_a_frozen_trajectory_ties_the_semantics_version() -> None:
 
 
 def trajectory() -> dict[str, list[float]]:
-    """Train losses, validation and test MSE of two short trainings that touch every part of the semantics."""
+    """Train losses, validation and test MSE of short trainings that touch every part of the semantics."""
     import baselines
 
     torch.set_num_threads(1)
     out = {}
-    for name, values in {
-        "sam": {"rho": 0.5, "optimizer": "keras_adam", "eps": 1e-7, "batch_size": 32, "clip_norm": 1.0},
-        "accumulated": {"optimizer": "adamw", "weight_decay": 0.1, "batch_size": 12, "accumulation": 3},
-    }.items():
+    accumulated = {"optimizer": "adamw", "weight_decay": 0.1, "batch_size": 12, "accumulation": 3}
+    small: dict[str, Any] = {"width": 8, "heads": 2, "layers": 2, "dropout": 0.1}
+    runs: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+        "sam": (
+            "samformer",
+            {"width": 4},
+            {"rho": 0.5, "optimizer": "keras_adam", "eps": 1e-7, "clip_norm": 1.0, "batch_size": 32},
+        ),
+        "accumulated": ("samformer", {"width": 4}, accumulated),
+        "dropout": ("samovar", small, accumulated),
+        "blocks": ("lintrans", small, accumulated),
+    }
+    for name, (kind, arguments, values) in runs.items():
         data = series.load(DATASETS["toy"], None, 16, 4)
         splits = windows.make(data, 16, 4, torch.device("cpu"))
         seed_default(0, "initialisation")
-        model = baselines.build("samformer", lookback=16, horizon=4, channels=7, width=4)
+        model = baselines.build(kind, lookback=16, horizon=4, channels=7, **arguments)
         schedule = {"schedule": "cosine_restarts", "minimum_learning_rate": 1e-6, "restart_period": 5, "epochs": 3}
         progress = train(model, recipe(**values, **schedule), splits.train, splits.validation, seed=0)
         out[name] = [e[k] for e in progress.epochs for k in ("train_loss", "val_mse", "grad_norm")]
