@@ -54,26 +54,28 @@ def full_store(count: int = 20_000) -> dict[str, float]:
     """Seconds of `--dry-run` and of all tables with so many Results (made up, each 20 epochs long) in the store."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder, "results")
-        written = fill(results, count)
+        planned, written = fill(results, count)
         asked = ["--models", "all", "--sam", "both", "--seeds", str(_seeds(count)), "--results-dir", str(results)]
         return {
             "results": written,
+            "planned": planned,
             "dry_run": _seconds("run_all.py", "--dry-run", *asked),
-            "tables": _seconds("-m", "tables", "render", "--results-dir", str(results)),
+            "tables": _seconds("-m", "tables", "render", "--no-figures", "--results-dir", str(results)),
+            "with_figures": _seconds("-m", "tables", "render", "--results-dir", str(results)),
         }
 
 
-def fill(results_dir: Path, count: int) -> int:
-    """Writes Results, made up, of the grid's first cells; returns how many."""
+def fill(results_dir: Path, count: int) -> tuple[int, int]:
+    """Writes Results, made up, of the first cells of a grid; returns how many cells that has, and Results."""
     there = catalogue()
     selection = Selection(models=("all",), sam="both", seeds=tuple(range(_seeds(count))))
-    planned = [p for p in plan(there, selection, lambda d: d.sha256 or synthetic_sha256(d)) if p.digest]
-    unique = list({p.digest: p for p in planned}.values())[:count]
+    planned = plan(there, selection, lambda d: d.sha256 or synthetic_sha256(d))
+    unique = list({p.digest: p for p in planned if p.digest}.values())[:count]
     folder = results_dir / "cells"
     folder.mkdir(parents=True)
     for number, cell in enumerate(unique):
         (folder / f"{cell.digest}.json").write_text(json.dumps(_made_up(cell, number)))
-    return len(unique)
+    return len(planned), len(unique)
 
 
 def _seeds(count: int) -> int:

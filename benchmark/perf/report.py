@@ -87,7 +87,9 @@ class Report:
         if self.two_workers is not None:
             rows.append(["cells an hour of two workers, over those of one", f"{self.two_workers:.2f} ×"])
         if self.full_store is not None:
-            count = f"{self.full_store['results']:,.0f}"
-            rows.append([f"`run_all.py --dry-run` with {count} Results", f"{self.full_store['dry_run']:.2f} s"])
-            rows.append([f"`python -m tables render` with {count} Results", f"{self.full_store['tables']:.1f} s"])
+            found = self.full_store
+            count = f"with {found['results']:,.0f} Results"
+            rows.append([f"`run_all.py --dry-run` of {found['planned']:,.0f} cells {count}", f"{found['dry_run']:.2f} s"])
+            rows.append([f"`python -m tables render --no-figures` {count}", f"{found['tables']:.1f} s"])
+            rows.append([f"`python -m tables render` {count}", f"{found['with_figures']:.1f} s"])
         return rows
