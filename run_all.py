@@ -28,11 +28,17 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
+MOST_SEEDS = 10_000
+
+
 def seeds(text: str) -> tuple[int, ...]:
     """One number n: seeds 0 … n−1; with a comma: the seeds themselves."""
     if "," in text:
         return tuple(sorted({_whole(part, 0) for part in names(text)}))
-    return tuple(range(_whole(text, 1)))
+    count = _whole(text, 1)
+    if count > MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS:,} seeds at once, found {text}; one seed N alone is 'N,'")
+    return tuple(range(count))
 
 
 def place(text: str) -> Path:

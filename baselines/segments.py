@@ -171,7 +171,7 @@ def in_parts(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     From `LARGE` numbers on in one of the tensors (64 MiB; SAMoVAR's tokens on ECL, Traffic and the larger PEMS), nothing
     but the tensors is kept for the way back: the function is applied to some channels after the others, and once more
     there, with the same random numbers. That follows from the shape alone. With 883 channels, look-back 4096 and eight
-    windows SAMoVAR's training step takes 6 GB with it, and a fifth more operations.
+    windows SAMoVAR's training step takes 8 GB with it, and a fifth more operations.
     """
     if max(tensor.numel() for tensor in tensors) < LARGE:
         return function(*tensors)

@@ -149,13 +149,16 @@ class Store:
         write_atomically(self.path(result.digest), text + "\n")
 
     def status(self, digest: str) -> Status | None:
-        """The status of a digest's Result, from the first bytes of its file; None if there is none.
+        """The status of a digest's Result, from the first and last bytes of its file; None if there is none.
 
         Raises UsageError for one that a newer version wrote: it must not be made anew.
         """
         try:
             with self.path(digest).open("rb") as file:
-                head = file.read(2048)
+                head = tail = file.read(2048)
+                if len(head) == 2048:
+                    file.seek(-2, os.SEEK_END)
+                    tail = file.read()
         except OSError:
             return None
         match = _HEAD.match(head)
@@ -164,7 +167,7 @@ class Store:
                 f"{self.path(digest)}: written by a newer version (schema {int(match[1])}, this one knows {SCHEMA}); use "
                 "that version, or another --results-dir"
             )
-        if match is None or match[2].decode() != digest:
+        if match is None or match[2].decode() != digest or not tail.rstrip().endswith(b"}"):  # or cut off
             self.unreadable.add(digest)
             return None
         status = match[3].decode()
@@ -186,6 +189,8 @@ class Store:
             values: dict[str, Any] = {k: tuple(v) if k == "epochs" else v for k, v in raw.items() if k in known}
             result = Result(**values)
             whole = result.digest == digest and result.schema <= SCHEMA and result.status in STATUSES
+            tables = (result.cell, result.recipe, result.metrics, result.environment, result.windows, *result.epochs)
+            whole = whole and isinstance(result.key, str) and all(isinstance(table, Mapping) for table in tables)
             if whole and result.status == "done":
                 whole = all(math.isfinite(result.metrics[name]) for name in METRICS)
         except FileNotFoundError:

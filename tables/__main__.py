@@ -138,7 +138,7 @@ def _render(options: argparse.Namespace) -> None:
     for path in written:
         print(f"written: {path}")
     if not written:
-        print(f"no Result of any known paper in {options.results_dir}")
+        print(f"no Result of {', '.join(papers) if papers else 'any known paper'} in {options.results_dir}")
 
 
 def _forecast(options: argparse.Namespace) -> None:

@@ -95,6 +95,7 @@ def test_a_digest_depends_on_what_changes_the_result_and_on_nothing_else(run_all
         (["--protocol", "paper+batch_mixed_denrom"], "'batch_mixed_denorm'"),
         (["--profile", "fast"], "quick"),
         (["--shard", "4/3"], "1 ≤ I ≤ N"),
+        (["--seeds", "1000000000"], "at most 10,000 seeds"),
         (["--backend", "dask"], "--scheduler tcp://host:8786"),
         (["--scheduler", "tcp://127.0.0.1:9"], "--backend dask, which was not given"),
         (["--force", "--retry", "failed"], "give one of them"),

@@ -34,17 +34,20 @@ def test_a_damaged_result_is_named_not_hidden(run_all: Run, tiny: Callable[[int]
     own = tiny(1)
     assert run_all(*QUICK, "--config", str(own)).returncode == 0
     path = only_cell(tmp_path / "results")
-    whole = json.loads(path.read_text())
+    text = path.read_text()
+    whole, cuts = json.loads(text), [text[:1], text[: len(text) // 3], text.rstrip()[:-1]]
     wrong = [json.dumps(whole | {"metrics": metrics}) for metrics in ({"test_mse": "abc"}, {})]
+    wrong += [json.dumps(whole | {"cell": "abc"}), *cuts]
     for damage in ("", "{", "[]", *wrong):
         path.write_text(damage)
         places = ["--results-dir", str(tmp_path / "results"), "--config", str(own)]
         command = [sys.executable, "-m", "tables", "render", *places]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0 and "no whole Results" in done.stderr and path.name in done.stderr, damage
-        path.write_text("{")
-    planned = run_all(*QUICK, "--config", str(own), "--dry-run")
-    assert "no whole Results" in planned.stderr and path.name in planned.stderr and "1 to run" in planned.stdout
+    for cut in cuts:
+        path.write_text(cut)
+        planned = run_all(*QUICK, "--config", str(own), "--dry-run")
+        assert "no whole Results" in planned.stderr and path.name in planned.stderr and "1 to run" in planned.stdout
 
 
 def test_a_run_says_why_cells_are_refused(run_all: Run, tiny: Callable[[int], Path]) -> None:
