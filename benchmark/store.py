@@ -209,8 +209,8 @@ class Store:
         names = [self.path(digest).name for digest in sorted(self.unreadable)]
         some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         return (
-            f"{self.cells}: no whole Results of this version and left out: {len(names)} ({some}); delete a file and its "
-            "cell runs again"
+            f"{self.cells}: no whole Results of this version and left out: {len(names)} ({some}); a cell that a plan "
+            "shows as done all the same runs again once its file is deleted"
         )
 
     def results(self) -> Iterator[Result]:
