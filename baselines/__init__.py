@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from baselines import footprint
 
 if TYPE_CHECKING:
     from baselines.base import Forecaster
 
-__all__ = ["MODELS", "ModelInfo", "build"]
+__all__ = ["ARGUMENTS", "MODELS", "ModelInfo", "build"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,28 @@ class ModelInfo:
     memory: footprint.Estimator | None = None
     closed_form: bool = False
 
+
+class Kind(NamedTuple):
+    """What an argument's value has to be, in words and as a test."""
+
+    what: str
+    fits: Callable[[Any], bool]
+
+
+def _one_of(*words: str) -> Kind:
+    return Kind("one of " + ", ".join(words), lambda value: value in words)
+
+
+_SIZE = Kind("a whole number from 1", lambda value: type(value) is int and value >= 1)
+_RATE = Kind("a number from 0 to under 1", lambda value: type(value) in (int, float) and 0 <= value < 1)
+_FLAG = Kind("true or false", lambda value: type(value) is bool)
+ARGUMENTS: dict[str, Kind] = {
+    "width": _SIZE, "heads": _SIZE, "layers": _SIZE, "ff_width": _SIZE, "dropout": _RATE,
+    "blocks": _SIZE, "patch": _SIZE, "stride": _SIZE, "kernel_size": _SIZE, "season": _SIZE,
+    "time_marks": _FLAG, "normalise": _FLAG, "revin": _FLAG, "batch_mixed_denorm": _FLAG,
+    "variant": _one_of("tensorflow", "pytorch"), "fans": _one_of("keras2", "keras3"),
+}  # fmt: skip
+"""Of all models; what is more (heads that divide a width) a model says when it is built."""
 
 _SEGMENTS = ("width", "heads", "layers", "dropout")
 _ENCODER = ("width", "heads", "layers", "ff_width", "dropout")

@@ -22,7 +22,7 @@ CLAIMS = CONFIG_DIR / "claims.yaml"
 
 def _arguments(reader: Reader, section: Section, model: str) -> dict[str, Value]:
     known = baselines.MODELS[model].arguments
-    return {name: reader.value(child, None) for name, child in section.known(known).items()}
+    return {name: reader.value(child, f"arguments.{name}") for name, child in section.known(known).items()}
 
 
 def _column(reader: Reader, section: Section, name: str, earlier: Mapping[str, Column]) -> Column:
@@ -88,12 +88,13 @@ def _conditions(section: Section) -> dict[str, tuple[Any, ...]]:
 
 
 def _named(section: Section, also: tuple[str, ...]) -> Iterator[tuple[str, str | None, Section]]:
-    """The entries of a switch's table: name, the recipe's field if it is one, the value's section."""
+    """The entries of a switch's table: name, the field that `checked` knows, if it is one, the value's section."""
     for key, child in section.mapping().children().items():
         name = str(key)
-        if name not in (*Recipe.model_fields, *also) and not name.startswith("arguments."):
-            raise child.fail(f"unknown recipe value{nearest(name, [*Recipe.model_fields, *also])}")
-        yield name, name if name in Recipe.model_fields else None, child
+        fields = [*Recipe.model_fields, *(f"arguments.{argument}" for argument in baselines.ARGUMENTS)]
+        if name not in (*fields, *also):
+            raise child.fail(f"unknown recipe value{nearest(name, [*fields, *also])}")
+        yield name, name if name in fields else None, child
 
 
 def _printed(section: Section) -> Printed:
@@ -207,7 +208,7 @@ def override(paper: Paper, section: Section, datasets: tuple[str, ...]) -> Paper
     values = {name: reader.value(child, name) for name, child in part.items() if name != "arguments"}
     known = {a: None for column in paper.columns.values() for a in baselines.MODELS[column.model].arguments}
     found = part["arguments"].known(known) if "arguments" in part else {}
-    arguments = {name: reader.value(child, None) for name, child in found.items()}
+    arguments = {name: reader.value(child, f"arguments.{name}") for name, child in found.items()}
     columns = {name: _overridden(column, values, arguments) for name, column in paper.columns.items()}
     own = {name: _before(value, paper.recipe.get(name)) for name, value in values.items()}
     names = (*paper.overridden, *values, *(f"arguments.{name}" for name in arguments))

@@ -40,6 +40,8 @@ def parse(tmp_path: Path, text: str) -> None:
         ("optimizer: {value: adam,", "optimizer: {value: adma,", "'adam'"),
         ("model: samformer", "model: samfromer", "did you mean 'samformer'?"),
         ("      width:", "      widht:", "did you mean 'width'?"),
+        ("      width: {value: ", "      width: {value: -", "width.value: expected a whole number from 1, found -"),
+        ("      width: {value: ", "      width: {value: 0.", "expected a whole number from 1, found 0."),
         ("like: SAMformer", "like: SAMfomer", "did you mean 'SAMformer'?"),
         ("rho: {value: 0.5,", "rho: {by: dataste, values: {toy: 0.5},", "did you mean 'dataset'?"),
         ("rho: {value: 0.5,", "rho: {by: dataset, values: {tyo: 0.5},", "did you mean 'toy'?"),

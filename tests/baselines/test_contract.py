@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import io
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
 
-from baselines import MODELS, build
+from baselines import ARGUMENTS, MODELS, build
 from baselines.base import ClosedForm, Forecaster
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -107,6 +109,20 @@ def test_a_forecast_depends_on_its_own_window_alone(name: str) -> None:
     assert own_window_alone(model)
     x, _, marks = windows(2, 48, 12, 3)
     assert not torch.allclose(model(x, marks)[0], model(x, marks)[1])
+
+
+@every_model
+def test_its_arguments_are_checked_before_torch_is_imported(name: str) -> None:
+    """What a plan accepts of an argument is what the model is built with."""
+    info = MODELS[name]
+    assert set(info.arguments) <= ARGUMENTS.keys()
+    cls = getattr(importlib.import_module(f"baselines.{info.module}"), info.cls)
+    hints = get_type_hints(cls.__init__)
+    for argument, parameter in inspect.signature(cls).parameters.items():
+        if argument in info.arguments:
+            words = get_args(hints[argument]) if get_origin(hints[argument]) is Literal else (parameter.default,)
+            assert all(ARGUMENTS[argument].fits(word) for word in words if word not in (None, parameter.empty)), argument
+            assert not ARGUMENTS[argument].fits("none of these")
 
 
 @pytest.mark.parametrize("name", [name for name, info in MODELS.items() if "batch_mixed_denorm" in info.arguments])
