@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from benchmark.grid import Planned, as_json, switches_of
 from benchmark.paper import Paper
-from benchmark.store import Store
+from benchmark.store import STATUSES, Store
 
 TO_RUN = "to run"
 REFUSED = "refused"
@@ -41,8 +41,20 @@ def last_line(status: Sequence[str]) -> str:
     return f"cells={len(status)} done={counts['done']} refused={counts[REFUSED]} failed={failed}"
 
 
-def text(cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, Paper]) -> str:
-    """One line for each row of the grid with its seeds and what is known of them; reasons of refusals; switches."""
+def retry_note(status: Sequence[str]) -> str | None:
+    """How to have the cells run again that ended, and not well; None if there are none."""
+    ended = sum(s in STATUSES and s != "done" for s in status)
+    what = "1 cell" if ended == 1 else f"{ended} cells"
+    return f"{what} ended without a number; the same command with --retry failed runs such cells again" if ended else None
+
+
+def text(
+    cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, Paper], problems: Iterable[str] = ()
+) -> str:
+    """One line for each row of the grid with its seeds and what is known of them; reasons of refusals; switches.
+
+    `problems`: sentences on data that cannot be used.
+    """
     lines = []
     pairs = list(zip(cells, status, strict=True))
     for row, group in groupby(pairs, key=lambda pair: pair[0].cell.key.rpartition("/")[0]):
@@ -56,6 +68,9 @@ def text(cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, P
     for paper, protocol in sorted(protocols):
         for name in switches_of(papers[paper], protocol):
             lines.append(f"switch {name} ({paper}): {papers[paper].switches[name].what}")
+    lines += problems
+    if note := retry_note(status):
+        lines.append(note)
     lines.append(last_line(status))
     return "\n".join(lines)
 

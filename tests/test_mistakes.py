@@ -65,6 +65,19 @@ def test_a_dry_run_knows_force_and_retry(run_all: Run, tiny: Callable[[int], Pat
     assert "1 done" in run_all(*QUICK, *own, "--dry-run", "--retry", "failed").stdout
 
 
+def test_a_plan_says_what_is_missing_and_what_failed(run_all: Run, tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    missing = run_all("--subset", "ETTh1", "--papers", "samformer", "--dry-run", "--data-dir", str(tmp_path)).stdout
+    assert missing.splitlines()[-2].startswith(f"ETTh1: no file at {tmp_path / 'ETT-small/ETTh1.csv'}; get it from ")
+    own = ("--config", str(tiny(1)))
+    assert "--retry" not in run_all(*QUICK, *own).stdout
+    path = only_cell(tmp_path / "results")
+    path.write_text(path.read_text().replace('"status": "done"', '"status": "timeout"', 1))
+    note = "1 cell ended without a number; the same command with --retry failed runs such cells again"
+    assert run_all(*QUICK, *own, "--dry-run").stdout.splitlines()[-2] == note
+    assert run_all(*QUICK, *own).stdout.splitlines()[-2] == note
+    assert "--retry" not in run_all(*QUICK, *own, "--retry", "failed").stdout
+
+
 def test_quick_has_one_seed_unless_seeds_are_asked_for(run_all: Run) -> None:
     base = ("--subset", "toy", "--papers", "toy", "--profile", "quick", "--models", "SAMformer", "--dry-run")
     assert "cells=1 " in run_all(*base).stdout
