@@ -125,7 +125,8 @@ def _sized(dataset: DataSet, file: Path, section: Section) -> DataSet:
         raise section.fail(str(error)) from None
     if rows < 1 or channels < 1:
         dates = "a date column and " if dataset.reader == "csv" else ""
-        raise section.fail(f"{file}: expected {dates}values, found {rows:,} rows × {channels} channels")
+        note = "" if dataset.reader == "pems" else shape.separator_note(file)
+        raise section.fail(f"{file}: expected {dates}values, found {rows:,} rows × {channels} channels{note}")
     needed = 20 * 30 * 24 * dataset.steps_per_hour
     if dataset.split == "months" and rows < needed:
         raise section.fail(f"split months needs {needed:,} rows (20 months of 30 days), the file has {rows:,}; use ratio")

@@ -6,6 +6,7 @@ used it and told in a note.
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 import zlib
@@ -120,6 +121,11 @@ def _frame(path: Path, header: bool) -> pd.DataFrame:
             frame = pd.read_csv(path, encoding="utf-8", encoding_errors="replace", engine="c", header=0 if header else None,
                                 skipinitialspace=True)  # fmt: skip
     except (OSError, ValueError, OverflowError, MemoryError) as error:
+        uneven = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if uneven is not None:
+            expected, line, found = uneven.groups()
+            as_many = "every line has to have as many"
+            raise DataError(f"{path}: line {line}: expected {expected} values, found {found}; {as_many}") from None
         raise DataError(f"{path}: not a readable CSV ({_short(error)}); replace it") from None
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(f"{path}: line 2: more values than the header (line 1) has columns; every line has to have as many")

@@ -27,6 +27,16 @@ def of(dataset: DataSet, path: Path) -> tuple[int, int]:
         raise DataError(f"{dataset.name}: {path}: not a readable {kind} ({reason}); replace it") from None
 
 
+def separator_note(path: Path) -> str:
+    """What to do about a CSV of one column whose header has another separator than commas; nothing else."""
+    with path.open("rb") as file:
+        first = file.readline(65_536)
+    for name, sign in (("semicolons", b";"), ("tabs", b"\t")):
+        if sign in first and b"," not in first:
+            return f"; its header has {name}: separate the values by commas, with points for decimals"
+    return ""
+
+
 def _text(path: Path, *, header: bool, dates: bool) -> tuple[int, int]:
     with path.open("rb") as file:
         first = next((line for line in file if line.strip()), b"")

@@ -47,14 +47,17 @@ class Windows:
         gathered = _gather(self._all, starts)  # [C, B, L + H]
         x = gathered[:, :, : self.lookback].permute(1, 2, 0)  # [B, L, C]
         y = gathered[:, :, self.lookback :].permute(1, 2, 0)  # [B, H, C]
-        if self.marks is None:
+        if self._all_marks is None:
             return Batch(x, y, None)
-        marks = _gather(_windows(self.marks, self.lookback), starts).permute(1, 2, 0)  # [B, L, F]
-        return Batch(x, y, marks)
+        return Batch(x, y, _gather(self._all_marks, starts).permute(1, 2, 0))  # marks [B, L, F]
 
     @cached_property
     def _all(self) -> Tensor | NDArray[Any]:
         return _windows(self.series, self.lookback + self.horizon)
+
+    @cached_property
+    def _all_marks(self) -> Tensor | NDArray[Any] | None:
+        return None if self.marks is None else _windows(self.marks, self.lookback)
 
     def evenly(self, most: int | None) -> Windows:
         """At most so many windows, evenly spaced from the first to the last."""
@@ -65,7 +68,6 @@ class Windows:
     def subset(self, index: Tensor) -> Windows:
         """The windows of these indices [n], in this order."""
         return replace(self, starts=self.starts[index.to(self.starts.device)])
-
 
     def whole_batches(self, size: int) -> Windows:
         """The windows of the whole batches of this size: an incomplete last batch is dropped.

@@ -106,7 +106,7 @@ def test_batches_have_marks_only_where_they_were_asked_for(tmp_path: Path) -> No
         ("date,a\n2020-01-01,True\n2020-01-02,False\n", "line 2, column 'a': expected a number, found True"),
         ("date,a\n2020-01-01,1\n2020-01-02,inf\n", "line 3, column 'a': expected a number, found inf"),
         ("date,a\n2020-01-01,1,5\n2020-01-02,2,5\n", "line 2: more values than the header"),
-        ("date,a\n2020-01-01,1\n2020-01-02,2,5\n", "Expected 2 fields in line 3, saw 3"),
+        ("date,a\n2020-01-01,1\n2020-01-02,2,5\n", "line 3: expected 2 values, found 3"),
         ("a,b\n1,2\n3,4\n", "the first column, 'a', has to hold dates"),
         ("date,a\n2020-01-01,1\nsoon,2\n", "line 3, column 'date': expected a date in the form of the first one"),
         ("date,a\n2020-01-01,1\n,2\n", "a date in the form of the first one, '2020-01-01', found nothing"),
