@@ -28,12 +28,20 @@ class Parser(argparse.ArgumentParser):
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
             word = unknown.split()[0]
-            options = [o for action in self._actions for o in action.option_strings]
-            message = f"unknown option '{word}'{nearest(word.partition('=')[0], options)}"
+            message = f"unknown option '{word}'{nearest(word.partition('=')[0], self._options())}"
             if not word.startswith("-"):
                 message = f"unexpected word '{word}'" + (f"; {self._wordless} {word}" if self._wordless else "")
         print(f"{self.prog}: {message}", file=sys.stderr)
         raise SystemExit(2)
+
+    def _options(self) -> list[str]:
+        """Of this parser and of its commands, which leave to it what they do not know."""
+        found: list[str] = []
+        for action in self._actions:
+            found += action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                found += [option for command in action.choices.values() for option in command._options()]
+        return found
 
 
 def guarded(program: str, command: Callable[[], int]) -> int:

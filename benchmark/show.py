@@ -22,13 +22,7 @@ def find(there: Catalogue, store: Store, text: str, folder: Path) -> tuple[Plann
     Raises UsageError for a name that is neither, with the nearest key.
     """
     if "/" not in text:
-        digests = [d for d in sorted(store.digests()) if d.startswith(text.lower()) and len(text) >= 6]
-        if len(digests) != 1:
-            many = "several Results begin so" if digests else f"no Result in {store.cells} has it"
-            raise UsageError(f"'{text}': {many}; give a key like samformer/ETTh1/96/SAMformer/sam/s0 or a whole digest")
-        result = store.read(digests[0])
-        if result is None:
-            raise UsageError(f"{store.path(digests[0])} is not a whole Result; delete it and run the cell again")
+        result = store.begins(text)
         planned = _of_key(_cells(there, result.key, folder), result.key)
         return (planned if planned and planned.digest == result.digest else None), result
     cells = _cells(there, text, folder)

@@ -202,6 +202,20 @@ class Store:
             return None
         return result
 
+    def begins(self, text: str) -> Result:
+        """The one Result whose digest is or begins with a text of at least six letters.
+
+        Raises UsageError where there is none, several, or no whole one.
+        """
+        digests = [digest for digest in self.digests() if digest.startswith(text.lower()) and len(text) >= 6]
+        if len(digests) != 1:
+            many = "several Results begin so" if digests else f"no Result in {self.cells} has it"
+            raise UsageError(f"'{text}': {many}; give a key like samformer/ETTh1/96/SAMformer/sam/s0 or a whole digest")
+        result = self.read(digests[0])
+        if result is None:
+            raise UsageError(f"{self.path(digests[0])} is not a whole Result; delete it and run the cell again")
+        return result
+
     def note(self) -> str | None:
         """One sentence on the files that were met and are no whole Results; None if there were none."""
         if not self.unreadable:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from benchmark.console import guarded
+from benchmark.console import Parser, guarded
 from benchmark.errors import UsageError, nearest
 from benchmark.layout import METRICS
 from benchmark.session import catalogue
@@ -20,47 +19,24 @@ from tables.render import read, render, write_claims
 from tables.sheet import Options
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse, with errors of one line that name the nearest option."""
-
-    def error(self, message: str) -> NoReturn:
-        """Ends with status 2."""
-        unknown = message.removeprefix("unrecognized arguments: ")
-        if unknown != message:
-            word = unknown.split()[0]
-            options = [o for action in _actions(parser()) for o in action.option_strings]
-            message = f"unknown option '{word}'{nearest(word.partition('=')[0], options)}"
-        print(f"python -m tables: {message}", file=sys.stderr)
-        raise SystemExit(2)
-
-
-def _actions(of: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """The options of a parser and of its commands."""
-    for action in of._actions:
-        yield action
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield from _actions(command)
-
-
 def parser() -> Parser:
     """The commands and their options."""
-    main = Parser(prog="python -m tables", allow_abbrev=False, description="Tables from the Results of a store.")
+    main = Parser(prog="python -m tables", description="Tables from the Results of a store.")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     command = commands.add_parser(
-        "render", allow_abbrev=False, help="write every table and figure anew, and the claims",
+        "render", help="write every table and figure anew, and the claims",
         description="Writes DIR/tables/<paper>.{md,tex,csv,png,svg}, protocols.md and claims.md from DIR/cells.",
     )  # fmt: skip
     _places(command)
     _looks(command)
     claims = commands.add_parser(
-        "claims", allow_abbrev=False, help="check what the papers say in a number",
+        "claims", help="check what the papers say in a number",
         description="Checks the claims of paper_configs/claims.yaml on the printed numbers and on the Results in "
         "DIR/cells, shows what holds, and writes DIR/tables/claims.md with every figure.",
     )  # fmt: skip
     _places(claims)
     drawn = commands.add_parser(
-        "forecast", allow_abbrev=False, help="draw a cell's worst, median and best forecast",
+        "forecast", help="draw a cell's worst, median and best forecast",
         description="Writes DIR/tables/forecast.<digest>.{png,svg} from what the cell kept in DIR/forecasts.",
     )  # fmt: skip
     drawn.add_argument("cell", metavar="KEY|DIGEST", help="samformer/ETTh1/96/SAMformer/sam/s0, or a digest")
@@ -144,13 +120,13 @@ def _render(options: argparse.Namespace) -> None:
 def _forecast(options: argparse.Namespace) -> None:
     store, text = Store(options.results_dir), options.cell
     if "/" in text:
-        found = [r for r in store.results() if r.key == text and r.status == "done"]
-        result = max(found, key=lambda r: r.ended, default=None)
+        found = [result for result in store.results() if result.key == text and result.status == "done"]
+        if not found:
+            close = nearest(text, sorted(result.key for result in store.results()))
+            raise UsageError(f"no done Result '{text}' in {store.cells}{close}")
+        result = max(found, key=lambda each: each.ended)
     else:
-        digests = [d for d in store.digests() if d.startswith(text.casefold()) and len(text) >= 6]
-        result = store.read(digests[0]) if len(digests) == 1 else None
-    if result is None:
-        raise UsageError(f"no done Result '{text}' in {store.cells}; give a key like samformer/ETTh1/96/SAMformer/sam/s0")
+        result = store.begins(text)
     arrays = forecastfigure.read(options.results_dir / "forecasts" / f"{result.digest}.npz")
     for kind, content in forecastfigure.pictures(arrays, result.key, options.channel).items():
         path = options.results_dir / "tables" / f"forecast.{result.digest[:12]}.{kind}"
@@ -164,7 +140,10 @@ def _claims(options: argparse.Namespace) -> None:
     claims = load_claims(known)
     _, evidence = read(known, options.results_dir)
     print(claimsheet.summary(claims, evidence))
-    print(f"written: {write_claims(claims, evidence, options.results_dir)}")
+    if options.results_dir.is_dir():
+        print(f"written: {write_claims(claims, evidence, options.results_dir)}")
+    else:
+        print(f"no folder {options.results_dir}: nothing is written, and 'on ours' is without Results")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ def pictures(paper: Paper, rows: Sequence[Row], title: str) -> dict[str, bytes]:
 def _draw(found: Points, title: str) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
     figure = Figure(figsize=(5.6, 4.2), layout="constrained")
     axis = figure.subplots()
@@ -52,15 +53,26 @@ def _draw(found: Points, title: str) -> Figure:
         middle = [statistics.median(values) for values in zip(*of_column, strict=True)]
         axis.plot(*middle, linestyle="none", markersize=9, markeredgecolor="black", **style)
         entries.append(Line2D([], [], linestyle="none", label=f"{plain(name)} ({len(of_column)})", **style))
+    seconds, errors = zip(*(point for of_column in found.values() for point in of_column), strict=True)
+    first, last = (math.floor(math.log10(min(seconds) * 0.9)), math.ceil(math.log10(max(seconds) * 1.1)))
     axis.set_xscale("log")
+    axis.set_xlim(10.0**first, 10.0**last)
+    axis.set_xticks(_round(first, last))
+    highest = math.ceil(math.log10(max(*errors, 1) * 1.2))
     axis.set_yscale("symlog", linthresh=1)
-    axis.set_ylim(bottom=-0.2)
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_ylim(-0.2, max(*errors, 1) * 1.5)
+    axis.set_yticks([0, *(tick for tick in _round(0, highest) if tick <= max(*errors, 1) * 1.5)])
     for scale in (axis.xaxis, axis.yaxis):
         scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        scale.set_minor_formatter(NullFormatter())
+        scale.set_minor_locator(NullLocator())
     axis.set_xlabel("seconds of one training (mean over the seeds, as run)")
     axis.set_ylabel("MSE above the best column of the cell, %")
     heading(figure, f"{title}. Small: a cell; large: the column's median; in brackets the number of cells")
     legend(figure, entries)
     return figure
+
+
+def _round(first: int, last: int) -> list[float]:
+    """Round numbers from 10^first to 10^last: 1, 2, 5, 10, …; of many powers of ten these alone."""
+    factors = (1, 2, 5) if last - first <= 2 else (1,)
+    return [factor * 10.0**power for power in range(first, last) for factor in factors] + [10.0**last]

@@ -29,8 +29,7 @@ def document(
         f"Protocol `{protocol}`, profile `{profile}`. Test MSE and MAE on the standardised scale, over all windows, steps "
         "and channels: mean ± sample standard deviation (n − 1) over n seeds. L: look-back, H: horizon, in steps."
     )
-    if paper.layout:
-        parts += [own_table(sheet) for sheet in sheets(paper, rows, profile, options)]
+    parts += [own_table(sheet) for sheet in sheets(paper, rows, profile, options)]
     if counted := summary(paper, shown, profile):
         parts += ["## Verdicts", counted]
     if compared := comparison.document(paper, shown):

@@ -235,6 +235,12 @@ def test_the_command_works_without_results(tmp_path: Path, capsys: pytest.Captur
     assert (tmp_path / "tables" / "claims.md").read_bytes() == first, "the bootstrap draws the same again"
 
 
+def test_the_command_makes_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["claims", "--results-dir", str(tmp_path / "none")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"no folder {tmp_path / 'none'}: nothing is written")
+    assert not list(tmp_path.iterdir())
+
+
 def test_names_are_escaped(claims: dict[str, Claim], made: Any) -> None:
     claim = replace(claims["samformer-sam-helps"], name="a_b|<c>", says="50 % of A_B & C < D", pairs=())
     text = claimsheet.document([claim], Evidence(made.catalogue, {}))
