@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark import memory
 from benchmark.data.registry import DataSet
 from benchmark.errors import DataError
 from benchmark.grid import Cell
@@ -282,31 +283,33 @@ def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None], check
     from benchmark.training.loop import Progress, train
     from benchmark.training.streams import seed_default
 
-    known, cell, bounds = setting(task.recipe), task.cell, PROFILES[task.cell.profile]
+    recipe, cell, bounds = dict(task.recipe), task.cell, PROFILES[task.cell.profile]
     device = torch.device(task.device)
     if device.type == "cpu":
         torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
     data = series.load(
         task.dataset, task.data_path, cell.lookback, cell.horizon, sha256=task.data_sha256, cache_dir=task.cache_dir,
-        mask_sentinels=known.mask_sentinels, time_features=task.recipe.get("time_features", False),
+        mask_sentinels=setting(recipe).mask_sentinels, time_features=recipe.get("time_features", False),
     )  # fmt: skip
+    channels = data.values.shape[1]
+    recipe["evaluation_batch"] = memory.evaluation_batch(channels, cell.horizon, recipe)
+    known = setting(recipe)
     splits = windows.make(data, cell.lookback, cell.horizon, device)
     validation = splits.validation.evenly(bounds.get("max_windows"))
     test = splits.test.evenly(bounds.get("max_windows"))
-    if task.recipe.get("drop_last_test_batch"):
-        test = test.whole_batches(task.recipe["batch_size"])
+    if recipe.get("drop_last_test_batch"):
+        test = test.whole_batches(recipe["batch_size"])
     seed_default(cell.seed, "initialisation")
     model = baselines.build(
-        task.recipe["model"], lookback=cell.lookback, horizon=cell.horizon, channels=splits.train.series.shape[0],
-        **arguments(task.recipe),
-    ).to(device)  # fmt: skip
+        recipe["model"], lookback=cell.lookback, horizon=cell.horizon, channels=channels, **arguments(recipe)
+    ).to(device)
     progress = Progress()
     if isinstance(model, ClosedForm):
         model.fit(splits.train.batches(), validation.batches())
     else:
         progress = train(
-            model, typed(task.recipe), splits.train, validation, seed=cell.seed,
-            max_steps=task.recipe.get("profile.max_steps"), on_epoch=on_epoch, checkpoint=checkpoint,
+            model, typed(recipe), splits.train, validation, seed=cell.seed, max_steps=recipe.get("profile.max_steps"),
+            on_epoch=on_epoch, checkpoint=checkpoint,
         )  # fmt: skip
     each = torch.zeros(len(test), dtype=torch.float64, device=device)
     found = {"test": evaluate(model, test, known, each=each), "val": evaluate(model, validation, known)}

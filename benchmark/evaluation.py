@@ -8,17 +8,6 @@ from baselines.base import Forecaster
 from benchmark.data.windows import Windows
 from benchmark.recipe import Setting
 
-BATCH_ELEMENTS = 2**23
-MOST_WINDOWS = 512
-
-
-def batch_size(windows: Windows, fixed: int | None) -> int:
-    """Windows a batch: the recipe's, else as many as keep inputs and targets under 32 MiB; from the shape alone."""
-    if fixed is not None:
-        return fixed
-    each = (windows.lookback + windows.horizon) * windows.series.shape[0]
-    return max(1, min(MOST_WINDOWS, BATCH_ELEMENTS // each))
-
 
 def autocast(setting: Setting, device: torch.device) -> torch.autocast:
     """The context in which a model computes: bfloat16 where the recipe has it and the device is CUDA, else as it stands."""
@@ -36,12 +25,14 @@ def evaluate(
 ) -> dict[str, float]:
     """`mse` and, if asked, `mae` on the standardised scale; an incomplete last batch counts by its windows.
 
+    `setting.evaluation_batch` windows at once; None: all. What is safe says `memory.evaluation_batch`.
+
     A forecast of shape [B, B, H, C] (SAMformer's `batch_mixed_denorm`) is compared with the targets by broadcasting,
     so that the metric is over all pairs of a batch, as the released code has it. `each` [N], if given (with `mae`), takes
     every window's MSE.
     """
     model.eval()
-    size, context = batch_size(windows, setting.evaluation_batch), autocast(setting, windows.series.device)
+    size, context = setting.evaluation_batch or len(windows), autocast(setting, windows.series.device)
     squared = torch.zeros((), dtype=torch.float64, device=windows.series.device)
     absolute = torch.zeros_like(squared)
     for start in range(0, len(windows), size):

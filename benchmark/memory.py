@@ -16,6 +16,8 @@ _COPIES = 6
 """Of the parameters: weights, gradients, two moments, SAM's way back, the best epoch's."""
 _IN_FLIGHT = 3
 """Of a batch: gathered, laid out for the model, and its gradient or forecast."""
+_MOST_WINDOWS, _ELEMENTS = 512, 2**23
+_EVALUATION_BYTES = 2**29
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -34,7 +36,7 @@ def estimate(dataset: DataSet, horizon: int, recipe: Mapping[str, Any]) -> int |
         rows = sum(int(dataset.options[split]) for split in ("train", "validation", "test")) * span
     activations, parameters = of_step(channels, horizon, recipe)
     data = rows * channels * (2 * _FLOAT64 + _FLOAT32)
-    windows = max(batch * int(recipe.get("accumulation", 1)), int(recipe.get("evaluation_batch") or 1))
+    windows = max(batch * int(recipe.get("accumulation", 1)), evaluation_batch(channels, horizon, recipe))
     return data + _IN_FLIGHT * windows * span * channels * _FLOAT32 + activations + _COPIES * parameters * _FLOAT32
 
 
@@ -51,6 +53,20 @@ def of_step(channels: int, horizon: int, recipe: Mapping[str, Any]) -> tuple[int
                 lookback=lookback, horizon=horizon, channels=channels, batch=batch, arguments=arguments
             )
     return activations, parameters
+
+
+def evaluation_batch(channels: int, horizon: int, recipe: Mapping[str, Any]) -> int:
+    """Windows of one batch of validation and test: the recipe's; else what is safe beside a training step.
+
+    As many as keep inputs and targets under 32 MiB, and activations under 512 MiB or a training step's, whichever is more,
+    even if all were kept that a training step keeps; at most 512. From the sizes alone.
+    """
+    if recipe.get("evaluation_batch") is not None:
+        return int(recipe["evaluation_batch"])
+    batch = int(recipe.get("batch_size", 1))
+    activations = max(1, of_step(channels, horizon, recipe)[0])
+    safe = max(_EVALUATION_BYTES, activations) * batch // activations
+    return max(1, min(_MOST_WINDOWS, _ELEMENTS // ((int(recipe["lookback"]) + horizon) * channels), safe))
 
 
 def machine() -> int | None:

@@ -13,7 +13,10 @@ from test_step import recipe
 
 from baselines import build
 from benchmark.data.windows import Windows
-from benchmark.evaluation import batch_size, evaluate
+from benchmark.evaluation import evaluate
+from benchmark.grid import Selection, parse_protocol, plan
+from benchmark.memory import evaluation_batch, of_step
+from benchmark.session import catalogue
 
 CHANNELS = 862
 WIDE = """
@@ -22,6 +25,7 @@ from baselines import build
 from benchmark.cell import peak_memory, reset_peak_memory
 from benchmark.data.windows import Windows
 from benchmark.evaluation import evaluate
+from benchmark.memory import evaluation_batch
 from benchmark.recipe import Setting
 
 torch.set_num_threads(1)
@@ -29,7 +33,8 @@ lookback, horizon = 512, 720
 series = torch.zeros(862, lookback + horizon + 255)
 model = build("last_value", lookback=lookback, horizon=horizon, channels=862)
 few, many = (Windows(series, torch.arange(count), lookback, horizon) for count in (8, 256))
-setting = Setting(lookback=lookback, evaluation_batch=None, precision="float32")
+size = evaluation_batch(862, horizon, {"model": "last_value", "lookback": lookback})
+setting = Setting(lookback=lookback, evaluation_batch=size, precision="float32")
 evaluate(model, few, setting)
 reset_peak_memory()
 before = peak_memory("cpu")
@@ -38,10 +43,9 @@ print(peak_memory("cpu") - before)
 """
 
 
-def wide(lookback: int, horizon: int, windows: int = 1) -> Windows:
-    """Windows of Traffic's width over a series that takes no memory."""
-    series = torch.zeros(1, 1).expand(CHANNELS, lookback + horizon + windows)
-    return Windows(series, torch.arange(windows), lookback, horizon)
+def at_once(lookback: int, horizon: int, **recipe: object) -> int:
+    """Windows of one batch of evaluation, of Traffic's channels."""
+    return evaluation_batch(CHANNELS, horizon, {"model": "last_value", "lookback": lookback, **recipe})
 
 
 def test_no_more_than_a_batch_is_held() -> None:
@@ -49,7 +53,7 @@ def test_no_more_than_a_batch_is_held() -> None:
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("this system does not tell a process its peak memory")
     done = subprocess.run([sys.executable, "-c", WIDE], capture_output=True, text=True, check=True, cwd=ROOT)
-    one_batch = 4 * batch_size(wide(512, 720), None) * (512 + 720) * CHANNELS
+    one_batch = 4 * at_once(512, 720) * (512 + 720) * CHANNELS
     assert one_batch <= 2**25
     assert int(done.stdout) < 10 * one_batch  # inputs, forecast, error, its square, that in float64
 
@@ -57,9 +61,21 @@ def test_no_more_than_a_batch_is_held() -> None:
 @pytest.mark.parametrize(("lookback", "horizon"), [(1024, 96), (2048, 192), (2048, 336), (4096, 720), (512, 720)])
 def test_a_batch_of_evaluation_is_no_larger_than_a_wide_training_batch(lookback: int, horizon: int) -> None:
     """SAMoVAR's micro-batch on Traffic is 8 windows; without gradients as many take less than its training step."""
-    size = batch_size(wide(lookback, horizon), None)
-    assert 1 <= size <= 8
-    assert batch_size(wide(lookback, horizon), 3) == 3
+    assert 1 <= at_once(lookback, horizon) <= 8
+    assert at_once(lookback, horizon, evaluation_batch=3) == 3
+
+
+def test_no_cell_evaluates_more_than_it_trains_on() -> None:
+    """Of no cell of any paper would a batch of evaluation, even with gradients, take more than a step, or than 512 MiB."""
+    known = catalogue()
+    asked = Selection(None, None, ("all",), None, (0,), None, parse_protocol("paper", known.papers), "paper")
+    cells = [p for p in plan(known, asked, lambda dataset: "0" * 64) if p.recipe is not None]
+    assert len(cells) > 1000
+    for planned in cells:
+        recipe, horizon = planned.recipe.plain() if planned.recipe else {}, planned.cell.horizon
+        channels = known.datasets[planned.cell.dataset].channels or 1
+        activations, size = of_step(channels, horizon, recipe)[0], evaluation_batch(channels, horizon, recipe)
+        assert size * activations / recipe.get("batch_size", 1) <= max(2**29, activations), planned.cell.key
 
 
 def test_the_metrics_do_not_depend_on_the_batch() -> None:
