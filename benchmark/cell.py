@@ -118,9 +118,11 @@ def train_here(task: Task) -> Result:
 
 
 def record(task: Task, result: Result) -> None:
-    """Writes a cell's Result; what was kept to go on with goes. Raises OSError where the disk does not take it."""
+    """Writes a cell's Result; what was kept to go on with goes, unless the cell was ended from outside: then another
+    attempt, with more time or memory, goes on from it. Raises OSError where the disk does not take the Result."""
     Store(task.results_dir).write(result)
-    checkpoint_path(task).unlink(missing_ok=True)
+    if result.status not in ("timeout", "killed"):
+        checkpoint_path(task).unlink(missing_ok=True)
 
 
 def without_result(task: Task, status: Status, reason: str, trace: str | None = None) -> Result:

@@ -8,8 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from conftest import ROOT, Run
+
+from benchmark.cell import checkpoint_path, record
+from benchmark.store import STATUSES, Result, Status
 
 QUICK = ("--subset", "toy", "--papers", "tiny", "--seeds", "1", "--horizons", "4", "--models", "Transformer", "--jobs", "1")
 
@@ -76,6 +82,47 @@ def test_a_plan_says_what_is_missing_and_what_failed(run_all: Run, tiny: Callabl
     assert run_all(*QUICK, *own, "--dry-run").stdout.splitlines()[-2] == note
     assert run_all(*QUICK, *own).stdout.splitlines()[-2] == note
     assert "--retry" not in run_all(*QUICK, *own, "--retry", "failed").stdout
+
+
+def test_a_switch_that_changes_nothing_is_said(run_all: Run) -> None:
+    base = ("--papers", "samovar", "--subset", "ETTh1", "--dry-run", "--protocol")
+    idle = run_all(*base, "paper+void_accumulation").stdout
+    assert "three are thrown away; it changes no cell of this plan" in idle
+    assert "changes no cell" not in run_all(*base, "paper+last_epoch_weights").stdout
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_cell_that_was_ended_from_outside_keeps_its_checkpoint(status: Status, tmp_path: Path) -> None:
+    """Raising --timeout must not cost what the first hours have trained."""
+    task: Any = SimpleNamespace(results_dir=tmp_path, digest="0" * 64)
+    path = checkpoint_path(task)
+    path.parent.mkdir()
+    path.write_bytes(b"what was trained")
+    record(task, Result("a/b", task.digest, status, {}))
+    assert path.exists() == (status in ("timeout", "killed"))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("epochs: {value: 5, status: verified, source: me}", "a value of your own file is 'ours', not 'verified'"),
+        ("learning_rate: .inf", "learning_rate: input should be a finite number, found inf"),
+    ],
+)
+def test_an_own_value_is_ours_and_finite(run_all: Run, tmp_path: Path, value: str, said: str) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(f"recipes:\n  samformer:\n    {value}\n")
+    done = run_all("--subset", "ETTh1", "--config", str(own), "--dry-run")
+    assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_arguments_that_do_not_fit_are_refused_by_the_plan(run_all: Run, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("recipes:\n  samovar:\n    arguments: {heads: 7, kernel_size: 24, patch: 1000, season: 10000}\n")
+    done = run_all("--papers", "samovar", "--subset", "ETTh1", "--models", "all", "--config", str(own), "--dry-run").stdout
+    for reason in ("7 heads do not divide a width of 64", "a kernel_size is odd, it is 24",
+                   "a season of 10000 steps does not fit a look-back of 1024"):  # fmt: skip
+        assert reason in done
 
 
 def test_quick_has_one_seed_unless_seeds_are_asked_for(run_all: Run) -> None:
