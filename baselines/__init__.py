@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ from baselines import footprint
 if TYPE_CHECKING:
     from baselines.base import Forecaster
 
-__all__ = ["ARGUMENTS", "MODELS", "ModelInfo", "build"]
+__all__ = ["ARGUMENTS", "MODELS", "ModelInfo", "build", "misfit"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ ARGUMENTS: dict[str, Kind] = {
     "time_marks": _FLAG, "normalise": _FLAG, "revin": _FLAG, "batch_mixed_denorm": _FLAG,
     "variant": _one_of("tensorflow", "pytorch"), "fans": _one_of("keras2", "keras3"),
 }  # fmt: skip
-"""Of all models; what is more (heads that divide a width) a model says when it is built."""
+"""Of all models."""
 
 _SEGMENTS = ("width", "heads", "layers", "dropout")
 _ENCODER = ("width", "heads", "layers", "ff_width", "dropout")
@@ -77,6 +77,23 @@ _ALL = (
 )
 
 MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}
+
+
+def misfit(lookback: int, arguments: Mapping[str, Any]) -> str | None:
+    """Why no model can be built with these arguments, if they do not fit each other or the look-back; else None.
+
+    Only what is given counts. A model says the same when it is built.
+    """
+    heads, width, kernel = arguments.get("heads"), arguments.get("width"), arguments.get("kernel_size")
+    if heads and width and width % heads:
+        return f"{heads} heads do not divide a width of {width}"
+    if kernel and kernel % 2 == 0:
+        return f"a kernel_size is odd, it is {kernel}"
+    if "patch" in arguments and lookback + arguments.get("stride", 0) < arguments["patch"]:
+        return f"a look-back of {lookback} has no patch of {arguments['patch']} steps"
+    if arguments.get("season", 1) > lookback:
+        return f"a season of {arguments['season']} steps does not fit a look-back of {lookback}"
+    return None
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

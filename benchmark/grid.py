@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from baselines import MODELS
+from baselines import MODELS, misfit
 from benchmark import memory
 from benchmark.data.registry import DataSet
 from benchmark.data.splits import segments
 from benchmark.errors import UsageError, nearest
 from benchmark.paper import Column, Paper
-from benchmark.recipe import Resolved
+from benchmark.recipe import Resolved, arguments
 from benchmark.resolution import PROFILES, Refusal, affordable, by_lookback, resolve
 
 TRAINING_SEMANTICS = 2
@@ -248,7 +248,8 @@ def _cells(
             continue
         for recipe in (affordable(r, dataset.channels, horizon) for r in recipes):
             lookback = recipe.values["lookback"].value
-            reason = _infeasible(dataset, lookback, horizon) or _too_big(dataset, horizon, recipe, memory_limit)
+            reason = misfit(lookback, arguments(recipe.plain()))
+            reason = reason or _infeasible(dataset, lookback, horizon) or _too_big(dataset, horizon, recipe, memory_limit)
             digester = None
             if reason is None and data_sha256 is not None:
                 digester = _Digester(recipe, dataset, horizon, selection.profile, data_sha256)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from benchmark.grid import Planned, as_json, switches_of
@@ -49,11 +49,11 @@ def retry_note(status: Sequence[str]) -> str | None:
 
 
 def text(
-    cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, Paper], problems: Iterable[str] = ()
+    cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, Paper], problems: Mapping[str, str]
 ) -> str:
     """One line for each row of the grid with its seeds and what is known of them; reasons of refusals; switches.
 
-    `problems`: sentences on data that cannot be used.
+    `problems`: by data set, a sentence on why it cannot be used.
     """
     lines = []
     pairs = list(zip(cells, status, strict=True))
@@ -65,10 +65,13 @@ def text(
         reason = members[0][0].refused
         lines.append(f"{row}  seeds {seeds}  {known}" + (f": {reason}" if reason else ""))
     protocols = {(p.cell.paper, p.cell.protocol) for p, _ in pairs}
+    acting = {(p.cell.paper, p.cell.protocol, name) for p, _ in pairs if p.recipe for name in p.recipe.switches}
     for paper, protocol in sorted(protocols):
         for name in switches_of(papers[paper], protocol):
-            lines.append(f"switch {name} ({paper}): {papers[paper].switches[name].what}")
-    lines += problems
+            idle = "" if (paper, protocol, name) in acting else "; it changes no cell of this plan"
+            lines.append(f"switch {name} ({paper}): {papers[paper].switches[name].what}{idle}")
+    used = {p.cell.dataset for p, known in pairs if known == NO_DATA}
+    lines += [problem for dataset, problem in problems.items() if dataset in used]
     if note := retry_note(status):
         lines.append(note)
     lines.append(last_line(status))

@@ -82,7 +82,7 @@ class Session:
             replaces = self._replaces()
             status = [listing.TO_RUN if s in replaces else s for s in listing.statuses(cells, self.store)]
             shown = listing.as_object(cells, status) if self.request.json else None
-            print(shown or listing.text(cells, status, self.catalogue.papers, self.supply.problems.values()))
+            print(shown or listing.text(cells, status, self.catalogue.papers, self.supply.problems))
             if note := self.store.note():
                 print(f"run_all.py: {note}", file=sys.stderr)
             return 0
@@ -103,7 +103,7 @@ class Session:
             print(f"written: {path}")
         if self.invocation:
             self.invocation.finish(interrupted)
-        if note := listing.retry_note(status):
+        if (note := listing.retry_note(status)) and not interrupted:
             print(note)
         print(listing.last_line([s if s != listing.NO_DATA else "failed" for s in status]))
         if interrupted:

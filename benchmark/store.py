@@ -207,7 +207,9 @@ class Store:
 
         Raises UsageError where there is none, several, or no whole one.
         """
-        digests = [digest for digest in self.digests() if digest.startswith(text.lower()) and len(text) >= 6]
+        if len(text) < 6:
+            raise UsageError(f"'{text}': give a key like samformer/ETTh1/96/SAMformer/sam/s0 or six letters of a digest")
+        digests = [digest for digest in self.digests() if digest.startswith(text.lower())]
         if len(digests) != 1:
             many = "several Results begin so" if digests else f"no Result in {self.cells} has it"
             raise UsageError(f"'{text}': {many}; give a key like samformer/ETTh1/96/SAMformer/sam/s0 or a whole digest")

@@ -19,7 +19,7 @@ from benchmark.yamlfile import Section
 def _adapter(field: str) -> TypeAdapter[Any]:
     info = Recipe.model_fields[field]
     kind: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-    return TypeAdapter(kind, config=ConfigDict(strict=True))
+    return TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
 def checked(section: Section, field: str | None, value: Any) -> Any:
@@ -91,6 +91,8 @@ class Reader:
             if key not in part:
                 raise section.fail(f"'{key}' is missing: every value says where it was read")
         status = part["status"].of(str, "a status")
+        if self.overriding and status != "ours":
+            raise part["status"].fail(f"a value of your own file is 'ours', not '{status}'; leave status out")
         if status not in STATUSES:
             raise part["status"].fail(f"unknown status '{status}'{nearest(status, STATUSES)}")
         return part["source"].of(str, "a text"), status

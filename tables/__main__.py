@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmark.console import Parser, guarded
 from benchmark.errors import UsageError, nearest
 from benchmark.layout import METRICS
+from benchmark.paper import Paper
 from benchmark.session import catalogue
 from benchmark.store import Store, write_atomically
 from tables import claimsheet, forecastfigure, published
@@ -110,6 +111,8 @@ def _render(options: argparse.Namespace) -> None:
         figures=not options.no_figures,
     )  # fmt: skip
     papers = None if options.papers is None else _known("--papers", options.papers, known.papers)
+    for name in papers or ():
+        _shows(known.papers[name], looks)
     written = render(known, options.results_dir, looks, papers)
     for path in written:
         print(f"written: {path}")
@@ -117,10 +120,23 @@ def _render(options: argparse.Namespace) -> None:
         print(f"no Result of {', '.join(papers) if papers else 'any known paper'} in {options.results_dir}")
 
 
+def _shows(paper: Paper, looks: Options) -> None:
+    """Raises UsageError for a paper that is asked for, and has none of the metrics or models that are asked for."""
+    metrics = {metric for layout in paper.layout for metric in layout.metrics} or set(METRICS)
+    if looks.metrics and not metrics & set(looks.metrics):
+        raise UsageError(f"--metrics: the tables of {paper.name} have {', '.join(sorted(metrics))} alone")
+    models = (*paper.columns, *published.models(paper.name))
+    if looks.models and not set(models) & set(looks.models):
+        raise UsageError(f"--models: {paper.name} has none of {', '.join(looks.models)}; it has {', '.join(models)}")
+
+
 def _forecast(options: argparse.Namespace) -> None:
     store, text = Store(options.results_dir), options.cell
     if "/" in text:
         found = [result for result in store.results() if result.key == text and result.status == "done"]
+        ended = sorted({result.status for result in store.results() if result.key == text} - {"done"})
+        if not found and ended:
+            raise UsageError(f"'{text}' ended as {', '.join(ended)}: it has no forecast")
         if not found:
             close = nearest(text, sorted(result.key for result in store.results()))
             raise UsageError(f"no done Result '{text}' in {store.cells}{close}")

@@ -27,9 +27,9 @@ RULE = (
 )
 BELOW = {
     "improvement": "Improvement of the first column over each other one, in percent of the sums over the lines that both "
-    "have (their number in brackets)",
+    "have (their number in brackets); printed: the paper's own figure, where it has one",
     "rank": "Average rank among the columns, over the lines in which all have a number (how many in brackets), ties by "
-    "the digits shown",
+    "the digits shown; printed: over all lines and columns of the paper's table",
     "first": "First places, over the same lines, ties counted for each",
 }  # fmt: skip
 
@@ -54,7 +54,9 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, opt
         pages = parts(grid(sheet, Latex()))
         texts += [_environment(sheet, page, protocol, profile, label, i, len(pages)) for i, page in enumerate(pages, 1)]
     if len(texts) == 1:
-        texts.append("% No cell of this table has been run to its end.\n")
+        done = any(row.n for row in rows)
+        reason = "No table has what was asked for" if done else "No cell of this table has been run to its end"
+        texts.append(f"% {reason}.\n")
     return "\n".join(texts)
 
 

@@ -107,8 +107,10 @@ def own_table(sheet: Sheet) -> str:
 
 
 LAST = {
-    "improvement": "of the first column over each other one, by the sums over the lines that both have (how many)",
-    "rank": "among the columns, over the lines in which all have a number (how many)",
+    "improvement": "of the first column over each other one, by the sums over the lines that both have (how many); "
+    "printed: the paper's own figure, where it has one",
+    "rank": "among the columns, over the lines in which all have a number (how many), ties by the digits shown; printed: "
+    "over all lines and columns of the paper's table",
     "first": "over the same lines, ties counted for each",
 }
 

@@ -42,6 +42,8 @@ def render(
         of_paper = evidence.frames[paper.name]
         used = {d for table in of_paper.values() for row in table for d in (*row.digests, *row.passed_over)}
         notes = found.notes(paper, catalogue, used)
+        if left := next((note for note in notes if note.startswith("Left out")), None):
+            print(f"{paper.name}: {left}", file=sys.stderr)
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
             for suffix, content in _files(paper, table, *kind, [*lookback_notes(table), *notes], options, found):

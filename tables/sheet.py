@@ -137,7 +137,8 @@ def _below(sheet: Sheet, last: Last) -> Below:
                 ours |= {(column, metric): value for column, value in found.items()}
             else:
                 printed |= {(column, metric): value for column, (value, _) in found.items()}
-    if last.table is not None and last.metric is not None and sheet.paper.printed is not None:
+    as_printed = last.row != "improvement" or sheet.columns[0][0] == (sheet.layout.columns or [sheet.columns[0][0]])[0]
+    if last.table is not None and last.metric is not None and sheet.paper.printed is not None and as_printed:
         theirs = published.load(Printed(sheet.paper.printed.file, (last.table,), (last.metric,)))
         of_model = {model: number.value for (_, _, model, _), number in theirs.items()}
         names = {c: (sheet.paper.columns[c[0]].printed_as if c[0] in sheet.paper.columns else None) or c[0]

@@ -79,7 +79,7 @@ def _own(name: str, section: Section, path: Path) -> Own:
         licence="your own", origin=text.get("what", ""), own=True,
     )  # fmt: skip
     papers = {str(c.of(str, "a paper")): c for c in _list(part, "papers")}
-    horizons = tuple(_horizon(c) for c in _list(part, "horizons"))
+    horizons = tuple(dict.fromkeys(_horizon(c) for c in _list(part, "horizons")))
     return Own(_sized(dataset, file, part["file"]), papers, horizons, section)
 
 
@@ -101,7 +101,7 @@ def _list(part: Mapping[str, Section], key: str) -> list[Section]:
 
 def _horizon(section: Section) -> int:
     if not section.of(int, "a number of steps") > 0:
-        raise section.fail("expected a number of steps from 1")
+        raise section.fail(f"expected a number of steps from 1, found {section.data}")
     return int(section.data)
 
 

@@ -25,9 +25,11 @@ from benchmark.errors import DataError
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
 
-VERSION = 1
+VERSION = 2
 """Of the readers. A change that alters what is read raises it, so that no parsed copy of before is used."""
 
+_LARGEST = 1e150
+"""Larger numbers have no finite squares, and a channel of them no standard deviation."""
 SENTINEL = -9999.0
 """What Weather has where an instrument gave nothing. The papers use it as a value."""
 
@@ -143,7 +145,8 @@ def _numbers(path: Path, frame: pd.DataFrame, header: bool) -> Array:
         name = f"'{frame.columns[column]}'" if header else str(column + 1)
         return f"line {_line(path, row + header)}, column {name}"
 
-    _check_finite(path, values, place, frame)
+    hint = "" if header else "; a first line of names needs 'header: true'"
+    _check_finite(path, values, place, frame, hint)
     return values
 
 
@@ -153,15 +156,16 @@ def _to_numeric(column: pd.Series[Any]) -> pd.Series[Any]:
     return numbers
 
 
-def _check_finite(path: Path, values: Array, place: Any, found: Any) -> None:
-    wrong = ~np.isfinite(values)
+def _check_finite(path: Path, values: Array, place: Any, found: Any, hint: str = "") -> None:
+    wrong = ~(np.abs(values) <= _LARGEST)  # NaN too
     if not wrong.any():
         return
     row, column = (int(i) for i in np.argwhere(wrong)[0])
     value: Any = found.iloc[row, column] if isinstance(found, pd.DataFrame) else found[row, column]
     shown = "nothing" if pd.isna(value) else f"'{_short(value)}'" if isinstance(value, str) else str(value)
-    hint = "; a first line of names needs 'header: true'" if row == 0 and isinstance(value, str) else ""
-    raise DataError(f"{path}: {place(row, column)}: expected a number, found {shown}{hint}")
+    hint = hint if row == 0 and isinstance(value, str) else ""
+    expected = f"a number up to {_LARGEST:g}" if np.isfinite(values[row, column]) else "a number"
+    raise DataError(f"{path}: {place(row, column)}: expected {expected}, found {shown}{hint}")
 
 
 def _line(path: Path, index: int) -> int:
@@ -231,6 +235,9 @@ def _odd(table: Table) -> list[str]:
         channels = int((table.values == SENTINEL).any(axis=0).sum())
         notes.append(f"{sentinels:,} values −9999 in {channels} channels, used as they stand, as the papers did "
                      "(--protocol paper+mask_sentinels masks them)")  # fmt: skip
+    constant = int((table.values == table.values[:1]).all(axis=0).sum())
+    if constant:
+        notes.append(f"{constant} of {table.values.shape[1]} channels never change; they lower the mean error")
     if table.times is not None and len(table.times) > 1:
         steps = np.diff(table.times)
         usual = np.median(steps)

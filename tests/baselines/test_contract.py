@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 import torch
 
-from baselines import ARGUMENTS, MODELS, build
+from baselines import ARGUMENTS, MODELS, build, misfit
 from baselines.base import ClosedForm, Forecaster
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -123,6 +123,21 @@ def test_its_arguments_are_checked_before_torch_is_imported(name: str) -> None:
             words = get_args(hints[argument]) if get_origin(hints[argument]) is Literal else (parameter.default,)
             assert all(ARGUMENTS[argument].fits(word) for word in words if word not in (None, parameter.empty)), argument
             assert not ARGUMENTS[argument].fits("none of these")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("samovar", {"width": 36, "heads": 8}), ("itransformer", {"width": 36, "heads": 8}),
+        ("patchtst", {"width": 36, "heads": 8}), ("patchtst", {"patch": 200, "stride": 8}), ("dlinear", {"kernel_size": 4}),
+        ("seasonal_naive", {"season": 49}),
+    ],
+)  # fmt: skip
+def test_what_a_plan_refuses_no_model_is_built_with(name: str, arguments: dict[str, Any]) -> None:
+    assert misfit(48, arguments)
+    with pytest.raises(ValueError):
+        build(name, lookback=48, horizon=12, channels=3, **arguments)
+    assert all(misfit(48, small) is None for small in SMALL.values())
 
 
 @pytest.mark.parametrize("name", [name for name, info in MODELS.items() if "batch_mixed_denorm" in info.arguments])

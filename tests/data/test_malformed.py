@@ -58,6 +58,7 @@ def with_line(number: int, line: str) -> str:
         ("", "found 0 rows × 0 channels"),
         ("\n\n\n", "found 0 rows × 0 channels"),
         ("date,a\n", "found 0 rows × 1 channels"),
+        (with_line(9, LINES[8].rsplit(",", 1)[0] + ",1e300"), "line 9, column 'OT': expected a number up to 1e+150"),
         ("date;a\n2020-01-01;1,5\n", "its header has semicolons: separate the values by commas"),
         ("date\ta\n2020-01-01\t1\n", "its header has tabs"),
         ("date\n2024-01-01\n", "found 1 rows × 0 channels"),
