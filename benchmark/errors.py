@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
 
 
@@ -21,8 +22,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     names = list(dict.fromkeys(known))
     folded = {name.casefold(): name for name in reversed(names)}
-    close = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    asked = word.casefold()
+    close = difflib.get_close_matches(asked, list(folded), n=10, cutoff=0.6)
     if close:
-        return f"; did you mean '{folded[close[0]]}'?"
+        best = max(close, key=lambda name: _alike(name, asked))
+        return f"; did you mean '{folded[best]}'?"
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
     return f"; known: {', '.join(names[:12])}{more}" if names else ""
+
+
+def _alike(name: str, asked: str) -> tuple[float, int, int]:
+    """How alike two words are: by their common runs, then the letters that they share, then how long they begin alike."""
+    begins = next((i for i, (a, b) in enumerate(zip(name, asked, strict=False)) if a != b), len(asked))
+    return difflib.SequenceMatcher(None, name, asked).ratio(), (Counter(name) & Counter(asked)).total(), begins

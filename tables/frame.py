@@ -133,7 +133,7 @@ def choose_lookback(validation: Mapping[int, Mapping[int, float]]) -> int | None
 
 def lookback_notes(rows: Iterable[Row]) -> list[str]:
     """What a table says where look-backs were chosen: among which, for which columns, and where some were not there."""
-    chosen = [r for r in rows if r.candidates and r.metric == "mse"]
+    chosen = [r for r in rows if r.candidates and r.metric == "mse" and r.n]
     among: dict[tuple[int, ...], dict[str, None]] = {}
     for row in chosen:
         among.setdefault(row.candidates, {})[row.model] = None
@@ -141,7 +141,7 @@ def lookback_notes(rows: Iterable[Row]) -> list[str]:
         f"Look-back chosen by validation MSE among {', '.join(map(str, candidates))}, cell by cell: {', '.join(models)}."
         for candidates, models in among.items()
     ]
-    fewer = [r for r in chosen if r.n and r.untried]
+    fewer = [r for r in chosen if r.untried]
     if fewer:
         named = "; ".join(
             f"{r.dataset} {r.horizon} {r.model} (not done: {', '.join(map(str, r.untried))})" for r in fewer[:MOST_NAMED]
