@@ -133,14 +133,15 @@ def _shows(paper: Paper, looks: Options) -> None:
 def _forecast(options: argparse.Namespace) -> None:
     store, text = Store(options.results_dir), options.cell
     if "/" in text:
-        found = [result for result in store.results() if result.key == text and result.status == "done"]
-        ended = sorted({result.status for result in store.results() if result.key == text} - {"done"})
-        if not found and ended:
-            raise UsageError(f"'{text}' ended as {', '.join(ended)}: it has no forecast")
+        found = [result for result in store.results() if result.key == text]
         if not found:
             close = nearest(text, sorted(result.key for result in store.results()))
             raise UsageError(f"no done Result '{text}' in {store.cells}{close}")
-        result = max(found, key=lambda each: each.ended)
+        done = [result for result in found if result.status == "done"]
+        if not done:
+            ended = ", ".join(sorted({result.status for result in found}))
+            raise UsageError(f"'{text}' ended as {ended}: it has no forecast")
+        result = max(done, key=lambda each: each.ended)
     else:
         result = store.begins(text)
     arrays = forecastfigure.read(options.results_dir / "forecasts" / f"{result.digest}.npz")
