@@ -17,7 +17,7 @@ from baselines import footprint
 if TYPE_CHECKING:
     from baselines.base import Forecaster
 
-__all__ = ["ARGUMENTS", "MODELS", "ModelInfo", "build", "misfit"]
+__all__ = ["ARGUMENTS", "MODELS", "SCALAR", "ModelInfo", "build", "misfit"]
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,16 @@ def _one_of(*words: str) -> Kind:
 _SIZE = Kind("a whole number from 1", lambda value: type(value) is int and value >= 1)
 _RATE = Kind("a number from 0 to under 1", lambda value: type(value) in (int, float) and 0 <= value < 1)
 _FLAG = Kind("true or false", lambda value: type(value) is bool)
+SCALAR = Kind(
+    "a number, a word, true, false or null", lambda value: value is None or type(value) in (bool, int, float, str)
+)
 ARGUMENTS: dict[str, Kind] = {
     "width": _SIZE, "heads": _SIZE, "layers": _SIZE, "ff_width": _SIZE, "dropout": _RATE,
     "blocks": _SIZE, "patch": _SIZE, "stride": _SIZE, "kernel_size": _SIZE, "season": _SIZE,
     "time_marks": _FLAG, "normalise": _FLAG, "revin": _FLAG, "batch_mixed_denorm": _FLAG,
     "variant": _one_of("tensorflow", "pytorch"), "fans": _one_of("keras2", "keras3"),
 }  # fmt: skip
-"""Of all models."""
+"""Of all models; an argument that is not here is any `SCALAR`."""
 
 _SEGMENTS = ("width", "heads", "layers", "dropout")
 _ENCODER = ("width", "heads", "layers", "ff_width", "dropout")

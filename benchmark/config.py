@@ -91,7 +91,8 @@ def _named(section: Section, also: tuple[str, ...]) -> Iterator[tuple[str, str |
     """The entries of a switch's table: name, the field that `checked` knows, if it is one, the value's section."""
     for key, child in section.mapping().children().items():
         name = str(key)
-        fields = [*Recipe.model_fields, *(f"arguments.{argument}" for argument in baselines.ARGUMENTS)]
+        arguments = dict.fromkeys(argument for model in baselines.MODELS.values() for argument in model.arguments)
+        fields = [*Recipe.model_fields, *(f"arguments.{argument}" for argument in arguments)]
         if name not in (*fields, *also):
             raise child.fail(f"unknown recipe value{nearest(name, [*fields, *also])}")
         yield name, name if name in fields else None, child

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from baselines import ARGUMENTS
+from baselines import ARGUMENTS, SCALAR
 from benchmark.errors import nearest
 from benchmark.paper import DIMENSIONS, OTHERWISE, Block, Value
 from benchmark.recipe import STATUSES, Recipe
@@ -23,13 +23,12 @@ def _adapter(field: str) -> TypeAdapter[Any]:
 
 
 def checked(section: Section, field: str | None, value: Any) -> Any:
-    """A leaf value, as the recipe's field or the model's argument (``arguments.NAME``) asks for it; None: any scalar."""
-    if field is None:
-        if value is None or isinstance(value, bool | int | float | str):
-            return value
-        raise section.fail("expected a number, a word, true, false or null")
-    if field.startswith("arguments."):
-        kind = ARGUMENTS[field.removeprefix("arguments.")]
+    """A leaf value, as the recipe's field or the model's argument (``arguments.NAME``) asks for it.
+
+    Any scalar, for None and for an argument of which `baselines.ARGUMENTS` says nothing.
+    """
+    if field is None or field.startswith("arguments."):
+        kind = ARGUMENTS.get((field or "").removeprefix("arguments."), SCALAR)
         if kind.fits(value):
             return value
         raise section.fail(f"expected {kind.what}, found {value!r}")
