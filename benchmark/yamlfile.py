@@ -43,9 +43,10 @@ class Section:
         return int((self.key or self.node).start_mark.line) + 1
 
     def fail(self, message: str) -> UsageError:
-        """The error for this place: ``file:line: message``. The caller raises it."""
-        where = f"{self.name}: " if self.name else ""
-        return UsageError(f"{self.file}:{self.line}: {where}{message}")
+        """The error for this place: ``file:line: message``, on one line. The caller raises it."""
+        text = f"{self.name}: {message}" if self.name else message
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)  # a name may hold a line break
+        return UsageError(f"{self.file}:{self.line}: {shown}")
 
     def mapping(self) -> Section:
         """This section, if it is a mapping; else UsageError."""

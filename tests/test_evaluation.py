@@ -55,7 +55,7 @@ def test_no_more_than_a_batch_is_held() -> None:
     done = subprocess.run([sys.executable, "-c", WIDE], capture_output=True, text=True, check=True, cwd=ROOT)
     one_batch = 4 * at_once(512, 720) * (512 + 720) * CHANNELS
     assert one_batch <= 2**25
-    assert int(done.stdout) < 10 * one_batch  # inputs, forecast, error, its square, that in float64
+    assert int(done.stdout) < 12 * one_batch  # inputs, forecast, error, its square, that in float64
 
 
 @pytest.mark.parametrize(("lookback", "horizon"), [(1024, 96), (2048, 192), (2048, 336), (4096, 720), (512, 720)])

@@ -259,8 +259,8 @@ def test_folders_of_several_hosts_merge_by_copying(undisturbed: Path, tmp_path: 
 
 def test_a_cell_that_raises_is_a_result_and_the_others_go_on(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
     config = tiny(2)
-    wrong = "variant: {by: model, values: {SAMformer: tensorflow, otherwise: nonsense},"
-    config.write_text(config.read_text().replace("variant: {value: tensorflow,", wrong))
+    wrong = "batch_mixed_denorm: {by: model, values: {SAMformer: false, otherwise: true}, source: test, status: ours}"
+    config.write_text(config.read_text().replace("      revin:", f"      {wrong}  # needs RevIN\n      revin:"))
     folder = tmp_path / "results"
     code, out = finish(start(folder, config, "--jobs", "2"))
     assert code == 1 and out.splitlines()[-1] == "cells=12 done=6 refused=0 failed=6"

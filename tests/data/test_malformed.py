@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from samples import RECIPE, series
 
@@ -246,6 +246,7 @@ LEAF = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(m
 
 @QUICK
 @given(entry=st.dictionaries(KEYS, LEAF), name=st.text(max_size=8))
+@example(entry={}, name="\n")
 def test_any_yaml(entry: dict[str, Any], name: str, tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text(json.dumps({"datasets": {name: entry}}))
     either(lambda: catalogue([tmp_path / "my.yaml"]))
