@@ -85,15 +85,20 @@ class Index:
         files = self.files.get(dataset.name, {})
         return dataset.sha256 or max(files, key=lambda sha256: (files[sha256], sha256), default=None)
 
+    def left_out(self, paper: Paper, used: Set[str]) -> str | None:
+        """One sentence on a paper's done Results that no table of today's recipes has; None where all are `used`."""
+        left = {d for d, name in self.paper.items() if name == paper.name} - used
+        if not left:
+            return None
+        return (
+            f"Left out: {len(left)} done Results of this paper in the store, because the recipes say something else "
+            "now (another --config, another version, or another data file)."
+        )
+
     def notes(self, paper: Paper, catalogue: Catalogue, used: Set[str]) -> list[str]:
         """What of a paper's Results stands in none of its tables, and why; `used`: the digests that do."""
-        notes = []
-        left = {d for d, name in self.paper.items() if name == paper.name} - used
-        if left:
-            notes.append(
-                f"Left out: {len(left)} done Results of this paper in the store, because the recipes say something else "
-                "now (another --config, another version, or another data file)."
-            )
+        left = self.left_out(paper, used)
+        notes = [left] if left else []
         if self.ended[paper.name]:
             counts = ", ".join(f"{n} {status}" for status, n in sorted(self.ended[paper.name].items()))
             notes.append(f"Ended without a number: {counts}; the folder logs says why, and --retry failed runs them again.")

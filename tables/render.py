@@ -42,7 +42,7 @@ def render(
         of_paper = evidence.frames[paper.name]
         used = {d for table in of_paper.values() for row in table for d in (*row.digests, *row.passed_over)}
         notes = found.notes(paper, catalogue, used)
-        if left := next((note for note in notes if note.startswith("Left out")), None):
+        if left := found.left_out(paper, used):
             print(f"{paper.name}: {left}", file=sys.stderr)
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
