@@ -8,9 +8,9 @@ import re
 import sys
 from pathlib import Path
 
+from benchmark.config.catalogue import Catalogue
 from benchmark.console import Parser, guarded
 from benchmark.errors import UsageError
-from benchmark.grid import Catalogue
 from benchmark.session import Request, Session
 
 

@@ -9,27 +9,29 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark import listing, memory, packing
-from benchmark.config import load_papers
+from benchmark import machine
+from benchmark.config.catalogue import Catalogue
+from benchmark.data.download.supply import Supply
 from benchmark.data.files import data_dir, locate
-from benchmark.data.own import join, load_own
-from benchmark.data.registry import DATASETS, GROUPS, DataSet
-from benchmark.data.supply import Supply
+from benchmark.data.registry import DataSet
 from benchmark.errors import UsageError
-from benchmark.grid import Catalogue, Planned, Selection, by_digest, parse_protocol, plan
-from benchmark.store import STATUSES, Status, Store
+from benchmark.grid import cost, listing
+from benchmark.grid.cells import Planned, Selection, by_digest
+from benchmark.grid.plan import parse_protocol, plan
+from benchmark.store.result import STATUSES, Status
+from benchmark.store.store import Store
 
 if TYPE_CHECKING:
-    from benchmark.cell import Task
-    from benchmark.pool import Pool
+    from benchmark.runner.job import Task
+    from benchmark.runner.pool import Pool
     from benchmark.tracking.invocation import Invocation
 
+import signal
+import threading
+from types import FrameType
+from typing import Any, Self
 
-def catalogue(own: Sequence[Path] = ()) -> Catalogue:
-    """All papers and data sets, the user's own files included. Raises UsageError for a file that cannot be used."""
-    sets = load_own(own)
-    datasets = DATASETS | {name: entry.dataset for name, entry in sets.items()}
-    return Catalogue(join(load_papers(tuple(datasets), tuple(own)), sets), datasets, GROUPS)
+from benchmark.config.catalogue import catalogue
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Session:
             ask.subset, ask.papers, ask.models, ask.horizons, ask.seeds, ask.sam,
             parse_protocol(ask.protocol, self.catalogue.papers), ask.profile,
         )  # fmt: skip
-        cells = plan(self.catalogue, selection, self.supply.checksum, memory.machine())
+        cells = plan(self.catalogue, selection, self.supply.checksum, machine.memory())
         index, count = ask.shard or (1, 1)
         return cells[index - 1 :: count]
 
@@ -160,20 +162,21 @@ class Session:
         todo = self._todo(cells)
         if not todo:
             return False
-        from benchmark import runner
-        from benchmark.interrupt import Interrupt
-        from benchmark.pool import PoolLost
+        from benchmark.runner import queue
+        pass
+        from benchmark.runner.pool import PoolLost
+        from benchmark.runner.progress import Progress
 
         sets = [self.catalogue.datasets[planned.cell.dataset] for planned in todo]
-        costs = [packing.cost(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)]
+        costs = [cost.work(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)]
         pool = self._pool([_memory(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)])
         try:
-            tasks = self._watched(self._tasks([todo[i] for i in packing.longest_first(todo, costs)]))
+            tasks = self._watched(self._tasks([todo[i] for i in cost.longest_first(todo, costs)]))
             count = "1 cell" if len(tasks) == 1 else f"{len(tasks)} cells"
             print(f"{count} to train, {min(pool.room(), len(tasks))} at a time", flush=True)
-            progress = runner.Progress({p.digest: cost for p, cost in zip(todo, costs, strict=True) if p.digest})
+            progress = Progress({p.digest: cost for p, cost in zip(todo, costs, strict=True) if p.digest})
             with Interrupt() as interrupt:
-                grid = runner.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
+                grid = queue.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
                 try:
                     grid.run()
                 except KeyboardInterrupt:
@@ -194,22 +197,21 @@ class Session:
 
     def _pool(self, needed: Sequence[int | None]) -> Pool:
         """Who trains; `needed`: bytes of each cell. Raises UsageError for a scheduler that cannot be used."""
-        from benchmark import runner
-        from benchmark.pool import LocalPool
+        from benchmark.runner.pool import LocalPool
         from benchmark.tracking.server import load as load_mlflow
 
         if self.request.scheduler is not None:
-            from benchmark.cluster import DaskPool
+            from benchmark.runner.dask_pool import DaskPool
 
             return DaskPool(self.request.scheduler, self.request.jobs)
-        jobs = self.request.jobs or packing.jobs(runner.cores(), needed, self._memory())
+        jobs = self.request.jobs or cost.jobs(machine.cores(), needed, self._memory())
         also = () if self.request.no_mlflow else (load_mlflow,)
         return LocalPool(min(jobs, len(needed)), self.request.results_dir, also=also)
 
     def _memory(self) -> int | None:
         """Bytes in which cells are trained: the machine's, or the CUDA device's."""
         if self._device() == "cpu":
-            return memory.machine()
+            return machine.memory()
         import torch
 
         return int(torch.cuda.get_device_properties(0).total_memory)
@@ -225,12 +227,12 @@ class Session:
         return [replace(task, watcher=self.invocation.target) for task in tasks]
 
     def _tasks(self, todo: Sequence[Planned]) -> list[Task]:
-        from benchmark import runner
-        from benchmark.cell import Task, own_process
         from benchmark.data.cache import folder_for
+        from benchmark.machine import own_process
+        from benchmark.runner.job import Task
 
         cache_dir = folder_for(self.folder).resolve()
-        device, commit, parent = self._device(), runner.git_commit(), own_process()
+        device, commit, parent = self._device(), machine.git_commit(), own_process()
         replaces = self._replaces()
         tasks = []
         for planned in todo:
@@ -261,4 +263,29 @@ class Session:
 def _memory(planned: Planned, dataset: DataSet) -> int | None:
     """Bytes that a cell is estimated to need; None where its data set's size is not known."""
     assert planned.recipe is not None
-    return memory.estimate(dataset, planned.cell.horizon, planned.recipe.plain())
+    return cost.estimate(dataset, planned.cell.horizon, planned.recipe.plain())
+
+
+class Interrupt:
+    """Within it, the first Ctrl-C (or SIGTERM, as a batch system sends it) only sets `asked`; the second Ctrl-C raises
+    KeyboardInterrupt. Where the signal was ignored before, as for a job in the background of a script, it still is."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._caught)
+        return self
+
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

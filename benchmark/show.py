@@ -7,13 +7,15 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.console import Parser, guarded
+from benchmark.data.download.supply import checksum_of
 from benchmark.data.files import Checksums, data_dir
-from benchmark.data.supply import checksum_of
 from benchmark.errors import UsageError, nearest
-from benchmark.grid import Catalogue, Planned, Selection, parse_protocol, plan
-from benchmark.session import catalogue
-from benchmark.store import Result, Store
+from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.plan import parse_protocol, plan
+from benchmark.store.result import Result
+from benchmark.store.store import Store
 
 
 def find(there: Catalogue, store: Store, text: str, folder: Path) -> tuple[Planned | None, Result | None]:

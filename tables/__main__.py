@@ -7,17 +7,19 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from benchmark.config.catalogue import catalogue
+from benchmark.config.paper import METRICS, Paper
 from benchmark.console import Parser, guarded
 from benchmark.errors import UsageError, nearest
-from benchmark.layout import METRICS
-from benchmark.paper import Paper
-from benchmark.session import catalogue
-from benchmark.store import Store, write_atomically
-from tables import claimsheet, forecastfigure, published
-from tables.claims import load_claims
-from tables.digits import DIGITS
+from benchmark.files import write_atomically
+from benchmark.judging.printed import printed_models
+from benchmark.store.store import Store
+from tables.claims.reader import load_claims
+from tables.documents.claims import summary as claims_summary
+from tables.figures import forecast
+from tables.layout.table import Options
+from tables.numbers import DIGITS
 from tables.render import read, render, write_claims
-from tables.sheet import Options
 
 
 def parser() -> Parser:
@@ -104,7 +106,7 @@ def _render(options: argparse.Namespace) -> None:
     known = catalogue(options.config)
     if not (options.results_dir / "cells").is_dir():
         raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
-    columns = [name for paper in known.papers.values() for name in (*paper.columns, *published.models(paper.name))]
+    columns = [name for paper in known.papers.values() for name in (*paper.columns, *printed_models(paper.name))]
     looks = Options(
         metrics=_known("--metrics", options.metrics, METRICS), models=_known("--models", options.models, columns),
         digits=options.digits, std=not options.no_std, transposed=options.transposed,
@@ -125,7 +127,7 @@ def _shows(paper: Paper, looks: Options) -> None:
     metrics = {metric for layout in paper.layout for metric in layout.metrics} or set(METRICS)
     if looks.metrics and not metrics & set(looks.metrics):
         raise UsageError(f"--metrics: the tables of {paper.name} have {', '.join(sorted(metrics))} alone")
-    models = (*paper.columns, *published.models(paper.name))
+    models = (*paper.columns, *printed_models(paper.name))
     if looks.models and not set(models) & set(looks.models):
         raise UsageError(f"--models: {paper.name} has none of {', '.join(looks.models)}; it has {', '.join(models)}")
 
@@ -144,8 +146,8 @@ def _forecast(options: argparse.Namespace) -> None:
         result = max(done, key=lambda each: each.ended)
     else:
         result = store.begins(text)
-    arrays = forecastfigure.read(options.results_dir / "forecasts" / f"{result.digest}.npz")
-    for kind, content in forecastfigure.pictures(arrays, result.key, options.channel).items():
+    arrays = forecast.read(options.results_dir / "forecasts" / f"{result.digest}.npz")
+    for kind, content in forecast.pictures(arrays, result.key, options.channel).items():
         path = options.results_dir / "tables" / f"forecast.{result.digest[:12]}.{kind}"
         write_atomically(path, content)
         print(f"written: {path}")
@@ -156,7 +158,7 @@ def _claims(options: argparse.Namespace) -> None:
     known = catalogue(options.config)
     claims = load_claims(known)
     _, evidence = read(known, options.results_dir)
-    print(claimsheet.summary(claims, evidence))
+    print(claims_summary(claims, evidence))
     if options.results_dir.is_dir():
         print(f"written: {write_claims(claims, evidence, options.results_dir)}")
     else:

@@ -8,17 +8,22 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmark.grid import Catalogue
-from benchmark.paper import Paper
-from benchmark.store import Store, write_atomically
-from tables import claimsheet, costfigure, curves, figure, heatmap, latex, pairsfigure, protocols, report
-from tables.claims import Claim, load_claims
-from tables.digits import fixed
-from tables.evidence import Evidence
-from tables.frame import CSV_COLUMNS, Row, lookback_notes, rows
-from tables.index import Index, index
-from tables.means import horizon_name, means
-from tables.sheet import AS_IT_IS, Options
+from benchmark.config.catalogue import Catalogue
+from benchmark.config.paper import Paper
+from benchmark.files import write_atomically
+from benchmark.store.store import Store
+from tables.claims.evidence import Evidence
+from tables.claims.reader import Claim, load_claims
+from tables.documents import protocols
+from tables.documents.claims import document as claims_document
+from tables.documents.paper import document as paper_document
+from tables.figures import cost, curves, deviation, horizons, sam
+from tables.layout import latex
+from tables.layout.table import AS_IT_IS, Options
+from tables.numbers import fixed
+from tables.rows.means import horizon_name, means
+from tables.rows.results import Index, index
+from tables.rows.row import CSV_COLUMNS, Row, lookback_notes, rows
 
 
 def render(
@@ -73,7 +78,7 @@ def read(catalogue: Catalogue, results_dir: Path) -> tuple[Index, Evidence]:
 def write_claims(claims: Sequence[Claim], evidence: Evidence, results_dir: Path) -> Path:
     """Writes ``tables/claims.md``."""
     path = results_dir / "tables" / "claims.md"
-    write_atomically(path, claimsheet.document(claims, evidence))
+    write_atomically(path, claims_document(claims, evidence))
     return path
 
 
@@ -92,7 +97,7 @@ def _files(
 ) -> Iterator[tuple[str, str | bytes]]:
     """The suffix and content of each file of one table."""
     averages = means(paper, table, profile) if any(layout.horizons != "each" for layout in paper.layout) else []
-    yield "md", report.document(paper, table, protocol, profile, notes, options)
+    yield "md", paper_document(paper, table, protocol, profile, notes, options)
     yield "csv", long_csv([*table, *averages])
     yield "tex", latex.document(paper, table, protocol, profile, options)
     if options.figures:
@@ -105,12 +110,12 @@ def _figures(
     """Every figure that the rows have data for, as PNG and SVG; cost and learning curves of protocol `paper` alone."""
     title = f"{paper.name}, protocol {protocol}" + ("" if profile == "paper" else f", profile {profile} (a smoke run)")
     figures = {
-        "": figure.pictures(paper, table, f"{title}: mean ± standard deviation over seeds"),
-        "deviation.": heatmap.pictures(paper, table, profile, f"{title}: ours against printed"),
-        "sam.": pairsfigure.pictures(paper, table, f"{title}: SAM off against on"),
+        "": horizons.pictures(paper, table, f"{title}: mean ± standard deviation over seeds"),
+        "deviation.": deviation.pictures(paper, table, profile, f"{title}: ours against printed"),
+        "sam.": sam.pictures(paper, table, f"{title}: SAM off against on"),
     }
     if protocol == "paper":
-        figures["cost."] = costfigure.pictures(paper, table, f"{title}: cost against error")
+        figures["cost."] = cost.pictures(paper, table, f"{title}: cost against error")
         figures["curves."] = curves.pictures(paper, table, found.curves, f"{title}: learning curves")
     for name, files in figures.items():
         yield from ((f"{name}{kind}", content) for kind, content in files.items())

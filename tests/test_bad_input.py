@@ -10,8 +10,8 @@ import pytest
 from conftest import TINY
 
 import run_all as command
+from benchmark.config.recipe import Recipe
 from benchmark.data import __main__ as data_command
-from benchmark.recipe import Recipe
 from benchmark.show import main as show
 from benchmark.tracking.__main__ import main as tracking
 from tables.__main__ import main as tables

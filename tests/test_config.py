@@ -9,11 +9,12 @@ import pytest
 from conftest import TINY
 
 from baselines import MODELS
-from benchmark.config import CONFIG_DIR, load_papers
+from benchmark.config.catalogue import load_papers
+from benchmark.config.reader import CONFIG_DIR
+from benchmark.config.recipe import STATUSES, arguments, setting, typed
+from benchmark.config.resolve import Refusal, by_lookback, resolve
 from benchmark.data.registry import DATASETS
 from benchmark.errors import UsageError
-from benchmark.recipe import STATUSES, arguments, setting, typed
-from benchmark.resolution import Refusal, by_lookback, resolve
 
 PAPERS = load_papers(tuple(DATASETS))
 

@@ -17,7 +17,7 @@ from data.samples import series
 from test_faults import BAD, COLUMN, EXPECTED, MISBEHAVING
 from test_runner import finish, results, start, table, until
 
-from benchmark.store import Store
+from benchmark.store.store import Store
 
 pytest.importorskip("distributed")
 

@@ -12,8 +12,8 @@ from test_training import made
 
 import baselines
 from baselines.base import Forecaster
+from benchmark.config.recipe import Recipe
 from benchmark.data.windows import Batch, Windows
-from benchmark.recipe import Recipe
 from benchmark.training import loop
 from benchmark.training.loop import train
 from benchmark.training.schedules import Position, beta1, learning_rate

@@ -12,21 +12,22 @@ from conftest import ROOT
 from test_step import recipe
 
 from baselines import build
+from benchmark.config.catalogue import catalogue
 from benchmark.data.windows import Windows
-from benchmark.evaluation import evaluate
-from benchmark.grid import Selection, parse_protocol, plan
-from benchmark.memory import evaluation_batch, of_step
-from benchmark.session import catalogue
+from benchmark.grid.cells import Selection
+from benchmark.grid.cost import evaluation_batch, of_step
+from benchmark.grid.plan import parse_protocol, plan
+from benchmark.problems.forecasting import evaluate
 
 CHANNELS = 862
 WIDE = """
 import torch
 from baselines import build
-from benchmark.cell import peak_memory, reset_peak_memory
+from benchmark.machine import peak_memory, reset_peak_memory
 from benchmark.data.windows import Windows
-from benchmark.evaluation import evaluate
-from benchmark.memory import evaluation_batch
-from benchmark.recipe import Setting
+from benchmark.problems.forecasting import evaluate
+from benchmark.grid.cost import evaluation_batch
+from benchmark.config.recipe import Setting
 
 torch.set_num_threads(1)
 lookback, horizon = 512, 720

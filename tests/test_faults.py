@@ -14,7 +14,8 @@ import pytest
 from conftest import ROOT, TINY, Run
 from test_runner import until
 
-from benchmark.store import Result, Store
+from benchmark.store.result import Result
+from benchmark.store.store import Store
 
 MISBEHAVING = str(ROOT / "tests" / "misbehaving")
 HEAD, _, _ = TINY.replace("paper: tiny", "paper: bad").replace("EPOCHS", "2").partition("columns:")

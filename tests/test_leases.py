@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import leases
-from benchmark.leases import Leases, host, process_start
+from benchmark.machine import host, process_start
+from benchmark.store import leases
+from benchmark.store.leases import Leases
 
 DIGEST = "ab" * 32
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from conftest import ROOT, Run
 
-from benchmark.cell import checkpoint_path, record
-from benchmark.store import STATUSES, Result, Status
+from benchmark.runner.job import checkpoint_path, record
+from benchmark.store.result import STATUSES, Result, Status
 
 QUICK = ("--subset", "toy", "--papers", "tiny", "--seeds", "1", "--horizons", "4", "--models", "Transformer", "--jobs", "1")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from benchmark import packing
-from benchmark.config import load_papers
+from benchmark.config.catalogue import Catalogue, load_papers
 from benchmark.data.registry import DATASETS, GROUPS
-from benchmark.grid import Catalogue, Planned, Selection, plan
-from benchmark.runner import left
+from benchmark.grid import cost
+from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.plan import plan
+from benchmark.runner.progress import left
 
 THERE = Catalogue(load_papers(tuple(DATASETS)), DATASETS, GROUPS)
 
@@ -18,8 +19,8 @@ def cells(**selection: object) -> list[Planned]:
 def test_the_longest_come_first() -> None:
     found = cells(subset=("ETTh1", "ETTm1"), papers=("samformer", "samovar"), horizons=(96,), seeds=(0,),
                   models=("SAMoVAR", "SAMformer", "Transformer", "Ridge"))  # fmt: skip
-    costs = [packing.cost(p, DATASETS[p.cell.dataset]) for p in found]
-    order = [found[i].cell.key for i in packing.longest_first(found, costs)]
+    costs = [cost.cost(p, DATASETS[p.cell.dataset]) for p in found]
+    order = [found[i].cell.key for i in cost.longest_first(found, costs)]
     assert order == [
         "samovar/ETTm1/96/SAMoVAR/s0", "samovar/ETTh1/96/SAMoVAR/s0", "samformer/ETTm1/96/SAMformer/sam/s0",
         "samformer/ETTm1/96/Transformer/s0", "samformer/ETTh1/96/SAMformer/sam/s0", "samformer/ETTh1/96/Transformer/s0",
@@ -30,8 +31,8 @@ def test_the_longest_come_first() -> None:
 
 def test_cells_that_are_about_as_long_stay_together_by_data_set() -> None:
     found = cells(subset=("ETTh1", "ETTh2"), papers=("samformer",), horizons=(96,), seeds=(0, 1), models=("SAMformer",))
-    costs = [packing.cost(p, DATASETS[p.cell.dataset]) for p in found]
-    order = [found[i].cell.dataset for i in packing.longest_first(found, costs)]
+    costs = [cost.cost(p, DATASETS[p.cell.dataset]) for p in found]
+    order = [found[i].cell.dataset for i in cost.longest_first(found, costs)]
     assert order == ["ETTh1", "ETTh1", "ETTh2", "ETTh2"]
 
 
@@ -39,19 +40,19 @@ def test_sam_counts_twice_and_a_profile_bounds_the_steps() -> None:
     asked = {"subset": ("ETTh1",), "papers": ("samformer",), "horizons": (96,), "seeds": (0,), "models": ("SAMformer",)}
     on, off = cells(sam="both", **asked)
     quick = cells(profile="quick", **asked)[0]
-    one, other, bounded = (packing.cost(p, DATASETS["ETTh1"]) for p in (on, off, quick))
+    one, other, bounded = (cost.cost(p, DATASETS["ETTh1"]) for p in (on, off, quick))
     assert one == 2 * other
     assert bounded < one / 1000  # 60 steps of 300 epochs of 247
 
 
 def test_as_many_at_once_as_memory_allows() -> None:
     gigabyte = 10**9
-    assert packing.jobs(8, [gigabyte] * 20, 100 * gigabyte) == 8
-    assert packing.jobs(8, [gigabyte] * 20, 10 * gigabyte) == 5
-    assert packing.jobs(8, [20 * gigabyte, gigabyte, gigabyte], 24 * gigabyte) == 1
-    assert packing.jobs(8, [gigabyte] * 3, None) == 3
-    assert packing.jobs(8, [None] * 3, gigabyte) == 1
-    assert packing.jobs(1, [], gigabyte) == 1
+    assert cost.jobs(8, [gigabyte] * 20, 100 * gigabyte) == 8
+    assert cost.jobs(8, [gigabyte] * 20, 10 * gigabyte) == 5
+    assert cost.jobs(8, [20 * gigabyte, gigabyte, gigabyte], 24 * gigabyte) == 1
+    assert cost.jobs(8, [gigabyte] * 3, None) == 3
+    assert cost.jobs(8, [None] * 3, gigabyte) == 1
+    assert cost.jobs(1, [], gigabyte) == 1
 
 
 def test_time_left_in_words() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from benchmark.pool import KEEP_MEMORY, ONE_THREAD, process
+from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, process
 
 
 def grow(kept: list[bytearray] = []) -> int:  # noqa: B006

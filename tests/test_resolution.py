@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from conftest import TINY, Run
 
-from benchmark.config import load_papers
+from benchmark.config.catalogue import Catalogue, load_papers
+from benchmark.config.resolve import Refusal, resolve
 from benchmark.data.registry import DATASETS, GROUPS
 from benchmark.errors import UsageError
-from benchmark.grid import Catalogue, Planned, Selection, plan
-from benchmark.resolution import Refusal, resolve
+from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.plan import plan
 
 PAPERS = load_papers(tuple(DATASETS))
 THERE = Catalogue(PAPERS, DATASETS, GROUPS)

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from benchmark.store import Result, Store
+from benchmark.store.result import Result
+from benchmark.store.store import Store
 
 ARGUMENTS = ["--subset", "toy", "--papers", "tiny"]
 
@@ -155,7 +156,7 @@ def test_a_lease_of_a_process_that_is_gone_stands_in_nobodys_way(tmp_path: Path,
     )  # fmt: skip
     digest = json.loads(planned.stdout)["cells"][0]["digest"]
     (folder / "leases").mkdir(parents=True)
-    from benchmark.leases import host
+    from benchmark.machine import host
 
     held = {"token": "x", "host": host(), "pid": 2**22 + 1, "process": "1", "beats": 3}
     (folder / "leases" / f"{digest}.json").write_text(json.dumps(held))

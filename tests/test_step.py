@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.base import Forecaster
+from benchmark.config.recipe import Recipe
 from benchmark.data.windows import Batch
-from benchmark.recipe import Recipe
 from benchmark.training.step import Stepper
 
 BASE = {

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.store import Result, Store, write_atomically
+from benchmark.files import write_atomically
+from benchmark.store.result import Result
+from benchmark.store.store import Store
 
 DIGEST = "ab" * 32
 RESULT = Result(

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from conftest import ROOT, TINY
 
-from benchmark.leases import host
-from benchmark.store import Store
+from benchmark.machine import host
+from benchmark.store.store import Store
 from benchmark.tracking import runs, server
 from benchmark.tracking.__main__ import main
 from benchmark.tracking.sync import KIND, search

@@ -21,7 +21,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from benchmark.store import Result, Store
+from benchmark.store.result import Result
+from benchmark.store.store import Store
 from benchmark.tracking import invocation, live, runs, server
 from benchmark.tracking.__main__ import main
 from benchmark.tracking.invocation import Invocation

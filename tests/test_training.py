@@ -17,8 +17,8 @@ from baselines.base import Forecaster
 from benchmark.data import series, windows
 from benchmark.data.registry import DATASETS
 from benchmark.data.windows import Windows
-from benchmark.evaluation import evaluate
-from benchmark.grid import TRAINING_SEMANTICS
+from benchmark.grid.digest import TRAINING_SEMANTICS
+from benchmark.problems.forecasting import evaluate
 from benchmark.training.loop import Diverged, train
 from benchmark.training.schedules import Position, learning_rate
 from benchmark.training.streams import generator, seed_default
@@ -149,7 +149,7 @@ def test_itransformers_schedule_halves_every_epoch() -> None:
 
 
 def test_a_frozen_trajectory_ties_the_semantics_version() -> None:
-    """If this fails after a change that alters trained numbers, raise TRAINING_SEMANTICS in benchmark/grid.py and
+    """If this fails after a change that alters trained numbers, raise TRAINING_SEMANTICS in benchmark/grid/digest.py and
     freeze anew: `python tests/test_training.py`. If no number should have changed, the change is at fault."""
     frozen = json.loads(FROZEN.read_text())
     assert frozen["semantics"] == TRAINING_SEMANTICS, "the version was raised: freeze the trajectory anew"

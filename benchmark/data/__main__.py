@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmark.console import Parser, guarded
-from benchmark.data.fetch import Fetcher
+from benchmark.data.download.fetch import Fetcher
+from benchmark.data.download.progress import bar
 from benchmark.data.files import Checksums, data_dir, locate, recorded, verify
-from benchmark.data.progress import bar
 from benchmark.data.registry import DATASETS, GROUPS, DataSet
 from benchmark.errors import DataError, UsageError, nearest
 

@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.data.registry import DataSet
-from benchmark.data.steps import in_words, seconds_of
+from benchmark.data.registry import DataSet, in_words, seconds_of
 from benchmark.errors import DataError
 
 Array = NDArray[np.float64]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.console import Parser, guarded
 from benchmark.errors import UsageError, nearest
-from benchmark.store import write_atomically
+from benchmark.files import write_atomically
 
 PARTS = ("steps", "harness", "store")
 
@@ -39,7 +39,7 @@ def _measure(options: argparse.Namespace) -> int:
         raise UsageError(f"--turns: expected at least 1, found {options.turns}")
     import torch
 
-    from benchmark.cell import processor
+    from benchmark.machine import processor
     from benchmark.perf import harness, steps
     from benchmark.perf.report import Report
 

@@ -13,10 +13,12 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmark.config.catalogue import catalogue
 from benchmark.data.files import synthetic_sha256
-from benchmark.grid import Planned, Selection, plan
-from benchmark.session import catalogue
-from benchmark.store import Result, Store
+from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.plan import plan
+from benchmark.store.result import Result
+from benchmark.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -37,8 +37,8 @@ class Report:
         clock = "this process's CPU time" if self.device == "cpu" else "the clock"
         parts = [
             f"Measured on {self.processor}, one thread, torch {torch.__version__}, by `python -m benchmark.perf`: ours and "
-            f"the plain reference (`benchmark/perf/plain.py`) in turns, by {clock}; ours in a worker of the suite's, which "
-            "keeps freed memory, the reference in a process as it comes.",
+            f"the plain reference (`benchmark/perf/reference.py`) in turns, by {clock}; ours in a worker of the suite's, "
+            "which keeps freed memory, the reference in a process as it comes.",
         ]
         if self.steps:
             parts += [

@@ -16,13 +16,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import baselines
 from baselines.base import Forecaster
-from benchmark.cell import peak_memory
+from benchmark.config.catalogue import catalogue
+from benchmark.config.recipe import Recipe, arguments, typed
+from benchmark.config.resolve import by_lookback, resolve
 from benchmark.data.windows import Windows
-from benchmark.perf import plain
-from benchmark.pool import KEEP_MEMORY, ONE_THREAD, process
-from benchmark.recipe import Recipe, arguments, typed
-from benchmark.resolution import by_lookback, resolve
-from benchmark.session import catalogue
+from benchmark.machine import peak_memory
+from benchmark.perf import reference as plain
+from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, process
 from benchmark.training import loop
 from benchmark.training.step import Stepper
 

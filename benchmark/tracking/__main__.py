@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmark.console import Parser
-from benchmark.store import Store
+from benchmark.store.store import Store
 from benchmark.tracking import server
 from benchmark.tracking.sync import Rebuild, rebuild_all
 

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.bounded import bounded
-from benchmark.store import Result, Store
+from benchmark.machine import bounded
+from benchmark.store.result import Result
+from benchmark.store.store import Store
 from benchmark.tracking import server
 from benchmark.tracking.live import Target
 from benchmark.tracking.runs import PARENT

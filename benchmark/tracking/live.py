@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from benchmark.store import Result
+from benchmark.store.result import Result
 from benchmark.tracking import runs
 from benchmark.tracking.server import Unusable, connect, file_identity, load, this_process
 

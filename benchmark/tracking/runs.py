@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from benchmark.store import Result
+from benchmark.store.result import Result
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from benchmark.leases import host, process_start
+from benchmark.machine import host, process_start
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

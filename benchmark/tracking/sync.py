@@ -9,8 +9,9 @@ from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.leases import Leases, host, process_start
-from benchmark.store import Result
+from benchmark.machine import host, process_start
+from benchmark.store.leases import Leases
+from benchmark.store.result import Result
 from benchmark.tracking import runs
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmark.store import write_atomically
+from benchmark.files import write_atomically
 
 SCHEMA = 1
 EVERY_SECONDS = 10.0

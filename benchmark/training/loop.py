@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from baselines.base import Forecaster
+from benchmark.config.recipe import Recipe
 from benchmark.data.windows import Windows
-from benchmark.evaluation import evaluate
-from benchmark.recipe import Recipe
+from benchmark.problems.forecasting import evaluate
 from benchmark.training.checkpoint import Checkpoint, State
 from benchmark.training.schedules import Position, beta1, learning_rate
 from benchmark.training.step import Stepper

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from benchmark.recipe import Recipe
+from benchmark.config.recipe import Recipe
 
 
 class Position(NamedTuple):

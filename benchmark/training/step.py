@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from baselines.base import Forecaster
 from baselines.optimizers import SAM, KerasAdam
+from benchmark.config.recipe import Recipe
 from benchmark.data.windows import Batch
-from benchmark.evaluation import autocast
-from benchmark.recipe import Recipe
+from benchmark.problems.precision import autocast
 
 
 class Outcome(NamedTuple):

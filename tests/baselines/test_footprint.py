@@ -41,7 +41,7 @@ import torch
 from baselines import build, segments
 from baselines.optimizers import SAM
 from benchmark import memory
-from benchmark.cell import peak_memory, reset_peak_memory
+from benchmark.machine import peak_memory, reset_peak_memory
 
 def step(sam, name, batch, lookback, horizon, channels, arguments):
     model = build(name, lookback=lookback, horizon=horizon, channels=channels, **arguments).train()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.data.fetch import Fetcher
+from benchmark.data.download.fetch import Fetcher
 from benchmark.data.registry import DataSet, Source
 from benchmark.errors import DataError
 

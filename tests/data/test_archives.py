@@ -17,8 +17,8 @@ import pytest
 import requests
 from loopback import CSV, PAGE, Server, attempt, body, left, packed, serving, small
 
-from benchmark.data import fetch, transport
-from benchmark.data.fetch import Fetcher
+from benchmark.data.download import fetch, transport
+from benchmark.data.download.fetch import Fetcher
 from benchmark.data.files import RECORD
 from benchmark.data.registry import Source
 from benchmark.errors import DataError

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from loopback import CSV, PAGE, SHA, Server, attempt, body, in_turn, left, packed, serving, small
 
-from benchmark.data import fetch, transport
 from benchmark.data.__main__ import main
-from benchmark.data.fetch import Fetcher
+from benchmark.data.download import fetch, transport
+from benchmark.data.download.fetch import Fetcher
 from benchmark.data.files import RECORD
 from benchmark.data.registry import DATASETS, DataSet, Source
 
@@ -143,7 +143,7 @@ def test_a_full_disk(where: str, server: Server, tmp_path: Path, monkeypatch: py
         monkeypatch.setattr(os, "replace", full)
         monkeypatch.setattr(shutil, "copyfile", full)
     elif where == "extraction":
-        monkeypatch.setattr("benchmark.data.archives._copy", full)
+        monkeypatch.setattr("benchmark.data.download.archives._copy", full)
     else:
         monkeypatch.setattr(Path, "mkdir", full)
     message = attempt(small(source), tmp_path / "data")

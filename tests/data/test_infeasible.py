@@ -12,10 +12,11 @@ import pytest
 from conftest import ROOT, TINY, Run
 
 import baselines
-from benchmark import memory
+from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.registry import DATASETS, GROUPS
-from benchmark.grid import Catalogue, Planned, Selection, plan
-from benchmark.session import catalogue
+from benchmark.grid import cost
+from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.plan import plan
 
 
 def large(tmp_path: Path, sets: str = "PEMS03, PEMS04, PEMS08, Traffic") -> Path:
@@ -70,8 +71,8 @@ def test_a_model_may_say_what_it_needs(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_machine_has_some_memory_and_no_torch_is_needed_to_know() -> None:
-    found = memory.machine()
+    found = cost.machine()
     assert found is not None and 2**28 < found < 2**50
-    code = "import sys; from benchmark import memory; memory.machine(); assert not {'torch', 'numpy'} & set(sys.modules)"
+    code = "import sys; from benchmark import memory; cost.machine(); assert not {'torch', 'numpy'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
-    assert memory.in_words(3_149_000_000) == "3.1 GB" and memory.in_words(12_300_000) == "12 MB"
+    assert cost.in_words(3_149_000_000) == "3.1 GB" and cost.in_words(12_300_000) == "12 MB"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from samples import RECIPE, series
 
 import run_all as command
-from benchmark.data.supply import Supply
+from benchmark.config.catalogue import catalogue
+from benchmark.data.download.supply import Supply
 from benchmark.errors import DataError, UsageError
-from benchmark.session import catalogue
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from conftest import ROOT, Run
 from samples import RECIPE, series
 
+from benchmark.config.catalogue import catalogue
+from benchmark.data.download.supply import Supply
 from benchmark.data.series import load
-from benchmark.data.supply import Supply
-from benchmark.session import catalogue
 
 
 def test_the_manuals_example_runs(run_all: Run, tmp_path: Path) -> None:

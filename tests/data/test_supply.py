@@ -11,9 +11,9 @@ import pytest
 from conftest import ROOT, Run
 from loopback import body, serving
 
-from benchmark.data import fetch
+from benchmark.data.download import fetch
+from benchmark.data.download.supply import Supply
 from benchmark.data.registry import DataSet, Source
-from benchmark.data.supply import Supply
 
 NO_TORCH = "import sys; sys.modules['torch'] = None"
 

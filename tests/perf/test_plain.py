@@ -15,7 +15,7 @@ from torch import Tensor
 import baselines
 from baselines.released import load_released, released_gradients
 from benchmark.data.windows import Batch
-from benchmark.perf import plain
+from benchmark.perf import reference
 from benchmark.training.step import Stepper
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -42,7 +42,7 @@ def test_parity(file: str) -> None:
     arguments = {NAMES[k]: v for k, v in config.items() if k in NAMES}
     if FILES[file] == "samformer":
         arguments.setdefault("variant", "pytorch")
-    model = plain.MODELS[FILES[file]](lookback=x.shape[1], horizon=y.shape[1], channels=x.shape[2], **arguments)
+    model = reference.MODELS[FILES[file]](lookback=x.shape[1], horizon=y.shape[1], channels=x.shape[2], **arguments)
     ours = load_released(arrays)
     model.load_state_dict(ours.state_dict())
     assert relative(model.eval()(x, marks), torch.from_numpy(arrays["eval_output"])) < 1e-5
@@ -67,9 +67,9 @@ def test_its_steps_are_the_suites_steps(rho: float | None) -> None:
     torch.manual_seed(0)
     values = recipe(rho=rho, clip_norm=1.0, optimizer="adamw", weight_decay=0.1, eps=1e-3)  # keys' biases: gradient 0
     ours = baselines.build("samformer", lookback=16, horizon=4, channels=3)
-    theirs = plain.SAMformer(lookback=16, horizon=4, channels=3)
+    theirs = reference.SAMformer(lookback=16, horizon=4, channels=3)
     theirs.load_state_dict(ours.state_dict())
-    one, other = Stepper(ours.train(), values), plain.Trainer(theirs.train(), values)
+    one, other = Stepper(ours.train(), values), reference.Trainer(theirs.train(), values)
     for _ in range(3):
         x, y = torch.randn(8, 16, 3), torch.randn(8, 4, 3)
         assert float(one.step([Batch(x, y, None)]).loss) == pytest.approx(other.step((x, y)), rel=1e-5)
@@ -78,7 +78,7 @@ def test_its_steps_are_the_suites_steps(rho: float | None) -> None:
 
 def test_its_loader_gives_the_suites_windows() -> None:
     windows = made()
-    batches = list(plain.loader(windows, 8))
+    batches = list(reference.loader(windows, 8))
     x, y, _ = windows.batch(slice(None))
     assert sum(len(b[0]) for b in batches) == len(x)
     ours, theirs = torch.cat([x, y], 1).flatten(1), torch.cat([torch.cat(b, 1) for b in batches]).flatten(1)

@@ -11,16 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.config import parse_paper
+from benchmark.config.catalogue import Catalogue
+from benchmark.config.paper import Paper
+from benchmark.config.reader import parse_paper
+from benchmark.config.yamlfile import load
 from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DATASETS, DataSet
-from benchmark.grid import Catalogue, Selection, plan
-from benchmark.paper import Paper
-from benchmark.store import Result, Status, Store
-from benchmark.yamlfile import load
-from tables import claims, evidence, published
-from tables.frame import Row
-from tables.verdict import verdict
+from benchmark.grid.cells import Selection
+from benchmark.grid.plan import plan
+from benchmark.judging import printed
+from benchmark.judging.verdict import verdict
+from benchmark.store.result import Result, Status
+from benchmark.store.store import Store
+from tables.claims import evidence
+from tables.claims import reader as claims_reader
+from tables.rows.row import Row
 
 EVIL = "a_b & 50%#<1"
 
@@ -151,18 +156,18 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
     (tmp_path / "published" / "made.csv").write_text(PRINTED)
     (tmp_path / "made.yaml").write_text(PAPER)
     (tmp_path / "claims.yaml").write_text(CLAIM)
-    for module in (published, evidence):
+    for module in (printed, evidence):
         monkeypatch.setattr(module, "CONFIG_DIR", tmp_path)
-    monkeypatch.setattr(claims, "CLAIMS", tmp_path / "claims.yaml")
-    published.load.cache_clear()
-    published.models.cache_clear()
+    monkeypatch.setattr(claims_reader, "CLAIMS", tmp_path / "claims.yaml")
+    printed.printed_numbers.cache_clear()
+    printed.printed_models.cache_clear()
     toy = DATASETS["toy"]
     datasets = {d.name: d for d in (toy, DataSet(EVIL, None, "linear_pairs", 3, 0, "–", "pairs", options=toy.options))}
     paper = parse_paper(load(tmp_path / "made.yaml"), tuple(datasets))
     Store(tmp_path / "results").prepare()
     yield Made(Catalogue({"made": paper}, datasets, {}), tmp_path / "results")
-    published.load.cache_clear()
-    published.models.cache_clear()
+    printed.printed_numbers.cache_clear()
+    printed.printed_models.cache_clear()
 
 
 MakeRow = Callable[..., Row]

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.registry import DataSet
-from benchmark.grid import Catalogue, Selection, plan
-from benchmark.session import catalogue
-from benchmark.store import Result, Store
-from tables import published
+from benchmark.grid.cells import Selection
+from benchmark.grid.plan import plan
+from benchmark.judging.printed import printed_numbers
+from benchmark.store.result import Result
+from benchmark.store.store import Store
 
 SEEDS = (0, 1, 2)
 
@@ -30,7 +32,7 @@ def as_ours(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalogue, Path]:
     for paper in known.papers.values():
         if paper.printed is None:
             continue
-        numbers = published.load(paper.printed)
+        numbers = printed_numbers(paper.printed)
         for planned in plan(known, Selection(papers=(paper.name,), seeds=SEEDS), checksum):
             cell = planned.cell
             name = paper.columns[cell.model].printed_as or cell.model

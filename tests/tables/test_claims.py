@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 
+from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.errors import UsageError
-from benchmark.grid import Catalogue
-from benchmark.session import catalogue
-from tables import claimsheet
 from tables.__main__ import main
-from tables.claims import CLAIMS, PER_CELL, SUMS, Claim, load_claims
-from tables.evaluate import OURS, PRINTED, RANK_OF_MEANS, Outcome, evaluate, parts
-from tables.evidence import Evidence
-from tables.frame import Row
+from tables.claims.evaluate import OURS, PRINTED, RANK_OF_MEANS, Outcome, evaluate, parts
+from tables.claims.evidence import Evidence
+from tables.claims.reader import CLAIMS, PER_CELL, SUMS, Claim, load_claims
+from tables.documents.claims import document
 from tables.render import read
+from tables.rows.row import Row
 
 pytest_plugins = ("tests.tables.made_up", "tests.tables.printed_as_ours")
 
@@ -88,7 +87,7 @@ def test_on_the_printed_numbers_and_on_the_same_as_if_ours(
 
 
 def test_what_the_printed_numbers_do_not_bear_out_is_said(known: Catalogue, claims: dict[str, Claim]) -> None:
-    text = claimsheet.document(claims.values(), Evidence(known, {}))
+    text = document(claims.values(), Evidence(known, {}))
     said = re.findall(r"## (\S+)\n(?:(?!##).)*?\*\*The printed numbers themselves do not bear this out: they give "
                       r"(\S+) % where (\S+) % is claimed", text, re.DOTALL)  # fmt: skip
     assert said == [("samformer-over-itransformer", "1.81", "3.94"), ("samformer-over-patchtst", "4.50", "11.13")]
@@ -243,5 +242,5 @@ def test_the_command_makes_no_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_names_are_escaped(claims: dict[str, Claim], made: Any) -> None:
     claim = replace(claims["samformer-sam-helps"], name="a_b|<c>", says="50 % of A_B & C < D", pairs=())
-    text = claimsheet.document([claim], Evidence(made.catalogue, {}))
+    text = document([claim], Evidence(made.catalogue, {}))
     assert "## a\\_b\\|&lt;c&gt;\n\n50 % of A\\_B & C &lt; D.\n" in text

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tables.comparison import Pair, _holm, document, pairwise, ranks, samples
+from tables.documents.comparison import Pair, _holm, document, pairwise, ranks, samples
 
 pytest_plugins = ("tests.tables.made_up",)
 

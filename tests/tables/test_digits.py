@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from tables.digits import best_and_second, fixed, span
+from tables.numbers import best_and_second, fixed, span
 
 
 @pytest.mark.parametrize(

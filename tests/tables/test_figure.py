@@ -5,7 +5,7 @@ from typing import Any
 
 import matplotlib
 
-from tables import figure
+from tables.figures import horizons
 
 pytest_plugins = ("tests.tables.made_up",)
 
@@ -19,9 +19,9 @@ def shown(row: Any) -> list[Any]:
 
 
 def test_same_rows_same_bytes_whatever_the_users_settings(made: Any, row: Any) -> None:
-    first = figure.pictures(made.paper, shown(row), "a $title$ with_marks")
+    first = horizons.pictures(made.paper, shown(row), "a $title$ with_marks")
     with matplotlib.rc_context({"font.size": 20, "savefig.dpi": 30, "axes.grid": False}):
-        second = figure.pictures(made.paper, shown(row), "a $title$ with_marks")
+        second = horizons.pictures(made.paper, shown(row), "a $title$ with_marks")
     assert first == second and set(first) == {"png", "svg"}
     assert first["png"].startswith(b"\x89PNG") and b"<svg" in first["svg"]
     assert not re.search(rb"\d{4}-\d\d-\d\dT", first["svg"]), "no date"
@@ -29,14 +29,14 @@ def test_same_rows_same_bytes_whatever_the_users_settings(made: Any, row: Any) -
 
 def test_settings_are_set_back(made: Any, row: Any) -> None:
     before = {k: v for k, v in matplotlib.rcParams.items() if k != "backend"}
-    figure.pictures(made.paper, shown(row), "")
+    horizons.pictures(made.paper, shown(row), "")
     assert {k: v for k, v in matplotlib.rcParams.items() if k != "backend"} == before
 
 
 def test_a_panel_a_data_set_with_results(made: Any, row: Any) -> None:
     evil = "a_b & 50%#<1"
     rows = [*shown(row), row(evil, mean=None, published=0.4)]
-    drawn = figure._draw(rows, ["toy", evil], "title")
+    drawn = horizons._draw(rows, ["toy", evil], "title")
     assert [axis.get_title(loc="left") for axis in drawn.axes] == ["toy", evil]
     labels = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert labels == ["With_SAM, SAM on", "Plain, SAM off", "one seed", "printed"]
@@ -44,18 +44,18 @@ def test_a_panel_a_data_set_with_results(made: Any, row: Any) -> None:
 
 def test_no_line_is_drawn_across_a_hole(made: Any, row: Any) -> None:
     rows = [row("toy", h, mean=mean, std=0.01, values=(0.4,) * 3) for h, mean in ((4, 0.4), (8, None), (16, 0.5))]
-    (axis,) = figure._draw(rows, ["toy"], "title").axes
+    (axis,) = horizons._draw(rows, ["toy"], "title").axes
     ours = [float(y) for y in axis.lines[0].get_ydata()]
     assert ours[0] == 0.4 and ours[1] != ours[1] and ours[2] == 0.5
 
 
 def test_nothing_done_nothing_drawn(made: Any, row: Any) -> None:
-    assert figure.pictures(made.paper, [row(mean=None), row(metric="mae")], "title") == {}
+    assert horizons.pictures(made.paper, [row(mean=None), row(metric="mae")], "title") == {}
 
 
 def test_the_legend_stays_on_the_page(made: Any, row: Any) -> None:
     rows = [row("toy", 4, name, published=0.4, values=(0.4,)) for name in ("A model with a long name", "B", "C", "D")]
-    drawn = figure._draw(rows, ["toy"], "title")
+    drawn = horizons._draw(rows, ["toy"], "title")
     drawn.draw_without_rendering()
     box = drawn.legends[0].get_window_extent()
     assert box.x0 >= 0 and box.x1 <= drawn.bbox.x1 and box.y0 >= 0

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmark.session import catalogue
-from tables import costfigure, curves, heatmap, pairsfigure
-from tables.index import Curve
+from benchmark.config.catalogue import catalogue
+from tables.figures import cost, curves, deviation, sam
+from tables.rows.results import Curve
 
 pytest_plugins = ("tests.tables.made_up",)
 
@@ -26,11 +26,11 @@ def rows(row: Any) -> list[Any]:
 def test_the_heat_map_says_the_deviation_and_brackets_what_is_no_verdict(made: Any, row: Any) -> None:
     found = rows(row)
     found[1] = replace(found[1], verdict="inconclusive")
-    drawn = heatmap._draw(made.paper, found, "title")
+    drawn = deviation._draw(made.paper, found, "title")
     texts = [text.get_text() for text in drawn.axes[0].texts]
     assert texts == ["0.0", "(+22.7)", "+9.1", "+31.8"]
     assert [t.get_text() for t in drawn.axes[0].get_yticklabels()] == ["toy  4", "toy  8"]
-    assert heatmap.pictures(made.paper, [row(mean=None, published=0.4), row(mean=0.4)], "paper", "title") == {}
+    assert deviation.pictures(made.paper, [row(mean=None, published=0.4), row(mean=0.4)], "paper", "title") == {}
 
 
 def test_pairs_that_differ_in_sam_alone() -> None:
@@ -43,25 +43,25 @@ def test_pairs_that_differ_in_sam_alone() -> None:
             self.model, self.sam, self.n = model, sam, 3
 
     found: list[Any] = [Done(*side) for side in [*shown, ("SAMformer-torch", False)]]
-    assert [(without, with_) for _, without, with_ in pairsfigure.sam_pairs(paper, found)] == [
+    assert [(without, with_) for _, without, with_ in sam.sam_pairs(paper, found)] == [
         (("SAMformer-torch", False), ("SAMformer-torch", True)), (("Transformer", False), ("SAMformer", True)),
         (("TSMixer", False), ("TSMixer+SAM", True)), (("Transformer-norevin", False), ("SAMformer-norevin", True)),
     ]  # fmt: skip
-    assert pairsfigure.sam_pairs(paper, found[:1]) == []
+    assert sam.sam_pairs(paper, found[:1]) == []
 
 
 def test_an_arrow_a_pair_and_horizon(made: Any, row: Any) -> None:
-    drawn = pairsfigure._draw(made.paper, rows(row), [("Plain", ("Plain", False), ("With_SAM", True))], "title")
+    drawn = sam._draw(made.paper, rows(row), [("Plain", ("Plain", False), ("With_SAM", True))], "title")
     ends = [tuple(map(float, line.get_ydata())) for line in drawn.axes[0].lines if len(line.get_xdata()) == 2]
     assert ends == [pytest.approx((0.54, 0.44)), pytest.approx((0.58, 0.48))]
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["Plain → With_SAM"]
 
 
 def test_cost_is_relative_to_the_best_of_each_cell(made: Any, row: Any) -> None:
-    found = costfigure.points(made.paper, [*rows(row), row("other", 4, "Plain", seconds=5.0)])
+    found = cost.points(made.paper, [*rows(row), row("other", 4, "Plain", seconds=5.0)])
     assert found["With_SAM"] == [(20.0, 0.0), (20.0, 0.0)]
     assert [(s, round(e, 2)) for s, e in found["Plain"]] == [(10.0, 22.73), (10.0, 20.83)], "alone in a cell: no comparison"
-    assert costfigure.pictures(made.paper, rows(row)[:1], "title") == {}
+    assert cost.pictures(made.paper, rows(row)[:1], "title") == {}
 
 
 def test_a_curve_a_seed_with_a_mark_at_the_chosen_epoch(made: Any, row: Any) -> None:
@@ -77,8 +77,8 @@ def test_same_rows_same_bytes(made: Any, row: Any) -> None:
 
     def drawn() -> list[dict[str, bytes]]:
         return [
-            heatmap.pictures(made.paper, rows(row), "paper", "a_b $x$"),
-            costfigure.pictures(made.paper, rows(row), "a_b $x$"),
+            deviation.pictures(made.paper, rows(row), "paper", "a_b $x$"),
+            cost.pictures(made.paper, rows(row), "a_b $x$"),
             curves.pictures(made.paper, rows(row), found, "a_b $x$"),
         ]  # fmt: skip
 

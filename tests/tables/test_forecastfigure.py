@@ -14,10 +14,10 @@ from conftest import ROOT, Run
 from test_step import net, recipe
 from test_training import made
 
+from benchmark.analysis.forecasts import keep
 from benchmark.errors import UsageError
-from benchmark.evaluation import evaluate
-from benchmark.samples import keep
-from tables import forecastfigure
+from benchmark.problems.forecasting import evaluate
+from tables.figures import forecast
 
 
 def test_what_is_kept_are_the_windows_of_the_largest_the_middle_and_the_least_error(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_what_is_kept_are_the_windows_of_the_largest_the_middle_and_the_least_er
     metrics = evaluate(model, windows, recipe(), each=each)
     assert each.mean().item() == pytest.approx(metrics["mse"], rel=1e-6)
     keep(tmp_path / "a.npz", model, windows, recipe(), each)
-    kept = forecastfigure.read(tmp_path / "a.npz")
+    kept = forecast.read(tmp_path / "a.npz")
     ordered = sorted(each.tolist(), reverse=True)
     assert kept["mse"].tolist() == [ordered[0], ordered[27], ordered[-1]]
     for i in range(3):
@@ -40,9 +40,9 @@ def test_a_file_that_is_none_is_one_sentence(tmp_path: Path, content: bytes) -> 
     path = tmp_path / "a.npz"
     path.write_bytes(content)
     with pytest.raises(UsageError, match="not a file of kept forecasts"):
-        forecastfigure.read(path)
+        forecast.read(path)
     with pytest.raises(UsageError, match="not there"):
-        forecastfigure.read(tmp_path / "b.npz")
+        forecast.read(tmp_path / "b.npz")
 
 
 def test_from_the_command_line(run_all: Run, tiny: Callable[[int], Path], tmp_path: Path) -> None:

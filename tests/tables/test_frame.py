@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from benchmark.grid import Cell, Planned
-from benchmark.store import Result, Store
-from tables.frame import CSV_COLUMNS, Row, _choose, _row, choose_lookback, lookback_notes, rows
-from tables.index import Index, index
+from benchmark.grid.cells import Cell, Planned
+from benchmark.store.result import Result
+from benchmark.store.store import Store
 from tables.render import long_csv
+from tables.rows.results import Index, index
+from tables.rows.row import CSV_COLUMNS, Row, _choose, _row, choose_lookback, lookback_notes, rows
 
 pytest_plugins = ("tests.tables.made_up",)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from benchmark.store import Store
-from tables import latex
-from tables.frame import rows
-from tables.index import index
+from benchmark.store.store import Store
+from tables.layout import latex
+from tables.rows.results import index
+from tables.rows.row import rows
 
 pytest_plugins = ("tests.tables.made_up",)
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from benchmark.store import Store
-from tables import markdown, report
-from tables.frame import rows
-from tables.index import index
+from benchmark.store.store import Store
+from tables.documents import paper
+from tables.layout import markdown
+from tables.rows.results import index
+from tables.rows.row import rows
 
 pytest_plugins = ("tests.tables.made_up",)
 
@@ -29,7 +30,7 @@ TABLE = """\
 def test_whole_table(made: Any) -> None:
     made.fill()
     table = rows(made.catalogue, made.paper, index(Store(made.results)), "paper", "paper")
-    text = report.document(made.paper, table, "paper", "paper")
+    text = paper.document(made.paper, table, "paper", "paper")
     assert TABLE in text
     assert text.startswith("# made: Made up: 50 % of A\\_B & C &lt; D #1\n")
     assert "MSE: of 6 printed numbers 1 reproduced, 1 better, 2 too few seeds, 1 not comparable, 1 missing." in text
@@ -40,7 +41,7 @@ def test_whole_table(made: Any) -> None:
 def test_a_set_without_results_is_named_and_not_shown(made: Any) -> None:
     made.add("toy", 4, "With_SAM", 0.4)
     table = rows(made.catalogue, made.paper, index(Store(made.results)), "paper", "paper")
-    text = report.document(made.paper, table, "paper", "paper", ["a note with_marks"])
+    text = paper.document(made.paper, table, "paper", "paper", ["a note with_marks"])
     assert text.endswith("a note with\\_marks\n\nNo cell done: a\\_b & 50%#&lt;1.\n")
     assert "| a\\_b" not in text
 

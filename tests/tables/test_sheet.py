@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from benchmark.config import parse_paper
+from benchmark.config.catalogue import Catalogue
+from benchmark.config.paper import Last, Layout, Paper
+from benchmark.config.reader import parse_paper
+from benchmark.config.yamlfile import load
 from benchmark.errors import UsageError
-from benchmark.grid import Catalogue
-from benchmark.layout import Last, Layout
-from benchmark.paper import Paper
-from benchmark.yamlfile import load
-from tables import latex, published
+from benchmark.judging import printed
 from tables.__main__ import main
-from tables.frame import Row
-from tables.markdown import own_table
-from tables.means import AVERAGE, means
-from tables.page import parts
+from tables.layout import latex
+from tables.layout.grid import Grid, Group
+from tables.layout.markdown import own_table
+from tables.layout.pages import parts
+from tables.layout.table import Options, Sheet, sheets
 from tables.render import long_csv, read
-from tables.sheet import Options, Sheet, sheets
-from tables.typeset import Grid, Group
+from tables.rows.means import AVERAGE, means
+from tables.rows.row import Row
 from tests.tables.test_latex import pages
 
 pytest_plugins = ("tests.tables.made_up", "tests.tables.printed_as_ours")
@@ -46,8 +46,8 @@ LAYOUT = Layout("Table 1", ("mse",), "both", ("toy",), ("With_SAM", "Plain", "Ot
 
 @pytest.fixture
 def paper(made: Any) -> Paper:
-    (Path(published.CONFIG_DIR) / "published" / "made.csv").write_text(PRINTED)
-    published.load.cache_clear()
+    (Path(printed.CONFIG_DIR) / "published" / "made.csv").write_text(PRINTED)
+    printed.printed_numbers.cache_clear()
     return replace(made.paper, layout=(LAYOUT,))
 
 

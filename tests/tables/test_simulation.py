@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tables.simulation import _figures, narrow_only, ours, shares
+from tables.rows.simulation import _figures, narrow_only, ours, shares
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "verdicts.md").read_text("utf-8")
 

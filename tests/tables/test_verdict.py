@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tables.verdict import half_interval, tolerance, verdict
+from benchmark.judging.verdict import half_interval, tolerance, verdict
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Probes: what is looked at in a trained model."""

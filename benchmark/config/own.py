@@ -1,0 +1,156 @@
+"""Data sets of one's own: ``datasets: {NAME: {file: …, papers: […]}}`` in a file given with `--config`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmark.config.paper import Block, Paper, Value
+from benchmark.config.yamlfile import Section, load
+from benchmark.data import shape
+from benchmark.data.registry import DATASETS, GROUPS, DataSet, seconds_of
+from benchmark.errors import DataError, nearest
+
+KEYS = ("file", "reader", "split", "step", "target", "header", "papers", "horizons", "what")
+READERS = ("csv", "solar", "pems")
+SPLITS = ("ratio", "months", "pems")
+
+
+@dataclass(frozen=True)
+class Own:
+    """A data set of the user's, with the papers whose grids it joins and the place where the YAML says so."""
+
+    dataset: DataSet
+    papers: Mapping[str, Section]
+    horizons: tuple[int, ...]
+    section: Section
+
+
+def load_own(paths: Sequence[Path]) -> dict[str, Own]:
+    """Every data set that the user's files define, by name. A file that is a paper's own recipe defines none.
+
+    Raises UsageError (file, line, what was expected) for anything that is not as it should be.
+    """
+    found: dict[str, Own] = {}
+    for path in paths:
+        root = load(path)
+        if not isinstance(root.data, dict) or "paper" in root.data or "datasets" not in root.data:
+            continue
+        for key, section in root.mapping().children()["datasets"].mapping().children().items():
+            name = str(key)
+            taken = {n.casefold() for n in (*DATASETS, *GROUPS, "all", *found)}
+            if name.casefold() in taken:
+                raise section.fail(f"the name '{name}' is taken; choose another")
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}", name):
+                raise section.fail("expected a name of letters, digits, '-' and '_'")
+            found[name] = _own(name, section, path)
+    return found
+
+
+def _own(name: str, section: Section, path: Path) -> Own:
+    part = section.known(KEYS)
+    if "file" not in part:
+        raise section.fail("'file' is missing: the path of the data, relative to this file")
+    text = {key: part[key].of(str, "a text") for key in ("file", "step", "target", "what") if key in part}
+    reader = _one_of(part, "reader", READERS)
+    split = _one_of(part, "split", SPLITS)
+    options: dict[str, Any] = {}
+    if "target" in text:
+        options["target"] = text["target"]
+        if reader != "csv":
+            raise part["target"].fail("only a csv has a target column")
+    if "header" in part:
+        if reader != "solar":
+            raise part["header"].fail("only reader solar asks for it: a csv always has a header, an npz never")
+        options["header"] = part["header"].of(bool, "true or false")
+    step = text.get("step", "")
+    if step and seconds_of(step) is None:
+        raise part["step"].fail(f"expected a number and s, min, h or day, such as '15 min', found '{step}'")
+    try:
+        file = (path.absolute().parent / text["file"]).resolve()
+    except (OSError, ValueError) as error:
+        raise part["file"].fail(f"no path ({error})") from None
+    dataset = DataSet(
+        name, str(file), reader, None, None, step, split, steps_per_hour=_per_hour(section, split, step), options=options,
+        licence="your own", origin=text.get("what", ""), own=True,
+    )  # fmt: skip
+    papers = {str(c.of(str, "a paper")): c for c in _list(part, "papers")}
+    horizons = tuple(dict.fromkeys(_horizon(c) for c in _list(part, "horizons")))
+    return Own(_sized(dataset, file, part["file"]), papers, horizons, section)
+
+
+def _one_of(part: Mapping[str, Section], key: str, known: Sequence[str]) -> Any:
+    if key not in part:
+        return known[0]
+    word = part[key].of(str, "a word")
+    if word not in known:
+        raise part[key].fail(f"unknown {key} '{word}'{nearest(word, known)}")
+    return word
+
+
+def _list(part: Mapping[str, Section], key: str) -> list[Section]:
+    if key not in part:
+        return []
+    part[key].of(list, "a list")
+    return list(part[key].children().values())
+
+
+def _horizon(section: Section) -> int:
+    if not section.of(int, "a number of steps") > 0:
+        raise section.fail(f"expected a number of steps from 1, found {section.data}")
+    return int(section.data)
+
+
+def _per_hour(section: Section, split: str, step: str) -> int:
+    """Steps an hour, which the split by months counts in; 1 for the other splits."""
+    if split != "months":
+        return 1
+    seconds = seconds_of(step)
+    if seconds is None or 3600 % seconds:
+        raise section.fail("split months needs 'step', and whole steps an hour, such as '15 min'; else use split ratio")
+    return 3600 // seconds
+
+
+def _sized(dataset: DataSet, file: Path, section: Section) -> DataSet:
+    """With the rows and channels of its file, where that is there: a plan needs them to know which cells can be."""
+    if not file.is_file():
+        return dataset
+    try:
+        rows, channels = shape.of(dataset, file)
+    except DataError as error:
+        raise section.fail(str(error)) from None
+    if rows < 1 or channels < 1:
+        dates = "a date column and " if dataset.reader == "csv" else ""
+        note = "" if dataset.reader == "pems" else shape.separator_note(file)
+        raise section.fail(f"{file}: expected {dates}values, found {rows:,} rows × {channels} channels{note}")
+    needed = 20 * 30 * 24 * dataset.steps_per_hour
+    if dataset.split == "months" and rows < needed:
+        raise section.fail(f"split months needs {needed:,} rows (20 months of 30 days), the file has {rows:,}; use ratio")
+    return replace(dataset, rows=rows, channels=channels)
+
+
+def join(papers: Mapping[str, Paper], own: Mapping[str, Own]) -> dict[str, Paper]:
+    """The papers with the user's sets in their grids. Raises UsageError for a paper that is none or has no horizons."""
+    joined = dict(papers)
+    for name, entry in own.items():
+        if name.casefold() in {p.casefold() for p in papers}:
+            raise entry.section.fail(f"the name '{name}' is a paper's; choose another")
+        for paper, section in entry.papers.items():
+            if paper not in joined:
+                raise section.fail(f"unknown paper '{paper}'{nearest(paper, joined)}")
+            joined[paper] = _with(joined[paper], name, entry, section)
+    return joined
+
+
+def _with(paper: Paper, name: str, entry: Own, section: Section) -> Paper:
+    horizons = paper.horizons
+    if entry.horizons:
+        place = f"{entry.section.file}:{entry.section.line}"
+        horizons = Value((Block({name: entry.horizons}, ("dataset",), place, "ours"), *horizons.blocks))
+    joined = replace(paper, datasets=tuple(dict.fromkeys((*paper.datasets, name))), horizons=horizons)
+    if not joined.horizons_of(name):
+        raise section.fail(f"the paper has its horizons by data set; give '{name}' some: 'horizons: [96, 192]'")
+    return joined

@@ -1,0 +1,153 @@
+"""A paper as the suite knows it: its grid, its recipe by column with the source of every value, its code's departures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.config.recipe import Sourced
+
+DIMENSIONS = ("dataset", "horizon", "model", "sam")
+"""By which a recipe value may differ."""
+OTHERWISE = "otherwise"
+"""The key of a table for all that it does not name."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One source's say on a value: the value, or a table of it by some dimensions of the cell."""
+
+    table: Any
+    by: tuple[str, ...]
+    source: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """A recipe value: the first block that has an entry for the cell says it."""
+
+    blocks: tuple[Block, ...]
+
+    def at(self, where: Mapping[str, Any]) -> Sourced | None:
+        """The value at a cell (`dataset`, `horizon`, `model`, `sam`), or None where no block has one."""
+        for block in self.blocks:
+            entry = block.table
+            for dimension in block.by:
+                entry = entry.get(where[dimension], entry.get(OTHERWISE, _ABSENT))
+                if entry is _ABSENT:
+                    break
+            else:
+                return Sourced(entry, block.source, block.status)
+        return None
+
+
+_ABSENT: Any = object()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a paper's table: a registered model with its arguments, and what of the recipe is its own."""
+
+    name: str
+    model: str
+    main: bool
+    what: str
+    sam: bool
+    printed_as: str | None
+    arguments: Mapping[str, Value]
+    recipe: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One named departure of released code from its paper: what it sets, where any of `when` is fulfilled.
+
+    A condition is fulfilled where each value that it names is one of those that it lists.
+    """
+
+    name: str
+    what: str
+    source: str
+    status: str
+    when: tuple[Mapping[str, tuple[Any, ...]], ...]
+    sets: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Printed:
+    """Which published tables stand beside ours: a file in ``paper_configs/published``, its tables, their metrics."""
+
+    file: str
+    tables: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One paper: its grid, its recipe, its columns, the departures of its released code.
+
+    `overridden`: the recipe values in whose place the user has put some of their own. `layout`: its own tables.
+    """
+
+    name: str
+    title: str
+    venue: str
+    synthetic: bool
+    printed: Printed | None
+    datasets: tuple[str, ...]
+    horizons: Value
+    seeds: Value
+    recipe: Mapping[str, Value]
+    columns: Mapping[str, Column]
+    switches: Mapping[str, Switch]
+    released: tuple[str, ...]
+    overridden: tuple[str, ...] = ()
+    layout: tuple[Layout, ...] = ()
+
+    def horizons_of(self, dataset: str) -> tuple[int, ...]:
+        """The horizons (steps) that the paper has for a data set."""
+        found = self.horizons.at({"dataset": dataset})
+        return tuple(found.value) if found else ()
+
+    def default_seeds(self) -> tuple[int, ...]:
+        """The recipe's seeds; a number n means 0 … n−1."""
+        found = self.seeds.at({})
+        assert found is not None
+        return tuple(range(found.value)) if isinstance(found.value, int) else tuple(found.value)
+
+
+METRICS = ("mse", "mae")
+
+
+HORIZONS = ("each", "mean", "both")
+"""A line a horizon; a line a data set with the mean over its horizons; the horizons and then their mean."""
+
+
+LAST = ("improvement", "rank", "first")
+"""Lines below a table: of the first column over each other one, in percent of the sums; average rank; first places."""
+
+
+@dataclass(frozen=True)
+class Last:
+    """A line below a table; `table` and `metric`: where the paper's own numbers for it are printed, if they are."""
+
+    row: str
+    table: str | None = None
+    metric: str | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One table of a paper. No `datasets`, no `columns`: all of the paper's, its main ones.
+
+    A column that the recipe does not have is shown as it is printed.
+    """
+
+    table: str
+    metrics: tuple[str, ...] = METRICS
+    horizons: str = "each"
+    datasets: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    last: tuple[Last, ...] = ()

@@ -1,0 +1,247 @@
+"""``paper_configs/*.yaml`` → papers: a grid, recipes by column, switches; strict, every value with source and status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import baselines
+from benchmark.config.paper import (
+    HORIZONS,
+    LAST,
+    METRICS,
+    OTHERWISE,
+    Block,
+    Column,
+    Last,
+    Layout,
+    Paper,
+    Printed,
+    Switch,
+    Value,
+)
+from benchmark.config.recipe import Recipe
+from benchmark.config.values import Reader, checked
+from benchmark.config.yamlfile import Section
+from benchmark.errors import nearest
+
+CONFIG_DIR = Path(__file__).resolve().parents[2] / "paper_configs"
+CLAIMS = CONFIG_DIR / "claims.yaml"
+"""Beside the papers, and none: `tables.claims.reader` reads it."""
+
+
+def _arguments(reader: Reader, section: Section, model: str) -> dict[str, Value]:
+    known = baselines.MODELS[model].arguments
+    return {name: reader.value(child, f"arguments.{name}") for name, child in section.known(known).items()}
+
+
+def _column(reader: Reader, section: Section, name: str, earlier: Mapping[str, Column]) -> Column:
+    part = section.known(["like", "model", "main", "what", "sam", "printed_as", "arguments", "recipe"])
+    base: Column | None = None
+    if "like" in part:
+        like = part["like"].of(str, "a column")
+        if like not in earlier:
+            raise part["like"].fail(f"no column '{like}' above this one{nearest(like, earlier)}")
+        base = earlier[like]
+    elif "model" not in part:
+        raise section.fail("'model' (or 'like') is missing")
+    model = part["model"].of(str, "a model") if "model" in part else base.model if base else ""
+    if model not in baselines.MODELS:
+        raise part["model"].fail(f"unknown model '{model}'{nearest(model, baselines.MODELS)}")
+    own_args = _arguments(reader, part["arguments"], model) if "arguments" in part else {}
+    own_recipe = reader.values(part["recipe"], tuple(Recipe.model_fields)) if "recipe" in part else {}
+    inherited = {k: v for k, v in base.arguments.items() if k in baselines.MODELS[model].arguments} if base else {}
+    return Column(
+        name=name,
+        model=model,
+        main=part["main"].of(bool, "true or false") if "main" in part else False,
+        what=part["what"].of(str, "a text") if "what" in part else "",
+        sam=part["sam"].of(bool, "true or false") if "sam" in part else base.sam if base else False,
+        printed_as=part["printed_as"].of(str, "a text") if "printed_as" in part else None,
+        arguments=inherited | own_args,
+        recipe=(dict(base.recipe) if base else {}) | own_recipe,
+    )
+
+
+def _switch(section: Section, name: str) -> Switch:
+    part = section.known(["what", "source", "status", "when", "set"])
+    for key in ("what", "source", "status", "set"):
+        if key not in part:
+            raise section.fail(f"'{key}' is missing")
+    return Switch(
+        name=name,
+        what=part["what"].of(str, "a text"),
+        source=part["source"].of(str, "a text"),
+        status=part["status"].of(str, "a status"),
+        when=tuple(_conditions(c) for c in _alternatives(part["when"])) if "when" in part else ({},),
+        sets=_settings(part["set"]),
+    )
+
+
+def _settings(section: Section) -> dict[str, Any]:
+    """Recipe fields and ``arguments.NAME`` with the values that a switch gives them."""
+    return {name: checked(child, field, child.data) for name, field, child in _named(section, ())}
+
+
+def _alternatives(section: Section) -> list[Section]:
+    """One mapping of conditions, or a list of them of which any will do."""
+    return list(section.children().values()) if isinstance(section.data, list) and section.data else [section]
+
+
+def _conditions(section: Section) -> dict[str, tuple[Any, ...]]:
+    """What a switch asks of a cell's recipe, data set, model or SAM: one value, or a list of which any will do."""
+    found = {}
+    for name, field, child in _named(section, ("dataset", "model", "sam")):
+        leaves = list(child.children().values()) if isinstance(child.data, list) else [child]
+        found[name] = tuple(checked(leaf, field, leaf.data) for leaf in leaves)
+    return found
+
+
+def _named(section: Section, also: tuple[str, ...]) -> Iterator[tuple[str, str | None, Section]]:
+    """The entries of a switch's table: name, the field that `checked` knows, if it is one, the value's section."""
+    for key, child in section.mapping().children().items():
+        name = str(key)
+        arguments = dict.fromkeys(argument for model in baselines.MODELS.values() for argument in model.arguments)
+        fields = [*Recipe.model_fields, *(f"arguments.{argument}" for argument in arguments)]
+        if name not in (*fields, *also):
+            raise child.fail(f"unknown recipe value{nearest(name, [*fields, *also])}")
+        yield name, name if name in fields else None, child
+
+
+def _printed(section: Section) -> Printed:
+    part = section.known(["file", "tables", "metrics"])
+    for key in ("file", "tables", "metrics"):
+        if key not in part:
+            raise section.fail(f"'{key}' is missing")
+    metrics = part["metrics"].of(list, "a list of metrics")
+    for metric in metrics:
+        if metric not in ("mse", "mae"):
+            raise part["metrics"].fail(f"unknown metric '{metric}'; known: mse, mae")
+    file = part["file"].of(str, "a file name")
+    if Path(file).name != file:
+        raise part["file"].fail("expected the name of a file in paper_configs/published, without a folder")
+    tables = part["tables"].of(list, "a list of tables' names")
+    return Printed(file, tuple(map(str, tables)), tuple(metrics))
+
+
+KEYS = ("paper", "title", "venue", "links", "synthetic", "printed", "datasets", "horizons", "seeds", "recipe",
+        "columns", "switches", "released", "layout")  # fmt: skip
+
+
+def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
+    """One paper's YAML → Paper. `datasets`: every data set that is registered.
+
+    Raises UsageError (file, line, what was expected, the nearest known key) for anything that is not as it should be.
+    """
+    part = root.known(KEYS)
+    for key in ("paper", "title", "datasets", "horizons", "seeds", "recipe", "columns"):
+        if key not in part:
+            raise root.fail(f"'{key}' is missing")
+    name = part["paper"].of(str, "a name")
+    if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
+        raise part["paper"].fail("expected a name of letters, digits, '-' and '_'")
+    reader = Reader(datasets)
+    names = []
+    for child in _items(part["datasets"]):
+        if child.data not in datasets:
+            raise child.fail(f"unknown data set '{child.data}'{nearest(str(child.data), datasets)}")
+        names.append(child.data)
+    reader.columns = tuple(str(k) for k in part["columns"].mapping().data)
+    columns: dict[str, Column] = {}
+    for key, child in part["columns"].children().items():
+        columns[str(key)] = _column(reader, child, str(key), columns)
+    switches = {}
+    if "switches" in part:
+        switches = {str(k): _switch(c, str(k)) for k, c in part["switches"].mapping().children().items()}
+    released = tuple(part["released"].of(list, "a list of switches")) if "released" in part else ()
+    for switch in released:
+        if switch not in switches:
+            raise part["released"].fail(f"unknown switch '{switch}'{nearest(str(switch), switches)}")
+    return Paper(
+        name=name,
+        title=part["title"].of(str, "a text"),
+        venue=part["venue"].of(str, "a text") if "venue" in part else "",
+        synthetic=part["synthetic"].of(bool, "true or false") if "synthetic" in part else False,
+        printed=_printed(part["printed"]) if "printed" in part else None,
+        datasets=tuple(names),
+        horizons=_list_value(reader, part["horizons"], count=False),
+        seeds=_list_value(reader, part["seeds"], count=True),
+        recipe=reader.values(part["recipe"], tuple(Recipe.model_fields)),
+        columns=columns,
+        switches=switches,
+        released=released,
+        layout=parse_layout(part["layout"], tuple(names)) if "layout" in part else (),
+    )
+
+
+def _items(section: Section) -> list[Section]:
+    section.of(list, "a list")
+    return list(section.children().values())
+
+
+def _list_value(reader: Reader, section: Section, *, count: bool) -> Value:
+    """Horizons or seeds: a block whose value is a list of whole numbers (or, for seeds, how many)."""
+    part = section.known(["value", "by", "values", "source", "status", "note"])
+    source, status = reader.provenance(section, part)
+
+    def numbers(leaf: Section) -> Any:
+        if count and isinstance(leaf.data, int) and not isinstance(leaf.data, bool) and leaf.data > 0:
+            return leaf.data
+        least = 0 if count else 1
+        leaf.of(list, "a list of whole numbers" + (" or how many" if count else ""))
+        if not leaf.data or len(set(map(str, leaf.data))) < len(leaf.data):
+            raise leaf.fail(f"expected at least one, none twice, found {leaf.data!r}")
+        for item in leaf.data:
+            if isinstance(item, bool) or not isinstance(item, int) or item < least:
+                raise leaf.fail(f"expected whole numbers from {least}, found {item!r}")
+        return tuple(leaf.data)
+
+    if "value" in part:
+        return Value((Block(numbers(part["value"]), (), source, status),))
+    if count or "values" not in part or part.get("by", section).data != "dataset":
+        raise section.fail("expected 'value'" + ("" if count else ", or 'by: dataset' with 'values'"))
+    table = {key: numbers(child) for key, child in part["values"].mapping().children().items()}
+    for key in table:
+        if key not in reader.datasets and key != OTHERWISE:
+            raise part["values"].fail(f"unknown data set '{key}'{nearest(str(key), reader.datasets)}")
+    return Value((Block(table, ("dataset",), source, status),))
+
+
+def parse_layout(section: Section, datasets: Sequence[str]) -> tuple[Layout, ...]:
+    """The `layout` of a paper's YAML: a list of tables. Raises UsageError for what is not as it should be."""
+    section.of(list, "a list of tables")
+    return tuple(_layout(child, datasets) for child in section.children().values())
+
+
+def _layout(section: Section, datasets: Sequence[str]) -> Layout:
+    part = section.known(["table", "metrics", "horizons", "datasets", "columns", "last"])
+    if "table" not in part:
+        raise section.fail("'table' is missing: the table's name")
+    return Layout(
+        table=part["table"].of(str, "a name"),
+        metrics=_words(part["metrics"], METRICS, "metric") if "metrics" in part else METRICS,
+        horizons=_word(part["horizons"], HORIZONS, "way of showing horizons") if "horizons" in part else "each",
+        datasets=_words(part["datasets"], datasets, "data set") if "datasets" in part else (),
+        columns=_words(part["columns"], None, "column") if "columns" in part else (),
+        last=tuple(_last(child) for child in _items(part["last"])) if "last" in part else (),
+    )
+
+
+def _last(section: Section) -> Last:
+    part = section.known(["row", "table", "metric"])
+    if "row" not in part or ("table" in part) != ("metric" in part):
+        raise section.fail("expected 'row', alone or with the 'table' and 'metric' where the paper's numbers are")
+    of = {key: part[key].of(str, "a text") for key in ("table", "metric") if key in part}
+    return Last(_word(part["row"], LAST, "line below a table"), of.get("table"), of.get("metric"))
+
+
+def _words(section: Section, known: Sequence[str] | None, what: str) -> tuple[str, ...]:
+    return tuple(_word(child, known, what) for child in _items(section))
+
+
+def _word(section: Section, known: Sequence[str] | None, what: str) -> str:
+    word = str(section.of(str, f"a {what}"))
+    if known is not None and word not in known:
+        raise section.fail(f"unknown {what} '{word}'{nearest(word, known)}")
+    return word

@@ -1,0 +1,114 @@
+"""Values of a recipe's YAML: of the type that the recipe has, each with its source and its status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from baselines import ARGUMENTS, SCALAR
+from benchmark.config.paper import DIMENSIONS, OTHERWISE, Block, Value
+from benchmark.config.recipe import STATUSES, Recipe
+from benchmark.config.yamlfile import Section
+from benchmark.errors import nearest
+
+
+@cache
+def _adapter(field: str) -> TypeAdapter[Any]:
+    info = Recipe.model_fields[field]
+    kind: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    return TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
+def checked(section: Section, field: str | None, value: Any) -> Any:
+    """A leaf value, as the recipe's field or the model's argument (``arguments.NAME``) asks for it.
+
+    Any scalar, for None and for an argument of which `baselines.ARGUMENTS` says nothing.
+    """
+    if field is None or field.startswith("arguments."):
+        kind = ARGUMENTS.get((field or "").removeprefix("arguments."), SCALAR)
+        if kind.fits(value):
+            return value
+        raise section.fail(f"expected {kind.what}, found {value!r}")
+    if field == "lookback" and isinstance(value, list):
+        return _lookbacks(section, value)
+    try:
+        checked = _adapter(field).validate_python(tuple(value) if isinstance(value, list) else value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise section.fail(f"{first['msg'][0].lower()}{first['msg'][1:]}, found {first['input']!r}") from None
+    return checked
+
+
+def _lookbacks(section: Section, value: list[Any]) -> tuple[int, ...]:
+    """Several look-backs, of which validation chooses, in rising order."""
+    if any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in value) or len(set(value)) < max(1, len(value)):
+        raise section.fail(f"expected a look-back, or a list of different ones, in whole steps from 1, found {value!r}")
+    return tuple(sorted(value))
+
+
+class Reader:
+    """Parses one paper's YAML; knows the data sets and columns that keys of tables may name."""
+
+    def __init__(self, datasets: tuple[str, ...], overriding: bool = False) -> None:
+        self.datasets = datasets
+        self.columns: tuple[str, ...] = ()
+        self.overriding = overriding
+
+    def value(self, section: Section, field: str | None) -> Value:
+        """A block, a list of blocks, or (in an override, whose source is the user's file) a plain value."""
+        if isinstance(section.data, list) and section.data and all(isinstance(b, dict) for b in section.data):
+            return Value(tuple(self._block(child, field) for child in section.children().values()))
+        if not isinstance(section.data, dict):
+            if self.overriding:
+                line = section.line
+                return Value((Block(checked(section, field, section.data), (), f"{section.file}:{line}", "ours"),))
+            raise section.fail("expected {value: …, source: …, status: …}: no number without its source")
+        return Value((self._block(section, field),))
+
+    def _block(self, section: Section, field: str | None) -> Block:
+        part = section.known(["value", "by", "values", "source", "status", "note"])
+        if ("value" in part) == ("values" in part) or ("by" in part) != ("values" in part):
+            raise section.fail("expected either 'value', or 'by' with 'values'")
+        source, status = self.provenance(section, part)
+        if "value" in part:
+            return Block(checked(part["value"], field, part["value"].data), (), source, status)
+        names = part["by"].data if isinstance(part["by"].data, list) else [part["by"].data]
+        for name in names:
+            if name not in DIMENSIONS:
+                raise part["by"].fail(f"unknown dimension '{name}'{nearest(str(name), DIMENSIONS)}")
+        return Block(self._table(part["values"], list(names), field), tuple(names), source, status)
+
+    def provenance(self, section: Section, part: Mapping[str, Section]) -> tuple[str, str]:
+        """`source` and `status` of a block; both have to be there, but in a user's own file (status: ours)."""
+        line = section.line
+        if self.overriding and "source" not in part and "status" not in part:
+            return f"{section.file}:{line}", "ours"
+        for key in ("source", "status"):
+            if key not in part:
+                raise section.fail(f"'{key}' is missing: every value says where it was read")
+        status = part["status"].of(str, "a status")
+        if self.overriding and status != "ours":
+            raise part["status"].fail(f"a value of your own file is 'ours', not '{status}'; leave status out")
+        if status not in STATUSES:
+            raise part["status"].fail(f"unknown status '{status}'{nearest(status, STATUSES)}")
+        return part["source"].of(str, "a text"), status
+
+    def _table(self, section: Section, names: list[str], field: str | None) -> Any:
+        if not names:
+            return checked(section, field, section.data)
+        keys: dict[str, tuple[Any, ...]] = {"dataset": self.datasets, "model": self.columns, "sam": (True, False)}
+        table = {}
+        for key, child in section.mapping().children().items():
+            allowed = keys.get(names[0])
+            wrong = key not in allowed if allowed else (isinstance(key, bool) or not isinstance(key, int))
+            if wrong and key != OTHERWISE:
+                raise child.fail(f"unknown {names[0]} '{key}'{nearest(str(key), map(str, allowed or ()))}")
+            table[key] = self._table(child, names[1:], field)
+        return table
+
+    def values(self, section: Section, fields: tuple[str, ...]) -> dict[str, Value]:
+        """The values of a recipe section, by name."""
+        return {name: self.value(child, name) for name, child in section.known(fields).items()}

@@ -1,0 +1,83 @@
+"""The data of one invocation: which files are there and are the right ones, what is fetched, what is wrong with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmark.data.files import Checksums, how_to_get, locate, recorded, synthetic_sha256, verify
+from benchmark.data.registry import DataSet
+from benchmark.errors import DataError
+
+
+def checksum_of(dataset: DataSet, folder: Path, sums: Checksums) -> tuple[str | None, str | None]:
+    """A data set's checksum; or None, and what is wrong, where its file is missing or is another one."""
+    path = locate(dataset, folder)
+    if path is None:
+        return synthetic_sha256(dataset), None
+    try:
+        found = sums.of(path)
+        if found is None:
+            return None, how_to_get(dataset, folder)
+        verify(dataset, path, found, recorded(folder))
+    except DataError as error:
+        return None, str(error)
+    return found, None
+
+
+class Supply:
+    """Checksums by data set, and one sentence for each set whose file cannot be used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checksums: dict[str, str] = {}
+        self.problems: dict[str, str] = {}
+        self._sums = Checksums()
+
+    def checksum(self, dataset: DataSet) -> str | None:
+        """A data set's checksum; None, with the problem noted, where its file is missing or is another one."""
+        found, problem = (None, self.problems[dataset.name]) if dataset.name in self.problems else self._checksum(dataset)
+        if problem is not None:
+            self.problems[dataset.name] = problem
+        elif found is not None:
+            self.checksums[dataset.name] = found
+        return found
+
+    def _checksum(self, dataset: DataSet) -> tuple[str | None, str | None]:
+        return checksum_of(dataset, self.folder, self._sums)
+
+    def fetch(self, datasets: Iterable[DataSet]) -> bool:
+        """Fetches the files that are not there; says whether any came. What fails is noted as the set's problem."""
+        from benchmark.data.download.fetch import Fetcher
+        from benchmark.data.download.progress import bar
+
+        fetcher = Fetcher(self.folder, lambda line: print(line, file=sys.stderr), bar)
+        came = False
+        for dataset in datasets:
+            path = locate(dataset, self.folder)
+            if path is None or path.exists() or not dataset.sources:
+                continue
+            try:
+                fetcher.fetch(dataset)
+                self.problems.pop(dataset.name, None)
+                came = True
+            except DataError as error:
+                self.problems[dataset.name] = str(error)
+        return came
+
+    def parse(self, datasets: Iterable[DataSet]) -> None:
+        """Reads the files once, before any worker does: their notes are told once, and what is wrong is noted."""
+        from benchmark.data import cache
+
+        folder = cache.folder_for(self.folder)
+        for dataset in datasets:
+            path = locate(dataset, self.folder)
+            if path is None:
+                continue
+            try:
+                for note in cache.table(dataset, path, self.checksums[dataset.name], folder).notes:
+                    print(f"{dataset.name}: {note}", file=sys.stderr)
+            except DataError as error:
+                self.problems[dataset.name] = str(error)
+                del self.checksums[dataset.name]

@@ -1,0 +1,1 @@
+"""The grid: which cells there are, which are asked for, what each costs, and its digest."""

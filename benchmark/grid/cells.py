@@ -1,0 +1,90 @@
+"""One point of the grid, and what a plan knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.config.recipe import Resolved
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One point of the grid. `model` is the column's name in the paper's recipe; `horizon` and `lookback` in steps.
+
+    `candidate`: its look-back is one of several that the recipe lists, among which validation chooses.
+    """
+
+    paper: str
+    protocol: str
+    profile: str
+    dataset: str
+    lookback: int
+    horizon: int
+    model: str
+    sam: bool
+    seed: int
+    candidate: bool = False
+
+    @property
+    def key(self) -> str:
+        """The fields in order, defaults left out: ``samformer/ETTh1/96/SAMformer/sam/s0``.
+
+        A candidate's look-back stands in it: ``samovar/ETTh1/L512/96/DLinear/s0``.
+        """
+        parts = [
+            self.paper,
+            self.protocol if self.protocol != "paper" else "",
+            self.profile if self.profile != "paper" else "",
+            self.dataset,
+            f"L{self.lookback}" if self.candidate else "",
+            str(self.horizon),
+            self.model,
+            "sam" if self.sam else "",
+            f"s{self.seed}",
+        ]
+        return "/".join(p for p in parts if p)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell with what the plan knows of it: its recipe, its digest, or the reason why it cannot be."""
+
+    cell: Cell
+    recipe: Resolved | None
+    digest: str | None
+    refused: str | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of the grid is asked for; None: everything that the recipes have by default."""
+
+    subset: tuple[str, ...] | None = None
+    papers: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    horizons: tuple[int, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    sam: str | None = None
+    protocol: str = "paper"
+    profile: str = "paper"
+
+
+def by_digest(cells: Sequence[Planned]) -> dict[str, Planned]:
+    """The first planned cell of each digest: cells of one digest are trained once."""
+    unique: dict[str, Planned] = {}
+    for planned in cells:
+        if planned.digest and not planned.refused:
+            unique.setdefault(planned.digest, planned)
+    return unique
+
+
+def as_json(planned: Planned, status: str) -> dict[str, Any]:
+    """One cell of `--dry-run --json`."""
+    cell = planned.cell
+    return {
+        "key": cell.key, "digest": planned.digest, "status": status, "reason": planned.refused, "paper": cell.paper,
+        "protocol": cell.protocol, "profile": cell.profile, "dataset": cell.dataset, "lookback": cell.lookback,
+        "horizon": cell.horizon, "model": cell.model, "sam": cell.sam, "seed": cell.seed,
+    }  # fmt: skip

@@ -1,0 +1,104 @@
+"""A plan in words, and as JSON: what would run, what is done, what is refused and why."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from benchmark.config.paper import Paper
+from benchmark.grid.cells import Planned, as_json
+from benchmark.grid.plan import switches_of
+from benchmark.store.result import STATUSES
+from benchmark.store.store import Store
+
+TO_RUN = "to run"
+REFUSED = "refused"
+NO_DATA = "data missing"
+
+
+def statuses(cells: Sequence[Planned], store: Store) -> list[str]:
+    """What is known of each cell: `to run`, `refused`, `data missing`, or the status of its Result."""
+    there = store.digests()
+    known: dict[str, str] = {}
+    out = []
+    for planned in cells:
+        if planned.refused is not None:
+            out.append(REFUSED)
+        elif planned.digest is None:
+            out.append(NO_DATA)
+        else:
+            digest = planned.digest
+            if digest not in known:
+                known[digest] = (store.status(digest) if digest in there else None) or TO_RUN
+            out.append(known[digest])
+    return out
+
+
+def last_line(status: Sequence[str]) -> str:
+    """``cells=N done=D refused=R failed=F``, the last line of every plan and run."""
+    counts = Counter(status)
+    failed = sum(n for name, n in counts.items() if name not in ("done", REFUSED, TO_RUN, NO_DATA))
+    return f"cells={len(status)} done={counts['done']} refused={counts[REFUSED]} failed={failed}"
+
+
+def retry_note(status: Sequence[str]) -> str | None:
+    """How to have the cells run again that ended, and not well; None if there are none."""
+    ended = sum(s in STATUSES and s != "done" for s in status)
+    what = "1 cell" if ended == 1 else f"{ended} cells"
+    return f"{what} ended without a number; the same command with --retry failed runs such cells again" if ended else None
+
+
+def text(
+    cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, Paper], problems: Mapping[str, str]
+) -> str:
+    """One line for each row of the grid with its seeds and what is known of them; reasons of refusals; switches.
+
+    `problems`: by data set, a sentence on why it cannot be used.
+    """
+    lines = []
+    pairs = list(zip(cells, status, strict=True))
+    for row, group in groupby(pairs, key=lambda pair: pair[0].cell.key.rpartition("/")[0]):
+        members = list(group)
+        seeds = _ranges([p.cell.seed for p, _ in members])
+        counts = Counter(s for _, s in members)
+        known = ", ".join(f"{n} {name}" for name, n in counts.items())
+        reason = members[0][0].refused
+        lines.append(f"{row}  seeds {seeds}  {known}" + (f": {reason}" if reason else ""))
+    protocols = {(p.cell.paper, p.cell.protocol) for p, _ in pairs}
+    acting = {(p.cell.paper, p.cell.protocol, name) for p, _ in pairs if p.recipe for name in p.recipe.switches}
+    for paper, protocol in sorted(protocols):
+        for name in switches_of(papers[paper], protocol):
+            idle = "" if (paper, protocol, name) in acting else "; it changes no cell of this plan"
+            lines.append(f"switch {name} ({paper}): {papers[paper].switches[name].what}{idle}")
+    used = {p.cell.dataset for p, known in pairs if known == NO_DATA}
+    lines += [problem for dataset, problem in problems.items() if dataset in used]
+    if note := retry_note(status):
+        lines.append(note)
+    lines.append(last_line(status))
+    return "\n".join(lines)
+
+
+def refusals(cells: Sequence[Planned]) -> list[str]:
+    """One line for each reason why cells cannot be, with their number."""
+    reasons = Counter(p.refused for p in cells if p.refused is not None)
+    return [f"refused: {n} cells: {reason}" for reason, n in reasons.items()]
+
+
+def _ranges(seeds: Sequence[int]) -> str:
+    """0, 1, 2, 5 → ``0–2, 5``."""
+    runs: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if runs and seed == runs[-1][1] + 1:
+            runs[-1][1] = seed
+        else:
+            runs.append([seed, seed])
+    return ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in runs)
+
+
+def as_object(cells: Sequence[Planned], status: Sequence[str]) -> str:
+    """The plan as one JSON object: `cells`, a list, and `counts`."""
+    counts = dict(part.split("=") for part in last_line(status).split())
+    listed = [as_json(p, s) for p, s in zip(cells, status, strict=True)]
+    return json.dumps({"cells": listed, "counts": {k: int(v) for k, v in counts.items()}})

@@ -1,0 +1,1 @@
+"""Printed numbers and verdicts on them. Never imports torch."""

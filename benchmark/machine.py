@@ -1,0 +1,146 @@
+"""What this machine is: its processor, memory, processes, and the commit of the code that runs on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+import subprocess
+from typing import TypeVar
+
+
+def host() -> str:
+    """This machine, boot included: after a reboot a process number means another process."""
+    boot = ""
+    with suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{socket.gethostname()}/{boot}"
+
+
+def process_start(pid: int) -> str | None:
+    """When a process of this machine began, in clock ticks since boot; None if it is gone, "?" if unknown here."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return None if Path("/proc/self").exists() else _alive(pid)
+    except OSError:
+        return None
+    state_and_rest = text[text.rindex(")") + 2 :].split()
+    return None if state_and_rest[0] in "ZX" else state_and_rest[19]
+
+
+def _alive(pid: int) -> str | None:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass
+    return "?"
+
+
+def own_process() -> tuple[int, str]:
+    """This process, as its workers recognise it."""
+    return os.getpid(), process_start(os.getpid()) or "?"
+
+
+def processor() -> str:
+    """The name of the processor."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def reset_peak_memory() -> None:
+    """Begins a new measurement of this process's peak memory, where the system lets it (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory(device: str) -> int | None:
+    """Peak bytes since `reset_peak_memory`: resident on the CPU, allocated on a CUDA device."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def git_commit() -> str | None:
+    """The commit of the code that runs, with ``+`` where files have changed since; None outside a repository."""
+    here = Path(__file__).resolve().parent.parent
+    with suppress(OSError, subprocess.SubprocessError):
+        command = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    return None
+
+
+_CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def memory() -> int | None:
+    """Bytes of memory that this process may have: the machine's, or its control group's if less; None if unknown."""
+    limits = []
+    with suppress(OSError, ValueError, AttributeError):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path in _CGROUPS:
+        with suppress(OSError, ValueError):
+            limits.append(int(Path(path).read_text()))
+    return min((limit for limit in limits if limit > 0), default=None)
+
+
+def size_in_words(size: int) -> str:
+    """Bytes as GB, or MB where that is less than one."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+T = TypeVar("T")
+
+
+def bounded(work: Callable[[], T], seconds: float) -> T:
+    """What `work` returns or raises.
+
+    Raises TimeoutError where that takes longer; it then goes on in a thread that dies with us.
+    """
+    outcome: list[T | BaseException] = []
+
+    def call() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=call, name="bounded", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise TimeoutError(f"no answer within {seconds:.0f} s")
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]

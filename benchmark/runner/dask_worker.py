@@ -1,0 +1,159 @@
+"""On a Dask worker: one cell, with what is not to be had there fetched from whoever asked for it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cache as remembered
+from pathlib import Path
+
+from benchmark.data import cache
+from benchmark.data.files import Checksums, data_dir, locate, user_cache
+from benchmark.files import write_atomically
+from benchmark.runner.job import Interrupted, Stopped, Task, log_path
+from benchmark.runner.worker import train_here
+from benchmark.store.leases import Leases
+from benchmark.store.result import Result
+from benchmark.store.store import Store
+
+LOOK_SECONDS = 0.5
+"""Between two looks whether whoever asked still waits."""
+_one_cell = threading.Lock()  # torch's default generator is the process's
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The worker has no file of this checksum: send it."""
+
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A Result that was made where the results folder cannot be seen, with the cell's log."""
+
+    result: Result
+    log: str
+
+
+class OtherCode(Exception):
+    """The worker has another version of the suite."""
+
+
+@remembered
+def fingerprint() -> str:
+    """A checksum over the code that a Result depends on."""
+    here = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for folder in (here, here.parent / "baselines"):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"{path.relative_to(here.parent)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def train(task: Task, code: str, stop: str, content: bytes | None = None) -> Brought | Result | Stopped | Wanted:
+    """Trains a cell in this worker. Where it sees the lease that the asker holds, results folder and checkpoints are
+    shared, and the Result is written there; else in a folder of the worker's own, and is brought back.
+
+    Args: `code`: the asker's `fingerprint`. `stop`: the name of the asker's wish to end (`ask_to_stop`). `content`: of the
+    data file, after `Wanted`.
+
+    Raises OtherCode.
+    """
+    if code != fingerprint():
+        raise OtherCode("this worker has another version of the suite; update it, and start it anew")
+    with _one_cell:
+        scratch = _scratch()
+        shared = _is_shared(task)
+        path = _data(task, content)
+        if path is None and task.dataset.file is not None:
+            return Wanted(task.data_sha256)
+        task = replace(
+            task, data_path=path, results_dir=task.results_dir if shared else scratch, parent=None,
+            cache_dir=cache.folder_for(path.parent) if path else None, device=_device(task.device),
+            stop=scratch / f"{stop}-{task.digest}",
+        )  # fmt: skip
+        try:
+            with _until_nobody_waits(task, scratch / stop):
+                result = train_here(task)
+        except Interrupted:
+            return Stopped(task.digest)
+        if shared:
+            return result
+        log = log_path(task).read_text("utf-8", "replace")
+        log_path(task).unlink()
+        Store(scratch).path(task.digest).unlink(missing_ok=True)
+        return Brought(result, log)
+
+
+def ask_to_stop(stop: str) -> None:
+    """In a worker: the cells of one invocation end with their epoch."""
+    (_scratch() / stop).touch()
+
+
+def _scratch() -> Path:
+    from distributed import get_worker
+
+    folder = Path(get_worker().local_directory) / "forecast-benchmark"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _is_shared(task: Task) -> bool:
+    """Whether this worker sees the very results folder of the asker: the lease that it holds stands there."""
+    held = Leases(task.results_dir).holder(task.digest)
+    return held is not None and task.asker is not None and (held.host, held.pid, held.process) == task.asker
+
+
+def _data(task: Task, content: bytes | None) -> Path | None:
+    """The cell's data file, wherever a file of its checksum lies; None where none does."""
+    if task.data_path is None:
+        return None
+    kept = user_cache() / "by-checksum" / task.data_sha256 / task.data_path.name
+    if content is not None:
+        write_atomically(kept, content)
+    here = locate(task.dataset, data_dir(None))
+    sums = Checksums()
+    for path in (task.data_path, here, kept):
+        with suppress(Exception):  # a file that cannot be read is not the one
+            if path is not None and sums.of(path) == task.data_sha256:
+                return path
+    return None
+
+
+def _device(wish: str) -> str:
+    """The asker does not know what this machine has."""
+    if wish != "auto":
+        return wish
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def _until_nobody_waits(task: Task, asked: Path) -> Iterator[None]:
+    """A thread that stops the cell when its asker wishes so, or is gone: then the scheduler has taken the cell back."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = worker.get_current_task()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            known = worker.state.tasks.get(key)
+            if task.stop is not None and (known is None or known.state == "cancelled" or asked.exists()):
+                task.stop.touch()
+
+    watch = threading.Thread(target=look, name="asker watch", daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join()
+        if task.stop is not None:
+            task.stop.unlink(missing_ok=True)

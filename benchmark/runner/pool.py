@@ -1,0 +1,152 @@
+"""Workers of this machine: each a process of its own behind an executor of its own, so that a death concerns one cell."""
+
+from __future__ import annotations
+
+import re
+import uuid
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from benchmark.machine import own_process
+from benchmark.runner.job import Outcome, Task
+from benchmark.runner.worker import prepare_worker, run_in_worker
+from benchmark.store.result import Result
+
+ONE_THREAD = {
+    f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMBA", "NUMEXPR")
+}
+
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**33), "MALLOC_TOP_PAD_": str(2**26)}
+"""Of glibc's malloc: a worker keeps what it has freed. Given back and asked for anew at every step, memory costs page
+faults: a third of a step with tensors above 32 MiB (docs/performance.md)."""
+
+
+def process(env: Mapping[str, str]) -> Any:
+    """An executor of one process that stays, with these environment variables."""
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(1, env=dict(env), initializer=_stay)
+
+
+def _stay() -> None:
+    """Loky ends a process that has grown by 300 MB, if psutil is installed; a worker has after one cell, and the next one
+    would wait for torch again."""
+    from joblib.externals.loky import process_executor
+
+    process_executor._USE_PSUTIL = False
+
+
+class WorkerDied(BrokenExecutor):
+    """The process that trained a cell is gone; the message says how."""
+
+
+class PoolLost(Exception):
+    """No cell can be handed out any more; the message says why."""
+
+
+class Pool(Protocol):
+    """Who trains cells. A future that ends in BrokenExecutor is one whose process died (`how` says in what way)."""
+
+    alone: bool
+    """Whether cells share one machine, so that a suspect is to be tried with nothing else beside it."""
+
+    def room(self) -> int:
+        """How many more cells it takes now. Raises PoolLost."""
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        """Begins a cell; to be called only where there is room."""
+
+    def stop(self) -> None:
+        """Asks the cells under way to end with their epoch."""
+
+    def close(self) -> None:
+        """Ends all workers, at once."""
+
+
+class LocalPool:
+    """At most `jobs` worker processes, by joblib's loky.
+
+    One executor of one process each: an executor of many ends all of its processes when one of them dies. They are
+    started at once, so that they import (and do what `also` says) while the parent still prepares.
+    """
+
+    alone = True
+
+    def __init__(
+        self,
+        jobs: int,
+        results_dir: Path,
+        work: Callable[[Task], Outcome] = run_in_worker,
+        also: Sequence[Callable[[], object]] = (),
+    ) -> None:
+        self._jobs = jobs
+        self._work = work
+        self._idle: list[Any] = [process(ONE_THREAD | KEEP_MEMORY) for _ in range(jobs)]
+        self._busy: list[tuple[Any, Task, Future[Outcome]]] = []
+        self._stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")  # loky renews it by itself
+        for executor in self._idle:
+            executor.submit(prepare_worker, own_process(), also)
+
+    def room(self) -> int:
+        """Workers that have nothing to do, or are yet to be started."""
+        there, self._busy = self._busy, []
+        for executor, task, future in there:
+            if not future.done():
+                self._busy.append((executor, task, future))
+            elif _usable(task, future):
+                self._idle.append(executor)
+            else:
+                executor.shutdown(wait=False, kill_workers=True)
+        return self._jobs - len(self._busy)
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        """Hands the cell to an idle worker, else to a new one."""
+        task = replace(task, stop=self._stop_file)
+        executor = self._idle.pop() if self._idle else process(ONE_THREAD | KEEP_MEMORY)
+        future: Future[Outcome]
+        try:
+            future = executor.submit(self._work, task)
+        except BrokenExecutor:  # its process died while it had nothing to do
+            executor.shutdown(wait=False, kill_workers=True)
+            executor = process(ONE_THREAD | KEEP_MEMORY)
+            future = executor.submit(self._work, task)
+        self._busy.append((executor, task, future))
+        return future
+
+    def stop(self) -> None:
+        """Asks by a file, which the workers look for after each epoch."""
+        with suppress(OSError):
+            self._stop_file.touch()
+
+    def close(self) -> None:
+        """Ends the workers, whatever they do."""
+        everyone = [*self._idle, *(executor for executor, _, _ in self._busy)]
+        with ThreadPoolExecutor(max(1, len(everyone))) as threads:
+            for executor in everyone:
+                threads.submit(executor.shutdown, wait=True, kill_workers=True)  # until the process is gone
+        self._stop_file.unlink(missing_ok=True)
+
+
+def _usable(task: Task, future: Future[Outcome]) -> bool:
+    """Whether a worker can take another cell. After an error on a CUDA device the process may have lost it for good."""
+    if future.cancelled() or isinstance(future.exception(), BrokenExecutor):
+        return False
+    outcome = future.result() if future.exception() is None else None
+    return not (task.device == "cuda" and isinstance(outcome, Result) and outcome.status == "failed")
+
+
+def how(died: BaseException) -> str:
+    """In what way a process died: its signal or its exit status, as far as the message of loky's error names it."""
+    if isinstance(died, WorkerDied):
+        return str(died)
+    found = re.search(r"\{(\w+)\((-?\d+)\)", str(died))
+    if found is None:
+        return "in an unknown way"
+    name, number = found[1], int(found[2])
+    return f"by signal {name}" if number < 0 else f"with exit status {number}"

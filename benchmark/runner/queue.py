@@ -1,0 +1,177 @@
+"""Many cells: handed out to a pool of workers, each done once, worker deaths survived, progress shown."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.runner.job import Outcome, Task, log_path, record, without_result
+from benchmark.runner.pool import Pool, how
+from benchmark.runner.watchdog import GRACE_SECONDS
+from benchmark.store.leases import Leases
+from benchmark.store.result import Result, Status
+from benchmark.store.store import Store
+
+POLL_SECONDS = 0.25
+LOOK_SECONDS = 1.0
+"""Between two looks at cells that others hold."""
+
+
+
+
+
+
+
+@dataclass
+class Grid:
+    """One invocation's cells on their way. `ended` is called once for each Result, as it comes.
+
+    A cell whose worker died is tried once more (where cells share a machine, alone, when all others have ended); if its
+    worker dies again its Result is `killed`. A cell that another invocation holds is waited for, and taken over if that
+    one goes silent. Once `interrupted` says so, no cell is begun, and those under way end with their epoch.
+    """
+
+    tasks: Sequence[Task]
+    pool: Pool
+    results_dir: Path
+    ended: Callable[[Result], None]
+    interrupted: Callable[[], bool] = lambda: False
+    running: dict[Future[Outcome], tuple[Task, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.store, self.leases = Store(self.results_dir), Leases(self.results_dir)
+        self.queue = deque(self.tasks)
+        self.busy: dict[str, Task] = {}
+        self.suspects: dict[str, Task] = {}
+        self.before = {task.digest: self.store.stamp(task.digest) for task in self.tasks}
+
+    def run(self) -> int:
+        """Runs every cell; returns how many are left, which is none unless it was interrupted.
+
+        Raises PoolLost, when no worker can be had any more.
+        """
+        self.leases.sweep()
+        stopping = False
+        while left := len(self.queue) + len(self.suspects) + len(self.busy) + len(self.running):
+            if self.interrupted() and not stopping:
+                stopping = True
+                print("interrupted: ending the epochs under way; Ctrl-C again ends them now", file=sys.stderr)
+                self.pool.stop()
+            if stopping and not self.running:
+                return left
+            if not stopping:
+                self._hand_out()
+            self._take_in()
+        return 0
+
+    def _hand_out(self) -> None:
+        room = self.pool.room()
+        while self.queue and room > 0:
+            self._begin(self.queue.popleft())
+            room -= 1
+        if self.suspects and room > 0 and not self.queue and not self.running:
+            self._begin(next(iter(self.suspects.values())))
+
+    def _begin(self, task: Task) -> None:
+        self.running[self.pool.submit(task)] = (task, time.monotonic())
+
+    def _take_in(self) -> None:
+        if not self.running:  # all that is left is held by others
+            time.sleep(POLL_SECONDS)
+        for future in wait(self.running, POLL_SECONDS, FIRST_COMPLETED).done:
+            task, begun = self.running.pop(future)
+            error = future.exception()
+            if isinstance(error, BrokenExecutor):
+                self._died(task, how(error), time.monotonic() - begun)
+            elif error is not None:
+                self._give_up(task, "failed", f"{type(error).__name__}: {error}")
+            elif isinstance(outcome := future.result(), Result):
+                self._end(outcome)
+            else:
+                self.busy[task.digest] = task  # held by somebody, or stopped
+        if self.busy and time.monotonic() > self._next_look:
+            self._look_at_others()
+
+    _next_look = 0.0
+
+    def _look_at_others(self) -> None:
+        """Cells that others hold: their Results are taken in; those that nobody holds any more are ours again."""
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        self.leases.sweep()
+        for digest, task in list(self.busy.items()):
+            result = self.store.read(digest)
+            if result is not None and (self._has_new(task) or result.status not in task.replaces):
+                del self.busy[digest]
+                self._end(result)
+            elif not self.leases.path(digest).exists():
+                del self.busy[digest]
+                self.queue.append(task)
+
+    def _has_new(self, task: Task) -> bool:
+        return self.store.stamp(task.digest) not in (None, self.before[task.digest])
+
+    def _died(self, task: Task, way: str, seconds: float) -> None:
+        """Sees what is to be done about a cell whose worker died."""
+        self.leases.sweep()
+        if self._has_new(task) and (result := self.store.read(task.digest)) is not None:
+            self._end(result)
+        elif task.timeout is not None and seconds > task.timeout + (GRACE_SECONDS if self.pool.alone else 0):
+            more = ", and no Python code ran in it any more" if self.pool.alone else f"; it ended {way}"
+            reason = f"not done within {task.timeout:g} s (--timeout){more}"
+            self._give_up(task, "timeout", reason, last_words(task))
+        elif task.digest in self.suspects:
+            where = ", the second time alone" if self.pool.alone else ""
+            reason = f"its worker process died twice{where}; the last time {way} ({hint(way)})"
+            self._give_up(task, "killed", reason, last_words(task))
+        else:
+            self.suspects[task.digest] = task
+            if not self.pool.alone:
+                self.queue.append(task)
+
+    def _give_up(self, task: Task, status: Status, reason: str, trace: str | None = None) -> None:
+        result = without_result(task, status, reason, trace)
+        with suppress(OSError):  # it is told all the same
+            record(task, result)
+        self._end(result)
+
+    def _end(self, result: Result) -> None:
+        self.suspects.pop(result.digest, None)
+        self.ended(result)
+
+
+def hint(way: str) -> str:
+    """What usually stands behind such a death."""
+    if "SIGKILL" in way:
+        return "out of memory, or killed by hand"
+    if "exit status" in way:
+        return "it ended itself"
+    return "a crash" if "signal" in way else "a crash, out of memory, or killed by hand"
+
+
+MOST_WORDS = 8000
+
+
+def last_words(task: Task) -> str | None:
+    """The end of what a crash left in the cell's log: faulthandler's traceback, if there is one."""
+    with suppress(OSError):
+        text = log_path(task).read_text("utf-8", "replace").rpartition(f"{task.digest}\n")[2]  # of the last attempt
+        _, marker, words = text.rpartition("Fatal Python error")
+        if not marker:
+            _, marker, words = text.rpartition("Timeout (")
+        if marker:
+            return (marker + words)[:MOST_WORDS]
+    return None
+
+
+
+
+
+
+
+

@@ -1,0 +1,1 @@
+"""Results on disk, and who may write them."""

@@ -1,0 +1,73 @@
+"""What became of one cell: the Result, as it stands in its JSON file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
+
+SCHEMA = 1
+
+
+Status = Literal["done", "failed", "diverged", "timeout", "killed"]
+
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+METRICS = ("test_mse", "test_mae", "val_mse", "val_mae")
+"""What a done Result has, each a finite number."""
+
+
+MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
+"""Fields that say how a run went, not what it found: two runs of one cell agree in all the others."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one cell. `metrics` on the standardised scale; `seconds` of wall clock; times in ISO 8601, UTC.
+
+    `epochs` is the history: train_loss, val_mse, lr, grad_norm, seconds. `cell` holds the cell's fields by name.
+    """
+
+    key: str
+    digest: str
+    status: Status
+    cell: Mapping[str, Any]
+    reason: str | None = None
+    traceback: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    windows: Mapping[str, int] = field(default_factory=dict)
+    epochs: tuple[Mapping[str, float], ...] = ()
+    best_epoch: int | None = None
+    n_params: int | None = None
+    seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    data_sha256: str | None = None
+    started: str = ""
+    ended: str = ""
+    schema: int = SCHEMA
+
+    def comparable(self) -> dict[str, Any]:
+        """The fields that do not depend on when, where and how fast the cell ran."""
+        plain = {k: v for k, v in _plain(self).items() if k not in MEASURED}
+        plain["epochs"] = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in self.epochs]
+        return plain
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    order = ["schema", "key", "digest", "status", "reason"]
+    names = order + [f.name for f in fields(result) if f.name not in order]
+    return {name: _json_safe(getattr(result, name)) for name in names}
+
+
+def _json_safe(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null, and the Result's reason says why."""
+    if isinstance(value, Mapping):
+        return {k: _json_safe(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_safe(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""What papers say in a number, and what becomes of it."""

@@ -1,0 +1,87 @@
+"""Where a claim's numbers come from: the papers' printed tables, and the rows of our Results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmark.config.catalogue import Catalogue
+from benchmark.config.paper import Printed
+from benchmark.config.reader import CONFIG_DIR
+from benchmark.judging.printed import printed_numbers
+from benchmark.judging.verdict import LEAST_SEEDS
+from tables.claims.reader import Claim, Ref
+from tables.rows.row import Row
+from tables.statistics import CellKey, Sample
+
+Frames = Mapping[tuple[str, str], Sequence[Row]]
+"""A paper's rows by protocol and profile."""
+AVERAGE = "avg"
+"""The horizon of a printed mean over all horizons."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All there is to check claims on: `frames` by the paper's name."""
+
+    catalogue: Catalogue
+    frames: Mapping[str, Frames]
+
+    def protocols(self, paper: str) -> list[str]:
+        """The protocols of a paper that have Results in profile paper, `paper` first; no claim is checked on others."""
+        found = [protocol for protocol, profile in self.frames.get(paper, {}) if profile == "paper"]
+        return sorted(found, key=lambda name: (name != "paper", name))
+
+    def grid(self, claim: Claim) -> list[CellKey]:
+        """The cells that a claim is about: its own data sets and horizons, else its paper's; none of an unknown paper."""
+        paper = self.catalogue.papers.get(claim.paper)
+        datasets = claim.datasets or (paper.datasets if paper else ())
+        cells = []
+        for name in datasets:
+            member = self.members(name)[0]
+            horizons = claim.horizons or (paper.horizons_of(member) if paper else ())
+            cells += [(name, str(horizon)) for horizon in horizons]
+        return cells
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """The data sets of a group, or the one that has the name."""
+        return self.catalogue.groups.get(name, (name,))
+
+    def printed(self, ref: Ref, metric: str) -> Sample:
+        """The printed numbers of a column, means over the horizons (`avg`) included."""
+        paper = self.catalogue.papers.get(ref.paper)
+        model = ref.column
+        tables: tuple[str, ...] = (ref.table,) if ref.table else ()
+        if paper is not None and paper.printed is not None and not tables:
+            tables = paper.printed.tables
+        if paper is not None and ref.column in paper.columns:
+            model = paper.columns[ref.column].printed_as or ref.column
+        file = f"{ref.paper}.csv"
+        if not tables or ref.sam is not None or not (CONFIG_DIR / "published" / file).is_file():
+            return {}
+        numbers = printed_numbers(Printed(file, tables, (metric,)))
+        return {(d, h): (number.value,) for (d, h, m, _), number in numbers.items() if m == model}
+
+    def ours(self, ref: Ref, metric: str, protocol: str) -> Sample:
+        """Our numbers of a column by seed, of the cells with enough seeds; parameters are counted from one."""
+        frames = self.frames.get(ref.paper, {})
+        wanted = ref.protocol or (protocol if (protocol, "paper") in frames else "paper")
+        sample: dict[CellKey, Sequence[float]] = {}
+        for row in frames.get((wanted, "paper"), ()):
+            if row.model != ref.column or (row.own_sam if ref.sam is None else row.sam == ref.sam) is False:
+                continue
+            if metric == "n_params" and row.metric == "mse" and row.n_params is not None:
+                sample[row.dataset, str(row.horizon)] = (float(row.n_params),)
+            elif row.metric == metric and row.n >= LEAST_SEEDS:
+                sample[row.dataset, str(row.horizon)] = row.values
+        return sample
+
+    def grouped(self, sample: Sample) -> Sample:
+        """A sample in which a group of data sets that has no number of its own has that of its first member with one."""
+        found = dict(sample)
+        for group, members in self.catalogue.groups.items():
+            for name in members:
+                for (dataset, horizon), values in sample.items():
+                    if dataset == name:
+                        found.setdefault((group, horizon), values)
+        return found

@@ -1,0 +1,201 @@
+"""``paper_configs/claims.yaml`` → claims: what papers say in a number, as statements that can be checked. Strict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.config.catalogue import Catalogue
+from benchmark.config.reader import CLAIMS
+from benchmark.config.recipe import STATUSES
+from benchmark.config.yamlfile import Section, load
+from benchmark.errors import nearest
+from benchmark.judging.printed import printed_models
+
+SUMS = "ratio of sums"
+PER_CELL = "mean per cell"
+AVERAGES = (SUMS, PER_CELL)
+
+_ALWAYS = ("paper", "says", "kind", "average", "source", "status", "note", "metric", "datasets", "horizons")
+KINDS: dict[str, tuple[str, ...]] = {
+    "improvement": ("of", "over", "value", "paths"),
+    "rank": ("of", "others", "value"),
+    "parameters": ("of", "over", "value"),
+    "sam": ("pairs",),
+}
+"""The kinds of claim, each with the keys that it has beside those of all."""
+_OPTIONAL = ("note", "metric", "datasets", "horizons", "paths", "pairs")
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A column whose numbers a claim is about. `table`: where they are printed, None: where the recipe says.
+
+    `protocol` None: the one that is looked at. `sam` None: as the column has it.
+    """
+
+    paper: str
+    column: str
+    table: str | None = None
+    protocol: str | None = None
+    sam: bool | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change on a path, and the column that it leads to."""
+
+    part: str
+    to: Ref
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way from one column to another, a change at a time, so that the parts add up to the whole."""
+
+    name: str
+    start: Ref
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim. `refs`: what it is of, then what it is over or among; `value` in percent, ranks, or as a ratio."""
+
+    name: str
+    paper: str
+    says: str
+    kind: str
+    average: str
+    source: str
+    status: str
+    note: str
+    metric: str
+    value: float
+    refs: tuple[Ref, ...]
+    pairs: tuple[tuple[Ref, Ref], ...]
+    routes: tuple[Route, ...]
+    datasets: tuple[str, ...] | None
+    horizons: tuple[int, ...] | None
+
+
+def load_claims(catalogue: Catalogue, path: Path | None = None) -> list[Claim]:
+    """Every claim of a file (that of the suite), in its order.
+
+    Raises UsageError (file, line, what was expected, the nearest known name) for the first thing that is not as it
+    should be: an unknown key, kind, paper, column, data set, or a claim without source and status.
+    """
+    path = path or CLAIMS
+    root = load(path, f"paper_configs/{path.name}").known(["claims"])
+    return [_Reader(catalogue, str(n), c).claim() for n, c in root["claims"].mapping().children().items()]
+
+
+class _Reader:
+    """Reads one claim."""
+
+    def __init__(self, catalogue: Catalogue, name: str, section: Section) -> None:
+        self.catalogue, self.name, self.section = catalogue, name, section
+        children = section.mapping().children()
+        if "kind" not in children:
+            raise section.fail(f"'kind' is missing: one of {', '.join(KINDS)}")
+        self.kind = self._word(children["kind"], KINDS, "kind of claim")
+        keys = (*_ALWAYS, *KINDS[self.kind])
+        self.part = section.known(keys)
+        for key in keys:
+            if key not in self.part and key not in _OPTIONAL:
+                raise section.fail(f"'{key}' is missing")
+        self.paper = self.part["paper"].of(str, "a paper")
+
+    def claim(self) -> Claim:
+        """The claim, checked."""
+        value = float(self.part["value"].of((int, float), "a number")) if "value" in self.part else 0.0
+        metric = self._word(self.part["metric"], ("mse", "mae"), "metric") if "metric" in self.part else "mse"
+        return Claim(
+            name=self.name, paper=self.paper, says=self._text("says"), kind=self.kind,
+            average=self._word(self.part["average"], AVERAGES, "way of averaging"), source=self._text("source"),
+            status=self._word(self.part["status"], STATUSES, "status"),
+            note=self._text("note") if "note" in self.part else "",
+            metric="n_params" if self.kind == "parameters" else metric, value=value, refs=self._refs(), pairs=self._pairs(),
+            routes=self._routes(), datasets=self._datasets(), horizons=self._horizons(),
+        )  # fmt: skip
+
+    def _text(self, key: str) -> str:
+        return " ".join(str(self.part[key].of(str, "a text")).split())
+
+    @staticmethod
+    def _word(section: Section, known: Iterable[str], what: str) -> str:
+        word = section.of(str, f"a {what}")
+        if word not in list(known):
+            raise section.fail(f"unknown {what} '{word}'{nearest(word, known)}")
+        return str(word)
+
+    def _refs(self) -> tuple[Ref, ...]:
+        single = [self.part[key] for key in ("of", "over") if key in self.part]
+        many = self.part.get("others")
+        if many is not None:
+            many.of(list, "a list of columns")
+            single += many.children().values()
+        return tuple(self._ref(section) for section in single)
+
+    def _ref(self, section: Section, protocol: str | None = None) -> Ref:
+        """A column's name, or {column, paper, table, protocol}; `protocol`: where none is said."""
+        if isinstance(section.data, str):
+            ref = Ref(self.paper, section.data, protocol=protocol)
+        else:
+            part = {k: c.of(str, "a text") for k, c in section.known(["column", "paper", "table", "protocol"]).items()}
+            if "column" not in part:
+                raise section.fail("'column' is missing")
+            ref = Ref(part.get("paper", self.paper), part["column"], part.get("table"), part.get("protocol", protocol))
+        paper = self.catalogue.papers.get(ref.paper)
+        if paper is None and ref.table is None:
+            raise section.fail(f"unknown paper '{ref.paper}'{nearest(ref.paper, self.catalogue.papers)}")
+        columns = [*(paper.columns if paper else ()), *printed_models(ref.paper)]
+        if ref.column not in columns:
+            raise section.fail(f"unknown column '{ref.column}' of {ref.paper}{nearest(ref.column, columns)}")
+        if paper and ref.protocol:
+            for switch in ref.protocol.split("+")[1:]:
+                if switch not in paper.switches:
+                    raise section.fail(f"unknown switch '{switch}'{nearest(switch, paper.switches)}")
+        return ref
+
+    def _pairs(self) -> tuple[tuple[Ref, Ref], ...]:
+        if "pairs" not in self.part:
+            return ()
+        pairs: dict[Any, Section] = self.part["pairs"].mapping().children()
+        names = self.part["pairs"].mapping().node.value
+        return tuple(
+            (self._ref(Section(str(without), key, with_.file, with_.name)), self._ref(with_))
+            for (without, with_), (key, _) in zip(pairs.items(), names, strict=True)
+        )
+
+    def _routes(self) -> tuple[Route, ...]:
+        if "paths" not in self.part:
+            return ()
+        self.part["paths"].of(list, "a list of paths")
+        paths = []
+        for section in self.part["paths"].children().values():
+            part = section.known(["path", "from", "steps"])
+            for key in ("path", "from", "steps"):
+                if key not in part:
+                    raise section.fail(f"'{key}' is missing")
+            steps = []
+            for child in part["steps"].children().values():
+                step = child.known(["part", "to"])
+                steps.append(Step(step["part"].of(str, "a text"), self._ref(step["to"], "paper")))
+            paths.append(Route(part["path"].of(str, "a text"), self._ref(part["from"], "paper"), tuple(steps)))
+        return tuple(paths)
+
+    def _datasets(self) -> tuple[str, ...] | None:
+        if "datasets" not in self.part:
+            return None
+        known = [*self.catalogue.datasets, *self.catalogue.groups]
+        self.part["datasets"].of(list, "a list of data sets")
+        return tuple(self._word(c, known, "data set") for c in self.part["datasets"].children().values())
+
+    def _horizons(self) -> tuple[int, ...] | None:
+        if "horizons" not in self.part:
+            return None
+        self.part["horizons"].of(list, "a list of horizons")
+        return tuple(c.of(int, "a whole number") for c in self.part["horizons"].children().values())

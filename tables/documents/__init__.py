@@ -1,0 +1,1 @@
+"""Whole documents: a paper, protocols side by side, claims."""

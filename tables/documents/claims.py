@@ -1,0 +1,131 @@
+"""Claims and what became of them → ``tables/claims.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
+
+from tables.claims.evaluate import EVERY, FAILS, OURS, PRINTED, RANK_OF_MEANS, RULE, Outcome, Part, evaluate, parts
+from tables.claims.evidence import Evidence
+from tables.claims.reader import SUMS, Claim
+from tables.layout.markdown import HOLE, escape, number
+from tables.numbers import span
+from tables.statistics import Estimate
+
+INTRODUCTION = (
+    "What the papers say in a number, checked on the numbers that they print and on ours (test errors on the standardised "
+    "scale, profile paper). Improvements by the ratio of the sums over all cells, in which the cells with large errors "
+    "weigh most, and by the mean of the improvements cell by cell."
+)
+HEADS = ("claim", "says", "on the printed numbers", "on ours", "protocol")
+UNITS = {"improvement": " %", "sam": " %", "rank": "", "parameters": " ×"}
+
+
+def document(claims: Iterable[Claim], evidence: Evidence) -> str:
+    """Every claim: an overview, then its figures one by one."""
+    checked = [(claim, evaluate(claim, evidence), parts(claim, evidence)) for claim in claims]
+    sections = [_section(claim, outcomes, steps) for claim, outcomes, steps in checked]
+    overview = _table(
+        [[escape(cell) for cell in line] for claim, outcomes, _ in checked for line in _overview(claim, outcomes)], HEADS
+    )
+    return "\n\n".join(["# Claims, executed", INTRODUCTION, RULE, overview, *sections]) + "\n"
+
+
+def summary(claims: Iterable[Claim], evidence: Evidence) -> str:
+    """The overview alone, for a terminal."""
+    lines = [line for claim in claims for line in _overview(claim, evaluate(claim, evidence))]
+    return str(tabulate(lines, HEADS, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 44, 30, 30, 30]))
+
+
+def _table(lines: Sequence[Sequence[str]], heads: Sequence[str], numbers: int = 0) -> str:
+    align = ["left"] * len(heads)
+    align[numbers or len(heads) :] = ["right"] * (len(heads) - (numbers or len(heads)))
+    return str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=align))
+
+
+def headline(claim: Claim, outcomes: Sequence[Outcome], numbers: str, protocol: str) -> Outcome:
+    """The one figure that stands for a claim: by the paper's own way of averaging; of several models the sum of them."""
+    found = [o for o in outcomes if o.numbers == numbers and o.protocol == protocol]
+    if claim.kind == "sam":
+        return next((o for o in found if o.what == EVERY), found[0])
+    return next((o for o in found if o.average == claim.average), found[0])
+
+
+def _overview(claim: Claim, outcomes: Sequence[Outcome]) -> list[list[str]]:
+    printed = headline(claim, outcomes, PRINTED, "")
+    lines: list[list[str]] = []
+    for protocol in dict.fromkeys(o.protocol for o in outcomes if o.numbers == OURS):
+        ours = headline(claim, outcomes, OURS, protocol)
+        first = not lines
+        lines.append([
+            claim.name if first else "", claim.says if first else "", _brief(claim, printed) if first else "",
+            _brief(claim, ours), protocol,
+        ])  # fmt: skip
+    return lines
+
+
+def _brief(claim: Claim, outcome: Outcome) -> str:
+    """The verdict with its figure."""
+    return outcome.verdict + (f": {_figure(claim, outcome.estimate)}" if outcome.estimate else "")
+
+
+def _figure(claim: Claim, estimate: Estimate | None) -> str:
+    return HOLE if estimate is None else number(estimate.value, 2) + UNITS[claim.kind]
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return HOLE
+    return f"{number(estimate.low, 2)} to {number(estimate.high, 2)}"
+
+
+def _cells(outcome: Outcome) -> str:
+    """How many cells a figure is over, of how many; nothing for what only sums up other figures."""
+    if outcome.what == EVERY:
+        return HOLE
+    found = outcome.estimate.cells if outcome.estimate else 0
+    return f"{found} means" if outcome.average == RANK_OF_MEANS else f"{found} of {outcome.of}"
+
+
+def _section(claim: Claim, outcomes: Sequence[Outcome], steps: Sequence[Part]) -> str:
+    """Heading, source, what the printed numbers say of it, every figure, the parts."""
+    lines = [f"## {escape(claim.name)}", f"{escape(claim.says)}.",
+             f"Source: {escape(claim.source)} ({escape(claim.status)}). {escape(claim.note)}".rstrip()]  # fmt: skip
+    printed = headline(claim, outcomes, PRINTED, "")
+    if printed.verdict == FAILS:
+        lines.append(
+            f"**The printed numbers themselves do not bear this out: they give {_figure(claim, printed.estimate)} where "
+            f"{number(claim.value, 2)}{UNITS[claim.kind]} is claimed.**"
+        )
+    several = any(o.what for o in outcomes)
+    heads = [*(["models"] if several else []), "numbers", "protocol", "by", "verdict", "figure", "95 % interval", "cells",
+             "seeds"]  # fmt: skip
+    body = [
+        [*([escape(o.what)] if several else []), o.numbers, escape(o.protocol) or HOLE, o.average,
+         o.verdict + (f" ({escape(o.note)})" if o.note else ""), _figure(claim, o.estimate), _interval(o.estimate),
+         _cells(o), span(o.seeds) if o.seeds else HOLE]
+        for o in outcomes
+    ]  # fmt: skip
+    lines.append(_table(body, heads, numbers=len(heads) - 4))
+    if steps:
+        lines += [_PARTS, *_paths(steps)]
+    return "\n\n".join(lines)
+
+
+_PARTS = (
+    f"Its parts, measured ({SUMS}, in percent of the sum that the path starts from, over the cells in which every step has "
+    "Results; negative: the step makes it worse):"
+)
+
+
+def _paths(steps: Sequence[Part]) -> list[str]:
+    body = []
+    last = ""
+    for step in steps:
+        cells = f"{step.estimate.cells if step.estimate else 0} of {step.of}"
+        figure = HOLE if step.estimate is None else number(step.estimate.value, 2) + " %"
+        path = escape(step.path) if step.path != last else ""
+        body.append([path, escape(step.part), figure, _interval(step.estimate), cells])
+        last = step.path
+    return [_table(body, ["path", "step", "takes off", "95 % interval", "cells"], numbers=2)]

@@ -1,0 +1,50 @@
+"""One paper, protocol and profile → the Markdown that people read: its own tables, verdicts, statistics, every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.config.paper import Paper
+from benchmark.judging.verdict import RULE
+from tables.documents import comparison
+from tables.documents.verdicts import summary
+from tables.layout.markdown import LEGEND, escape, own_table, table
+from tables.layout.table import AS_IT_IS, Options, sheets
+from tables.rows.row import Row
+
+
+def document(
+    paper: Paper, rows: Sequence[Row], protocol: str, profile: str, notes: Sequence[str] = (), options: Options = AS_IT_IS
+) -> str:
+    """The whole document, with the rule of its verdicts, `notes` and what was not run."""
+    run = [d for d in paper.datasets if any(r.dataset == d and r.n for r in rows)]
+    shown = [r for r in rows if r.dataset in run]
+    parts = [f"# {paper.name}: {escape(paper.title)}"]
+    if profile != "paper":
+        parts.append(
+            f"**Profile {profile}: a smoke run with a shortened training and a sample of the windows. These numbers say "
+            "that the way works, nothing about the paper.**"
+        )
+    parts.append(
+        f"Protocol `{protocol}`, profile `{profile}`. Test MSE and MAE on the standardised scale, over all windows, steps "
+        "and channels: mean ± sample standard deviation (n − 1) over n seeds. L: look-back, H: horizon, in steps."
+    )
+    parts += [own_table(sheet) for sheet in sheets(paper, rows, profile, options)]
+    if counted := summary(paper, shown, profile):
+        parts += ["## Verdicts", counted]
+    if compared := comparison.document(paper, shown):
+        parts += ["## Statistics", compared]
+    if len(parts) > 2 and shown:
+        parts.append("## Cell by cell")
+    parts.append(table(shown, synthetic=paper.synthetic) if shown else "No cell of this table has been run to its end.")
+    if paper.printed:
+        parts.append(f"Printed: {escape(', '.join(paper.printed.tables))}. {RULE}")
+    text = "\n".join(parts)
+    legend = [line for mark, line in LEGEND.items() if mark in text]
+    if legend:
+        parts.append("\\\n".join(legend))
+    parts += [escape(note) for note in notes]
+    missing = [d for d in paper.datasets if d not in run]
+    if missing:
+        parts.append(f"No cell done: {', '.join(escape(d) for d in missing)}.")
+    return "\n\n".join(parts) + "\n"

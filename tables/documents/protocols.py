@@ -1,0 +1,129 @@
+"""The paper's protocol and the switches of its released code, side by side: what one departure is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tabulate import tabulate
+
+from benchmark.config.paper import Paper
+from benchmark.grid.plan import switches_of
+from tables.layout.markdown import HOLE, LEGEND, escape, number, printed, spread
+from tables.numbers import fixed, known
+from tables.rows.row import Row
+
+Key = tuple[str, int, str, bool]
+"""Data set, horizon, column, SAM."""
+Frames = Mapping[tuple[str, str], Sequence[Row]]
+"""The rows of each protocol and profile of a paper."""
+
+INTRODUCTION = (
+    "What each departure of a paper's released code from its text is worth, as measured here. Test MSE on the standardised "
+    "scale, mean ± sample standard deviation (n seeds). Δ: difference of the means, before rounding, to protocol `paper`. "
+    "`=`: none of the protocol's switches changes this cell, so it is the same training. Nearest: the protocol whose mean, "
+    "as shown, lies nearest to a printed number that can be compared (same look-back, not quoted). That is a measured "
+    "distance; which protocol the paper's own runs followed is not known."
+)
+
+
+def document(papers: Iterable[tuple[Paper, Frames]]) -> str:
+    """A table a paper and profile that has Results of any protocol but `paper`, then what the paper's switches are."""
+    parts = ["# Protocols side by side", INTRODUCTION]
+    for paper, frames in papers:
+        for profile in sorted({profile for _, profile in frames}):
+            of_profile = {name: rows for (name, p), rows in frames.items() if p == profile}
+            if set(of_profile) - {"paper"}:
+                parts += _section(paper, profile, of_profile)
+        if any(name != "paper" for name, _ in frames):
+            parts.append("\n".join(_switches(paper)))
+    if len(parts) == 2:
+        parts.append("The store has no Result of another protocol than `paper`.")
+    text = "\n".join(parts)
+    marks = [line for mark, line in LEGEND.items() if mark in text]
+    return "\n\n".join([*parts, *(["\\\n".join(marks)] if marks else [])]) + "\n"
+
+
+def _section(paper: Paper, profile: str, frames: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Heading, table, the count of what lies nearest."""
+    others = sorted(name for name in frames if name != "paper")
+    cells = {name: {_key(r): r for r in rows if r.metric == "mse"} for name, rows in frames.items()}
+    cells.setdefault("paper", {})
+    keys = _keys(paper, cells)
+    smoke = "" if profile == "paper" else f" (profile {profile}: a smoke run that says nothing about the paper)"
+    parts = [f"## {paper.name}{smoke}"]
+    nearest: list[list[str]] = []
+    lines = [_line(key, cells, others, nearest) for key in keys]
+    heads = ["data set", "H", "column", "SAM", "printed", "paper"]
+    for name in others:
+        heads += [escape(name), "Δ"]
+    align = ["left", "right", "left", "left", "right", "right"] + ["right", "right"] * len(others) + ["left"]
+    parts.append(str(tabulate(lines, [*heads, "nearest"], tablefmt="pipe", disable_numparse=True, colalign=align)))
+    if nearest:
+        counts = ", ".join(f"{escape(n)} {sum(n in names for names in nearest)}" for n in ["paper", *others])
+        parts.append(f"Nearest to the printed number, of {len(nearest)} cells with more than one protocol: {counts}.")
+    return parts
+
+
+def _key(row: Row) -> Key:
+    return row.dataset, row.horizon, row.model, row.sam
+
+
+def _keys(paper: Paper, cells: Mapping[str, Mapping[Key, Row]]) -> list[Key]:
+    """The cells that any protocol has a Result of, in the order of the recipe."""
+    found = {key for rows in cells.values() for key, row in rows.items() if row.n}
+    columns = list(paper.columns)
+    return sorted(found, key=lambda k: (paper.datasets.index(k[0]), k[1], columns.index(k[2]), not k[3]))
+
+
+def _line(key: Key, cells: Mapping[str, Mapping[Key, Row]], others: Sequence[str], nearest: list[list[str]]) -> list[str]:
+    """One row of the table; what lies nearest, where that can be said, is added to `nearest`."""
+    base = cells["paper"].get(key)
+    rows = {name: row for name in ("paper", *others) if (row := cells[name].get(key)) and row.n}
+    number_of = next((r for r in (base, *rows.values()) if r and r.published is not None), None)
+    dataset, horizon, model, sam = key
+    line = [escape(dataset), str(horizon), escape(model), "on" if sam else "off",
+            printed(number_of) if number_of else HOLE, _measured(rows.get("paper"))]  # fmt: skip
+    for name in others:
+        row = rows.get(name)
+        same = row is not None and not row.switches
+        line += ["=", HOLE] if same else [_measured(row), _difference(row, rows.get("paper"))]
+    trained = {n: r for n, r in rows.items() if n == "paper" or r.switches}
+    comparable = all(r.verdict != "not comparable" for r in trained.values())
+    names = _nearest(trained, number_of.published) if number_of and number_of.published is not None and comparable else []
+    if names:
+        nearest.append(names)
+    return [*line, ", ".join(map(escape, names)) or HOLE]
+
+
+def _measured(row: Row | None) -> str:
+    if row is None:
+        return HOLE
+    return spread(row) + (" §" if known(row.mean) and row.recipe_status != "verified" else "")
+
+
+def _difference(row: Row | None, base: Row | None) -> str:
+    """Signed, with three digits; a dash where one of the two is missing."""
+    if row is None or base is None or row.mean is None or base.mean is None:
+        return HOLE
+    text = number(row.mean - base.mean)
+    return text if text.startswith("−") or float(text) == 0 else "+" + text
+
+
+def _nearest(rows: Mapping[str, Row], value: float) -> list[str]:
+    """The protocols whose shown mean is nearest to a printed number; all of a tie; none of fewer than two."""
+    shown = {name: fixed(row.mean) for name, row in rows.items()}
+    distance = {name: round(abs(float(text) - value), 6) for name, text in shown.items() if text is not None}
+    if len(distance) < 2:
+        return []
+    least = min(distance.values())
+    return [name for name, d in distance.items() if d == least]
+
+
+def _switches(paper: Paper) -> list[str]:
+    """The legend: every switch of the paper with its source, and what `released` is made of."""
+    lines = [
+        f"- {escape(s.name)}: {escape(s.what)} (source: {escape(s.source)}; {escape(s.status)})"
+        for s in paper.switches.values()
+    ]
+    released = " + ".join(map(escape, switches_of(paper, "released")))
+    return [*lines, f"- released: {released}"] if released else lines

@@ -1,0 +1,1 @@
+"""A table as cells on a grid, and Markdown and LaTeX of it."""

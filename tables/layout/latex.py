@@ -1,0 +1,188 @@
+"""A paper's tables → LaTeX in the paper's layout, to be \\input: captions, labels, legends, on pages that they fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from benchmark.config.paper import Paper
+from benchmark.judging.verdict import LEAST_SEEDS, MOST_ABSOLUTE, MOST_RELATIVE
+from tables.layout.grid import Grid, grid, lookbacks, printed_alone
+from tables.layout.latexstyle import HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
+from tables.layout.pages import Part, parts
+from tables.layout.table import AS_IT_IS, Options, Sheet, sheets
+from tables.numbers import span
+from tables.rows.row import Row, lookback_notes
+
+PACKAGES = ("booktabs", "graphicx", "rotating")
+
+LEGEND = {
+    MARKS["sum-checked"]: "printed number not seen itself, but its column reproduces the paper's published totals",
+    MARKS["unverified"]: "printed number not seen at the source",
+    RECIPE_MARK: "our recipe rests on values that are not verified at the source",
+}
+RULE = (
+    rf"our mean over at least {LEAST_SEEDS} seeds, whose 95\,\% interval is no wider to either side than the tolerance, "
+    rf"deviates by no more than that ({MOST_ABSOLUTE} or {100 * MOST_RELATIVE:g}\,\%, whichever is more)"
+)
+BELOW = {
+    "improvement": "Improvement of the first column over each other one, in percent of the sums over the lines that both "
+    "have (their number in brackets); printed: the paper's own figure, where it has one",
+    "rank": "Average rank among the columns, over the lines in which all have a number (how many in brackets), ties by "
+    "the digits shown; printed: over all lines and columns of the paper's table",
+    "first": "First places, over the same lines, ties counted for each",
+}  # fmt: skip
+
+def wrapper(fragment: str) -> str:
+    """A minimal document around what `document` returns, for pdflatex."""
+    return (
+        "\\documentclass{article}\n\\usepackage[utf8]{inputenc}\n"
+        f"\\usepackage[a4paper,margin=2.2cm]{{geometry}}\n\\usepackage{{{','.join(PACKAGES)}}}\n"
+        f"\\begin{{document}}\n{fragment}\\end{{document}}\n"
+    )
+
+
+def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, options: Options = AS_IT_IS) -> str:
+    """A paper's own tables, each page in an environment of its own."""
+    texts = [rf"% needs: \usepackage{{{','.join(PACKAGES)}}}" + "\n"]
+    labels: set[str] = set()
+    for sheet in sheets(paper, rows, profile, options):
+        words = (paper.name, protocol, profile, "avg" if sheet.layout.horizons == "mean" else "", *sheet.layout.metrics)
+        label = "-".join(word for word in words if word not in ("paper", ""))
+        label = next(name for n in range(1, 99) if (name := label + (f"-{n}" if n > 1 else "")) not in labels)
+        labels.add(label)
+        pages = parts(grid(sheet, Latex()))
+        texts += [_environment(sheet, page, protocol, profile, label, i, len(pages)) for i, page in enumerate(pages, 1)]
+    if len(texts) == 1:
+        done = any(row.n for row in rows)
+        reason = "No table has what was asked for" if done else "No cell of this table has been run to its end"
+        texts.append(f"% {reason}.\n")
+    return "\n".join(texts)
+
+
+def _environment(sheet: Sheet, part: Part, protocol: str, profile: str, label: str, number: int, of: int) -> str:
+    """A whole environment: caption, label, tabular no wider than the line, legend."""
+    kind = "sidewaystable" if part.sideways else "table"
+    tabular = _tabular(part.grid)
+    metrics = " and ".join(metric.upper() for metric in sheet.layout.metrics)
+    caption = _caption(sheet, protocol, profile)
+    if of > 1:
+        caption = f"{caption if number == 1 else _title(sheet)} Part {number} of {of}."
+    return (
+        f"\\begin{{{kind}}}\n\\centering\\small\n"
+        "\\setlength{\\abovecaptionskip}{0pt}\\setlength{\\belowcaptionskip}{6pt}\n"
+        f"\\caption[{escape(sheet.paper.name)}: test {metrics}]{{{caption}}}\n"
+        f"\\label{{tab:{label}{f'-part{number}' if number > 1 else ''}}}\n"
+        "\\footnotesize\n\\setlength{\\tabcolsep}{4pt}\n"
+        # Shrinks a table that is wider than the line and leaves any other as it is.
+        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
+        f"{tabular}}}\n{_legend(sheet, tabular)}\\end{{{kind}}}\n"
+    )
+
+
+def _tabular(grid: Grid) -> str:
+    """pandas writes it; the rules between groups, which it does not know, are set by the numbers of its lines."""
+    import pandas as pd
+
+    plain = all(group.heads == ("ours",) for group in grid.groups)
+    heads = [("", grid.stub[0]), ("", "$H$" if grid.stub[1] == "H" else grid.stub[1])]
+    for group in grid.groups:
+        # pandas wants heads that differ: spaces, which LaTeX does not print, tell those of one name apart.
+        heads += [(group.head, head + " " * i) for i, head in enumerate(group.heads)]
+    names = [stub if i < 2 else group for i, (group, stub) in enumerate(heads)]
+    body = []
+    for i, (group_name, name) in enumerate(grid.lines):
+        shown = group_name if not i or group_name != grid.lines[i - 1][0] else ""
+        body.append([shown, name, *(cell for group in grid.groups for cell in group.lines[i])])
+    frame = pd.DataFrame(body, columns=pd.Index(names) if plain else pd.MultiIndex.from_tuples(heads))
+    letters = ("lr" if grid.stub[1] == "H" else "ll") + "".join(align for group in grid.groups for align in group.aligns)
+    text = frame.style.hide(axis="index").to_latex(hrules=True, multicol_align="c", column_format=letters)
+    lines = [re.sub(" {2,}", " ", line.rstrip()) for line in text.splitlines()]
+    first = lines.index(r"\midrule")
+    for place in reversed(range(1, len(body))):
+        if place == grid.first_below:
+            lines.insert(first + 1 + place, r"\midrule")
+        elif body[place][0] and place < grid.first_below:
+            lines.insert(first + 1 + place, r"\addlinespace")
+    if not plain:
+        lines.insert(first - 1, _rules(grid))
+    return "\n".join(lines) + "\n"
+
+
+def _rules(grid: Grid) -> str:
+    start, rules = 3, []
+    for group in grid.groups:
+        end = start + len(group.heads) - 1
+        rules.append(rf"\cmidrule(lr){{{start}-{end}}}")
+        start = end + 1
+    return " ".join(rules)
+
+
+def _title(sheet: Sheet) -> str:
+    table = f" {escape(sheet.layout.table[:1].upper() + sheet.layout.table[1:])}." if sheet.layout.table else ""
+    return rf"\textbf{{{escape(sheet.paper.title)}.{table}}}"
+
+
+def _caption(sheet: Sheet, protocol: str, profile: str) -> str:
+    rows = list(sheet.cells.values())
+    counts = [row.n for row in rows if row.n] or [0]
+    metrics = " and ".join(metric.upper() for metric in sheet.layout.metrics)
+    seeds = "seed" if max(counts) == 1 else "seeds"
+    spread = r"mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$)" if sheet.options.std else "mean"
+    horizon = {"each": "at horizon $H$", "mean": "mean over all horizons of a data set",
+               "both": "at horizon $H$ and over all of them (avg)"}[sheet.layout.horizons]  # fmt: skip
+    text = (
+        f"{_title(sheet)} Test {metrics} on the standardised scale, {horizon}; "
+        f"look-back {_lookback(row for row in rows if row.model in sheet.paper.columns)}. Ours: {spread} over "
+        f"$n = {span(counts).replace(' to ', r'$ to $')}$ {seeds}; best of ours in bold, second underlined, ties "
+        f"alike; {HOLE}: no seed done, or no printed number. Protocol {escape(protocol)}, profile {escape(profile)}."
+    )
+    if profile != "paper":
+        text += " A smoke run, shortened and on a sample of the windows: it says nothing about the paper."
+    theirs = lookbacks(rows)
+    if theirs:
+        printed = sheet.paper.printed
+        text += f" Printed: {escape(', '.join(printed.tables) if printed else '')} (look-back {_theirs(theirs)}); "
+        text += f"a number counts as reproduced where {RULE}."
+    return text
+
+
+def _theirs(found: dict[str, set[str]]) -> str:
+    """The look-backs of the printed numbers: the one of all, or by column."""
+    by_lookback: dict[str, list[str]] = {}
+    for model, stated in found.items():
+        by_lookback.setdefault(" or ".join(sorted(stated)), []).append(model)
+    if len(by_lookback) == 1:
+        return escape(next(iter(by_lookback)))
+    return "; ".join(f"{escape(stated)}: {escape(', '.join(models))}" for stated, models in by_lookback.items())
+
+
+def _lookback(rows: Iterable[Row]) -> str:
+    """One look-back, or what it depends on: the horizon, else the model, else the range."""
+    known_ = [row for row in rows if row.lookback]
+    if len({row.lookback for row in known_}) == 1:
+        return str(known_[0].lookback)
+    for name in ("horizon", "model"):
+        found: dict[str, set[int]] = {}
+        for row in known_:
+            found.setdefault(str(getattr(row, name)), set()).add(row.lookback)
+        if found and all(len(v) == 1 for v in found.values()):
+            unit = "$H = {}$" if name == "horizon" else "{}"
+            return ", ".join(f"{v.pop()} ({unit.format(escape(k))})" for k, v in found.items())
+    return span([row.lookback for row in known_]) + ", cell by cell" if known_ else "by horizon"
+
+
+def _legend(sheet: Sheet, tabular: str) -> str:
+    """What the marks in the table mean, how look-backs were chosen, what stands below, and what was not run."""
+    used = [v for v in VERDICTS if any(r.verdict == v for r in sheet.cells.values())]
+    rule = "; ".join(f"{VERDICTS[v][0]} {VERDICTS[v][1]}" for v in used if VERDICTS[v][0] and VERDICTS[v][0] in tabular)
+    sentences = [f"Verdict on the printed number: {rule}."] if rule else []
+    marks = "; ".join(f"{mark} {text}" for mark, text in LEGEND.items() if mark in tabular)
+    sentences += [f"{marks}."] if marks else []
+    sentences += ["In italics: as printed; this suite has no recipe for it."] if printed_alone(sheet) else []
+    sentences += [f"{BELOW[below.row]}." for below in sheet.below]
+    sentences += [escape(note) for note in lookback_notes(sheet.cells.values())]
+    sentences += [f"Not run: {', '.join(map(escape, sheet.not_run))}."] if sheet.not_run else []
+    if not sentences:
+        return ""
+    return "\\par\\medskip\n\\parbox{\\linewidth}{\\raggedright " + "\n".join(sentences) + "}\n"

@@ -1,0 +1,78 @@
+"""How LaTeX writes names, numbers, marks and verdicts."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from tables.numbers import DIGITS, fixed, known
+from tables.rows.row import Row
+
+HOLE = "--"
+MARKS = {"sum-checked": r"$^{\dagger}$", "unverified": r"$^{\ddagger}$"}
+RECIPE_MARK = r"$^{\S}$"
+EMPHASIS = ("", r"\textbf", r"\underline")
+VERDICTS = {
+    "reproduced": ("$=$", "reproduced"),
+    "better": (r"$\downarrow$", "better (lower than printed)"),
+    "worse": (r"$\uparrow$", "worse (higher than printed)"),
+    "inconclusive": (r"$\sim$", "inconclusive (the interval is too wide to say)"),
+    "too few seeds": (r"$\circ$", "too few seeds"),
+    "not comparable": (r"$\times$", "not comparable (other or unstated look-back, a quoted number, or other windows)"),
+    "missing": ("", ""),
+}
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': "''", "`": "`", "–": "--", "—": "---", "−": "$-$", "±": r"$\pm$",
+    "×": r"$\times$", "·": r"$\cdot$", "‘": "`", "’": "'",
+    "[": "{[}", "]": "{]}", "*": "{*}", "“": "``", "”": "''", "…": r"\ldots{}", "→": r"$\to$",
+}  # fmt: skip
+
+
+def escape(text: str) -> str:
+    """Text that pdflatex prints as it is. What its fonts do not have is printed by its code point, never dropped."""
+    return "".join(map(_character, " ".join(text.split())))
+
+
+def _character(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    letter = character.isascii() or ("À" <= character <= "ž" and unicodedata.category(character)[0] == "L")
+    return character if letter and character.isprintable() else f"[U+{ord(character):04X}]"
+
+
+class Latex:
+    """How LaTeX writes what stands in a cell."""
+
+    hole = HOLE
+    escape = staticmethod(escape)
+
+    def ours(self, row: Row | None, place: int, digits: int = DIGITS, std: bool = True) -> str:
+        """Our mean ± deviation; bold where it is the best of its line, underlined where second; a dash for a hole."""
+        if row is None or not known(row.mean):
+            return HOLE
+        text = self.plain(row.mean, digits)
+        if place:
+            text = f"{EMPHASIS[place]}{{{text}}}"
+        if std and known(row.std):
+            text += rf" {{\scriptsize$\pm$ {fixed(row.std, digits)}}}"
+        return text + ("" if row.recipe_status == "verified" else RECIPE_MARK)
+
+    def printed(self, row: Row | None, digits: int = DIGITS) -> str:
+        """The printed number with its mark."""
+        if row is None or row.published is None:
+            return HOLE
+        return self.plain(row.published, digits) + MARKS.get(row.published_status, "")
+
+    def sign(self, row: Row | None) -> str:
+        """The sign of the verdict; nothing where there is none."""
+        return VERDICTS[row.verdict][0] if row is not None and row.published is not None and row.verdict else ""
+
+    def alone(self, text: str) -> str:
+        """Italics: the column is printed only."""
+        return rf"\textit{{{text}}}"
+
+    def plain(self, value: float | None, digits: int) -> str:
+        """A number with fixed digits and a minus as a sign."""
+        return (fixed(value, digits) or HOLE).replace("-", "$-$") if known(value) else HOLE

@@ -1,0 +1,141 @@
+"""Frames → Markdown, for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from benchmark.data import optimum
+from tables.layout.grid import BELOW, Grid, grid, printed_alone
+from tables.layout.table import Sheet
+from tables.numbers import DIGITS, fixed, known
+from tables.rows.row import Row
+
+HOLE = "–"
+MARKS = {"sum-checked": "†", "unverified": "‡"}
+LEGEND = {
+    "†": "† printed number not seen itself, but its column reproduces the paper's published totals (sum-checked).",
+    "‡": "‡ printed number not seen at the source (unverified).",
+    "§": "§ our recipe rests on values that are not verified at the source: `python -m benchmark.show KEY` lists them.",
+}
+
+
+def escape(text: str) -> str:
+    """Text that stands in a Markdown table as it is: no markup, no HTML, no formula, no second line."""
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
+    text = re.sub(r"([\\|*_`\[\]~$])", r"\\\1", text)
+    return " ".join(text.replace("<", "&lt;").replace(">", "&gt;").split())
+
+
+def number(value: float | None, digits: int = DIGITS) -> str:
+    """A number with fixed digits, minus as a sign; a dash for a hole."""
+    return (fixed(value, digits) or HOLE).replace("-", "−")
+
+
+def spread(row: Row) -> str:
+    """Our mean ± sample standard deviation, with n."""
+    if not known(row.mean):
+        return HOLE
+    return number(row.mean) + (f" ± {number(row.std)}" if known(row.std) else "") + f" ({row.n})"
+
+
+def printed(row: Row) -> str:
+    """The printed number with its mark."""
+    return HOLE if row.published is None else number(row.published) + MARKS.get(row.published_status, "")
+
+
+SIGNS = {"reproduced": "=", "better": "↓", "worse": "↑", "inconclusive": "~", "too few seeds": "○", "not comparable": "×"}
+EMPHASIS = ("", "**", "_")
+
+
+class Markdown:
+    """How Markdown writes what stands in a cell of a paper's own table."""
+
+    hole = HOLE
+    escape = staticmethod(escape)
+
+    def ours(self, row: Row | None, place: int, digits: int, std: bool) -> str:
+        """Our mean ± deviation; bold where it is the best of its line, in italics where second."""
+        if row is None or not known(row.mean):
+            return HOLE
+        text = f"{EMPHASIS[place]}{number(row.mean, digits)}{EMPHASIS[place]}"
+        text += f" ± {number(row.std, digits)}" if std and known(row.std) else ""
+        return text + (" §" if row.recipe_status != "verified" else "")
+
+    def printed(self, row: Row | None, digits: int) -> str:
+        """The printed number with its mark."""
+        if row is None or row.published is None:
+            return HOLE
+        return number(row.published, digits) + MARKS.get(row.published_status, "")
+
+    def sign(self, row: Row | None) -> str:
+        """The sign of the verdict."""
+        return SIGNS.get(row.verdict, "") if row is not None and row.published is not None else ""
+
+    def alone(self, text: str) -> str:
+        """Italics: the column is printed only."""
+        return f"_{text}_"
+
+    def plain(self, value: float, digits: int) -> str:
+        """A number."""
+        return number(value, digits)
+
+
+def own_table(sheet: Sheet) -> str:
+    """A paper's own table, with its name and what its signs mean."""
+    found: Grid = grid(sheet, Markdown())
+    heads, aligns = list(found.stub), ["left", "right" if found.stub[1] == "H" else "left"]
+    for group in found.groups:
+        heads += [f"{group.head} {head}".strip() if not i else head for i, head in enumerate(group.heads)]
+        aligns += [{"l": "left", "r": "right", "c": "center"}[align] for align in group.aligns]
+    lines = []
+    for i, (name, stub) in enumerate(found.lines):
+        shown = name if not i or name != found.lines[i - 1][0] else ""
+        lines.append([shown, stub, *(cell for group in found.groups for cell in group.lines[i])])
+    metrics = " and ".join(metric.upper() for metric in sheet.layout.metrics)
+    text = str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=aligns))
+    used = {row.verdict for row in sheet.cells.values()}
+    signs = [f"{sign} {verdict}" for verdict, sign in SIGNS.items() if verdict in used]
+    notes = [f"Best of ours in bold, second in italics. {'Verdicts: ' + ', '.join(signs) + '. ' if signs else ''}"]
+    if printed_alone(sheet):
+        notes.append("Heads in italics: as printed, this suite has no recipe for it. ")
+    notes += [f"{BELOW[below.row].capitalize()}: {LAST[below.row]}. " for below in sheet.below]
+    title = escape(sheet.layout.table[:1].upper() + sheet.layout.table[1:]) or "Table"
+    return f"## {title}: test {metrics}\n\n{text}\n\n{''.join(notes).strip()}"
+
+
+LAST = {
+    "improvement": "of the first column over each other one, by the sums over the lines that both have (how many); "
+    "printed: the paper's own figure, where it has one",
+    "rank": "among the columns, over the lines in which all have a number (how many), ties by the digits shown; printed: "
+    "over all lines and columns of the paper's table",
+    "first": "over the same lines, ties counted for each",
+}
+
+
+def table(rows: Sequence[Row], *, synthetic: bool = False) -> str:
+    """The MSE of each cell beside the printed number, our MAE behind; of synthetic sets the least MSE possible."""
+    mae = {(r.dataset, r.horizon, r.model, r.sam): r for r in rows if r.metric == "mae"}
+    lines = []
+    for row in rows:
+        if row.metric != "mse":
+            continue
+        lookback = row.published_lookback if row.published is not None else ""
+        mark = " §" if known(row.mean) and row.recipe_status != "verified" else ""
+        other = mae[row.dataset, row.horizon, row.model, row.sam]
+        lines.append([
+            escape(row.dataset), str(row.lookback or HOLE), str(row.horizon), escape(row.model), "on" if row.sam else "off",
+            spread(row) + mark, printed(row), escape(lookback),
+            HOLE if row.deviation_pct is None else f"{number(row.deviation_pct, 1)} %", row.verdict or "no printed number",
+            spread(other),
+        ])  # fmt: skip
+    headers = ["data set", "L", "H", "model", "SAM", "MSE, ours (n)", "printed", "its L", "deviation", "verdict",
+               "MAE, ours (n)"]  # fmt: skip
+    align = ("left", "right", "right", "left", "left", "right", "right", "right", "right", "left", "right", "right")
+    if synthetic:
+        best = [optimum(row.dataset, row.lookback, row.horizon) for row in rows if row.metric == "mse"]
+        lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
+        headers.append("optimum")
+    return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align[: len(headers)]))

@@ -1,0 +1,1 @@
+"""Results beside printed numbers, as rows."""

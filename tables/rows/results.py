@@ -1,0 +1,119 @@
+"""What a store holds, read once and kept small: the numbers of what is done, and which seeds, protocols, files occur."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
+
+from benchmark.config.catalogue import Catalogue
+from benchmark.config.paper import Paper
+from benchmark.config.resolve import PROFILES
+from benchmark.data.files import synthetic_sha256
+from benchmark.data.registry import DataSet
+from benchmark.grid.plan import switches_of
+from benchmark.store.result import Result
+from benchmark.store.store import Store
+from tables.numbers import known
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A training's validation MSE by epoch, and its best epoch, from 1."""
+
+    val_mse: array[float]
+    best_epoch: int | None
+
+
+@dataclass
+class Index:
+    """What the store holds, read once: the numbers of what is done by digest, and which seeds, protocols, files occur.
+
+    Of a Result only its metrics, parameters, seconds and learning curve are kept: 20,000 of them whole would fill the
+    memory.
+    """
+
+    done: dict[str, dict[str, float]] = field(default_factory=dict)
+    paper: dict[str, str] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    ended: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    kinds: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
+    seeds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
+    files: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    @staticmethod
+    def of(results: Iterable[Result]) -> Index:
+        """The index of some Results; one whose cell is not said in full is passed over."""
+        index = Index()
+        for result in results:
+            cell = result.cell
+            if not isinstance(cell, dict) or not {"paper", "protocol", "profile", "dataset", "seed"} <= cell.keys():
+                continue
+            index.kinds[cell["paper"]].add((cell["protocol"], cell["profile"]))
+            index.seeds[cell["paper"], cell["profile"]].add(cell["seed"])
+            if result.data_sha256:
+                files = index.files[cell["dataset"]]
+                files[result.data_sha256] = max(files.get(result.data_sha256, ""), result.ended)
+            if result.status != "done":
+                index.ended[cell["paper"]][result.status] += 1
+            else:
+                numbers = {**result.metrics, "n_params": result.n_params, "seconds": result.seconds}
+                index.done[result.digest] = {k: v for k, v in numbers.items() if v is not None and known(v)}
+                index.paper[result.digest] = cell["paper"]
+                if result.epochs:
+                    values = array("d", [epoch.get("val_mse") or math.nan for epoch in result.epochs])
+                    index.curves[result.digest] = Curve(values, result.best_epoch)
+        return index
+
+    def kinds_of(self, paper: Paper) -> list[tuple[str, str]]:
+        """The protocols and profiles of a paper's Results; switches that the paper does not have are left out."""
+        kinds = set()
+        for protocol, profile in self.kinds[paper.name]:
+            if profile in PROFILES:
+                own = switches_of(paper, protocol)
+                name = "released" if protocol == "released" and own else "+".join(["paper", *own])
+                kinds.add((name, profile))
+        return sorted(kinds)
+
+    def checksum(self, dataset: DataSet) -> str | None:
+        """The file that a table is about: Results of two files are never mixed.
+
+        It is the file that the registry knows, else the only one, else the one that was used last.
+        """
+        if dataset.file is None:
+            return synthetic_sha256(dataset)
+        files = self.files.get(dataset.name, {})
+        return dataset.sha256 or max(files, key=lambda sha256: (files[sha256], sha256), default=None)
+
+    def left_out(self, paper: Paper, used: Set[str]) -> str | None:
+        """One sentence on a paper's done Results that no table of today's recipes has; None where all are `used`."""
+        left = {d for d, name in self.paper.items() if name == paper.name} - used
+        if not left:
+            return None
+        return (
+            f"Left out: {len(left)} done Results of this paper in the store, because the recipes say something else "
+            "now (another --config, another version, or another data file)."
+        )
+
+    def notes(self, paper: Paper, catalogue: Catalogue, used: Set[str]) -> list[str]:
+        """What of a paper's Results stands in none of its tables, and why; `used`: the digests that do."""
+        left = self.left_out(paper, used)
+        notes = [left] if left else []
+        if self.ended[paper.name]:
+            counts = ", ".join(f"{n} {status}" for status, n in sorted(self.ended[paper.name].items()))
+            notes.append(f"Ended without a number: {counts}; the folder logs says why, and --retry failed runs them again.")
+        if paper.overridden:
+            notes.append(f"Recipe values of the user's own file, not of the paper: {', '.join(paper.overridden)}.")
+        for name in paper.datasets:
+            file = self.checksum(catalogue.datasets[name])
+            others = sorted(set(self.files.get(name, ())) - {file})
+            if file and others:
+                notes.append(f"{name}: the file {file[:12]} (SHA-256); Results of {len(others)} other are left out.")
+        return notes
+
+
+def index(store: Store) -> Index:
+    """The index of a store."""
+    return Index.of(store.results())
