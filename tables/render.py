@@ -21,9 +21,14 @@ from tables.figures import cost, curves, deviation, horizons, sam
 from tables.layout import latex
 from tables.layout.table import AS_IT_IS, Options
 from tables.numbers import fixed
+from tables.rows.build import lookback_notes, rows
 from tables.rows.means import horizon_name, means
 from tables.rows.results import Index, index
-from tables.rows.row import CSV_COLUMNS, Row, lookback_notes, rows
+from tables.rows.row import Row
+
+CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metric", "mean", "std", "n", "ddof", "seeds",
+               "published", "published_status", "published_lookback", "deviation_pct", "verdict", "recipe_status",
+               "missing")  # fmt: skip
 
 
 def render(
@@ -45,7 +50,7 @@ def render(
         if papers is not None and paper.name not in papers:
             continue
         of_paper = evidence.frames[paper.name]
-        used = {d for table in of_paper.values() for row in table for d in (*row.digests, *row.passed_over)}
+        used = {d for table in of_paper.values() for row in table for d in (*row.ours.digests, *row.choice.passed_over)}
         notes = found.notes(paper, catalogue, used)
         if left := found.left_out(paper, used):
             print(f"{paper.name}: {left}", file=sys.stderr)
@@ -122,7 +127,7 @@ def _figures(
 
 
 def long_csv(table: Sequence[Row]) -> str:
-    """The long CSV of interfaces.md: numbers with six digits, empty where there is none.
+    """The long CSV (docs/interfaces.md): numbers with six digits, empty where there is none.
 
     A mean over the horizons has horizon `avg`, and no look-back where its horizons differ in it.
     """
@@ -130,9 +135,20 @@ def long_csv(table: Sequence[Row]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for row in table:
-        shown = {"horizon": horizon_name(row.horizon), "lookback": row.lookback or None}
-        writer.writerow([_cell(shown.get(name, getattr(row, name))) for name in CSV_COLUMNS])
+        fields = _fields(row)
+        writer.writerow([_cell(fields[name]) for name in CSV_COLUMNS])
     return out.getvalue()
+
+
+def _fields(row: Row) -> dict[str, object]:
+    """A row by the CSV's columns."""
+    printed = row.printed
+    return vars(row.key) | vars(row.ours) | vars(row.comparison) | {
+        "horizon": horizon_name(row.key.horizon), "lookback": row.key.lookback or None, "ddof": 1,
+        "published": printed.value if printed else None, "published_status": printed.status if printed else "",
+        "published_lookback": printed.lookback if printed else "", "recipe_status": row.recipe_status,
+        "missing": row.missing,
+    }  # fmt: skip
 
 
 def _cell(value: object) -> str:

@@ -193,7 +193,7 @@ def pairs(claim: Claim, evidence: Evidence, protocol: str) -> list[tuple[Ref, Re
         if f"{name}+SAM" in columns:
             found.setdefault(Ref(claim.paper, name), Ref(claim.paper, f"{name}+SAM"))
     rows = evidence.frames.get(claim.paper, {}).get((protocol, "paper"), ())
-    settings = {(r.model, r.sam) for r in rows if r.n}
+    settings = {(r.key.model, r.key.sam) for r in rows if r.ours.n}
     for name in columns:
         if {(name, True), (name, False)} <= settings:
             found[Ref(claim.paper, name, sam=False)] = Ref(claim.paper, name, sam=True)

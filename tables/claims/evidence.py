@@ -68,12 +68,12 @@ class Evidence:
         wanted = ref.protocol or (protocol if (protocol, "paper") in frames else "paper")
         sample: dict[CellKey, Sequence[float]] = {}
         for row in frames.get((wanted, "paper"), ()):
-            if row.model != ref.column or (row.own_sam if ref.sam is None else row.sam == ref.sam) is False:
+            if row.key.model != ref.column or (row.own_sam if ref.sam is None else row.key.sam == ref.sam) is False:
                 continue
-            if metric == "n_params" and row.metric == "mse" and row.n_params is not None:
-                sample[row.dataset, str(row.horizon)] = (float(row.n_params),)
-            elif row.metric == metric and row.n >= LEAST_SEEDS:
-                sample[row.dataset, str(row.horizon)] = row.values
+            if metric == "n_params" and row.key.metric == "mse" and row.n_params is not None:
+                sample[row.key.dataset, str(row.key.horizon)] = (float(row.n_params),)
+            elif row.key.metric == metric and row.ours.n >= LEAST_SEEDS:
+                sample[row.key.dataset, str(row.key.horizon)] = row.ours.values
         return sample
 
     def grouped(self, sample: Sample) -> Sample:

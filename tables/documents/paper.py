@@ -17,8 +17,8 @@ def document(
     paper: Paper, rows: Sequence[Row], protocol: str, profile: str, notes: Sequence[str] = (), options: Options = AS_IT_IS
 ) -> str:
     """The whole document, with the rule of its verdicts, `notes` and what was not run."""
-    run = [d for d in paper.datasets if any(r.dataset == d and r.n for r in rows)]
-    shown = [r for r in rows if r.dataset in run]
+    run = [d for d in paper.datasets if any(r.key.dataset == d and r.ours.n for r in rows)]
+    shown = [r for r in rows if r.key.dataset in run]
     parts = [f"# {paper.name}: {escape(paper.title)}"]
     if profile != "paper":
         parts.append(

@@ -46,7 +46,7 @@ def document(papers: Iterable[tuple[Paper, Frames]]) -> str:
 def _section(paper: Paper, profile: str, frames: Mapping[str, Sequence[Row]]) -> list[str]:
     """Heading, table, the count of what lies nearest."""
     others = sorted(name for name in frames if name != "paper")
-    cells = {name: {_key(r): r for r in rows if r.metric == "mse"} for name, rows in frames.items()}
+    cells = {name: {_key(r): r for r in rows if r.key.metric == "mse"} for name, rows in frames.items()}
     cells.setdefault("paper", {})
     keys = _keys(paper, cells)
     smoke = "" if profile == "paper" else f" (profile {profile}: a smoke run that says nothing about the paper)"
@@ -65,12 +65,12 @@ def _section(paper: Paper, profile: str, frames: Mapping[str, Sequence[Row]]) ->
 
 
 def _key(row: Row) -> Key:
-    return row.dataset, row.horizon, row.model, row.sam
+    return row.key.dataset, row.key.horizon, row.key.model, row.key.sam
 
 
 def _keys(paper: Paper, cells: Mapping[str, Mapping[Key, Row]]) -> list[Key]:
     """The cells that any protocol has a Result of, in the order of the recipe."""
-    found = {key for rows in cells.values() for key, row in rows.items() if row.n}
+    found = {key for rows in cells.values() for key, row in rows.items() if row.ours.n}
     columns = list(paper.columns)
     return sorted(found, key=lambda k: (paper.datasets.index(k[0]), k[1], columns.index(k[2]), not k[3]))
 
@@ -78,8 +78,8 @@ def _keys(paper: Paper, cells: Mapping[str, Mapping[Key, Row]]) -> list[Key]:
 def _line(key: Key, cells: Mapping[str, Mapping[Key, Row]], others: Sequence[str], nearest: list[list[str]]) -> list[str]:
     """One row of the table; what lies nearest, where that can be said, is added to `nearest`."""
     base = cells["paper"].get(key)
-    rows = {name: row for name in ("paper", *others) if (row := cells[name].get(key)) and row.n}
-    number_of = next((r for r in (base, *rows.values()) if r and r.published is not None), None)
+    rows = {name: row for name in ("paper", *others) if (row := cells[name].get(key)) and row.ours.n}
+    number_of = next((r for r in (base, *rows.values()) if r and r.printed is not None), None)
     dataset, horizon, model, sam = key
     line = [escape(dataset), str(horizon), escape(model), "on" if sam else "off",
             printed(number_of) if number_of else HOLE, _measured(rows.get("paper"))]  # fmt: skip
@@ -88,8 +88,8 @@ def _line(key: Key, cells: Mapping[str, Mapping[Key, Row]], others: Sequence[str
         same = row is not None and not row.switches
         line += ["=", HOLE] if same else [_measured(row), _difference(row, rows.get("paper"))]
     trained = {n: r for n, r in rows.items() if n == "paper" or r.switches}
-    comparable = all(r.verdict != "not comparable" for r in trained.values())
-    names = _nearest(trained, number_of.published) if number_of and number_of.published is not None and comparable else []
+    comparable = all(r.comparison.verdict != "not comparable" for r in trained.values())
+    names = _nearest(trained, number_of.printed.value) if number_of and number_of.printed is not None and comparable else []
     if names:
         nearest.append(names)
     return [*line, ", ".join(map(escape, names)) or HOLE]
@@ -98,20 +98,20 @@ def _line(key: Key, cells: Mapping[str, Mapping[Key, Row]], others: Sequence[str
 def _measured(row: Row | None) -> str:
     if row is None:
         return HOLE
-    return spread(row) + (" §" if known(row.mean) and row.recipe_status != "verified" else "")
+    return spread(row) + (" §" if known(row.ours.mean) and row.recipe_status != "verified" else "")
 
 
 def _difference(row: Row | None, base: Row | None) -> str:
     """Signed, with three digits; a dash where one of the two is missing."""
-    if row is None or base is None or row.mean is None or base.mean is None:
+    if row is None or base is None or row.ours.mean is None or base.ours.mean is None:
         return HOLE
-    text = number(row.mean - base.mean)
+    text = number(row.ours.mean - base.ours.mean)
     return text if text.startswith("−") or float(text) == 0 else "+" + text
 
 
 def _nearest(rows: Mapping[str, Row], value: float) -> list[str]:
     """The protocols whose shown mean is nearest to a printed number; all of a tie; none of fewer than two."""
-    shown = {name: fixed(row.mean) for name, row in rows.items()}
+    shown = {name: fixed(row.ours.mean) for name, row in rows.items()}
     distance = {name: round(abs(float(text) - value), 6) for name, text in shown.items() if text is not None}
     if len(distance) < 2:
         return []

@@ -22,14 +22,14 @@ def points(paper: Paper, rows: Sequence[Row]) -> Points:
     """Of the cells in which at least two columns have Results; a column with its own SAM setting."""
     cells: dict[tuple[str, int], dict[str, Row]] = {}
     for row in rows:
-        if row.metric == "mse" and row.own_sam and row.mean is not None and row.seconds:
-            cells.setdefault((row.dataset, row.horizon), {})[row.model] = row
+        if row.key.metric == "mse" and row.own_sam and row.ours.mean is not None and row.seconds:
+            cells.setdefault((row.key.dataset, row.key.horizon), {})[row.key.model] = row
     found: Points = {name: [] for name in paper.columns}
     for of_cell in cells.values():
-        best = min(row.mean or 0.0 for row in of_cell.values())
+        best = min(row.ours.mean or 0.0 for row in of_cell.values())
         if len(of_cell) > 1 and best > 0:
             for name, row in of_cell.items():
-                found[name].append((row.seconds or 0.0, 100 * ((row.mean or 0.0) / best - 1)))
+                found[name].append((row.seconds or 0.0, 100 * ((row.ours.mean or 0.0) / best - 1)))
     return {name: of_column for name, of_column in found.items() if of_column}
 
 

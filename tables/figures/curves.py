@@ -21,7 +21,7 @@ MOST = 16
 
 def pictures(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], title: str) -> dict[str, bytes]:
     """`png` and `svg` of the main columns; `curves` by digest. Nothing where nothing was trained by epochs."""
-    shown = [row for row in rows if row.metric == "mse" and row.main and any(d in curves for d in row.digests)]
+    shown = [row for row in rows if row.key.metric == "mse" and row.main and any(d in curves for d in row.ours.digests)]
     return saved(lambda: _draw(paper, shown, curves, title)) if shown else {}
 
 
@@ -30,8 +30,9 @@ def _draw(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], title:
     from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator
 
-    cells = list(dict.fromkeys((row.dataset, row.horizon) for row in rows))
-    series = sorted({(row.model, row.sam) for row in rows}, key=lambda s: (list(paper.columns).index(s[0]), not s[1]))
+    cells = list(dict.fromkeys((row.key.dataset, row.key.horizon) for row in rows))
+    order = list(paper.columns)
+    series = sorted({(row.key.model, row.key.sam) for row in rows}, key=lambda s: (order.index(s[0]), not s[1]))
     if len(cells) > MOST:
         title = f"{title}. The first {MOST} of {len(cells)} cells"
     cells = cells[:MOST]
@@ -45,10 +46,10 @@ def _draw(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], title:
             continue
         dataset, horizon = cells[place]
         for row in rows:
-            if (row.dataset, row.horizon) != cells[place]:
+            if (row.key.dataset, row.key.horizon) != cells[place]:
                 continue
-            style = look(series.index((row.model, row.sam)))
-            for curve in (curves[d] for d in row.digests if d in curves):
+            style = look(series.index((row.key.model, row.key.sam)))
+            for curve in (curves[d] for d in row.ours.digests if d in curves):
                 axis.plot(range(1, len(curve.val_mse) + 1), curve.val_mse, color=style["color"], linewidth=0.7)
                 if curve.best_epoch:
                     axis.plot(curve.best_epoch, curve.val_mse[curve.best_epoch - 1], markersize=3.5, **style)
@@ -59,7 +60,7 @@ def _draw(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], title:
         if place >= len(cells) - across:
             axis.set_xlabel("epoch")
     heading(figure, f"{title}. Validation MSE of every seed; mark: its best epoch")
-    names = [model + ("" if model in {r.model for r in rows if r.own_sam} else f", SAM {'on' if sam else 'off'}")
+    names = [model + ("" if model in {r.key.model for r in rows if r.own_sam} else f", SAM {'on' if sam else 'off'}")
              for model, sam in series]  # fmt: skip
     legend(figure, [Line2D([], [], linewidth=1, label=plain(name), **look(i)) for i, name in enumerate(names)])
     return figure

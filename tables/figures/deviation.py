@@ -23,26 +23,27 @@ BRACKETED = ("not comparable", "too few seeds", "inconclusive")
 
 def pictures(paper: Paper, rows: Sequence[Row], profile: str, title: str) -> dict[str, bytes]:
     """`png` and `svg`; nothing where no printed number has one of ours beside it."""
-    found = [row for row in judged(paper, rows, profile) if row.deviation_pct is not None]
+    found = [row for row in judged(paper, rows, profile) if row.comparison.deviation_pct is not None]
     return saved(lambda: _draw(paper, found, title)) if found else {}
 
 
 def _draw(paper: Paper, rows: Sequence[Row], title: str) -> Figure:
     from matplotlib.figure import Figure
 
-    lines = list(dict.fromkeys((row.dataset, row.horizon) for row in rows))
-    columns = [name for name in paper.columns if any(row.model == name for row in rows)]
+    lines = list(dict.fromkeys((row.key.dataset, row.key.horizon) for row in rows))
+    columns = [name for name in paper.columns if any(row.key.model == name for row in rows)]
     values = np.full((len(lines), len(columns)), np.nan)
     figure = Figure(figsize=(max(4.6, 2.2 + 0.95 * len(columns)), 1.5 + 0.2 * len(lines)), layout="constrained")
     axis = figure.subplots()
     axis.grid(visible=False)
     for row in rows:
-        line, column = lines.index((row.dataset, row.horizon)), columns.index(row.model)
-        deviation = row.deviation_pct or 0.0
+        line, column = lines.index((row.key.dataset, row.key.horizon)), columns.index(row.key.model)
+        deviation = row.comparison.deviation_pct or 0.0
         values[line, column] = deviation
         text = fixed(deviation, 1) or ""
         text = text.replace("-", "−") if text.startswith("-") or float(text) == 0 else f"+{text}"
-        axis.text(column, line, f"({text})" if row.verdict in BRACKETED else text, ha="center", va="center", fontsize=6.5,
+        text = f"({text})" if row.comparison.verdict in BRACKETED else text
+        axis.text(column, line, text, ha="center", va="center", fontsize=6.5,
                   color="white" if abs(deviation) > 0.75 * MOST else "black")  # fmt: skip
     # Purple and orange: apart for everybody, white where nothing deviates.
     shown = axis.imshow(np.ma.masked_invalid(values), cmap="PuOr_r", vmin=-MOST, vmax=MOST, aspect="auto")

@@ -23,7 +23,7 @@ Pair = tuple[str, Side, Side]
 
 def sam_pairs(paper: Paper, rows: Sequence[Row]) -> list[Pair]:
     """Columns that differ in SAM alone, and columns with Results of both settings."""
-    done = {(row.model, row.sam) for row in rows if row.n}
+    done = {(row.key.model, row.key.sam) for row in rows if row.ours.n}
     pairs: dict[Pair, None] = {}
     for name in paper.columns:
         if {(name, False), (name, True)} <= done:
@@ -54,7 +54,7 @@ def _values(column: Column, dataset: str, horizon: int) -> list[object]:
 
 def pictures(paper: Paper, rows: Sequence[Row], title: str) -> dict[str, bytes]:
     """`png` and `svg`; nothing where no pair has a Result on both sides."""
-    mse = [row for row in rows if row.metric == "mse" and row.mean is not None]
+    mse = [row for row in rows if row.key.metric == "mse" and row.ours.mean is not None]
     pairs = sam_pairs(paper, mse)
     return saved(lambda: _draw(paper, mse, pairs, title)) if pairs else {}
 
@@ -63,8 +63,8 @@ def _draw(paper: Paper, rows: Sequence[Row], pairs: Sequence[Pair], title: str) 
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    cells = {(row.dataset, row.horizon, row.model, row.sam): row for row in rows}
-    datasets = [d for d in paper.datasets if any(row.dataset == d for row in rows)]
+    cells = {(row.key.dataset, row.key.horizon, row.key.model, row.key.sam): row for row in rows}
+    datasets = [d for d in paper.datasets if any(row.key.dataset == d for row in rows)]
     across = min(ACROSS, len(datasets))
     down = math.ceil(len(datasets) / across)
     figure = Figure(figsize=(max(2.6 * across, 4.6), 2.2 * down + 1.1), layout="constrained")
@@ -97,12 +97,12 @@ def _panel(
         style = look(i)
         for j, horizon in enumerate(horizons):
             off, on = cells.get((dataset, horizon, *without)), cells.get((dataset, horizon, *with_))
-            if off is None or on is None or off.mean is None or on.mean is None:
+            if off is None or on is None or off.ours.mean is None or on.ours.mean is None:
                 continue
             x = j + (i - (len(pairs) - 1) / 2) * 0.7 / max(len(pairs), 2)
-            axis.plot([x, x], [off.mean, on.mean], color=style["color"], linewidth=1.2)
-            axis.plot(x, off.mean, markerfacecolor="white", markersize=4.5, **style)
-            axis.plot(x, on.mean, markersize=4.5, **style)
+            axis.plot([x, x], [off.ours.mean, on.ours.mean], color=style["color"], linewidth=1.2)
+            axis.plot(x, off.ours.mean, markerfacecolor="white", markersize=4.5, **style)
+            axis.plot(x, on.ours.mean, markersize=4.5, **style)
     axis.set_title(plain(dataset), loc="left", fontweight="bold")
     axis.set_xticks(range(len(horizons)), [str(h) for h in horizons])
     axis.set_xlim(-0.5, len(horizons) - 0.5)

@@ -173,6 +173,6 @@ def lookbacks(rows: Iterable[Row]) -> dict[str, set[str]]:
     """The look-backs that printed numbers are stated to have, by column; `not stated` where the paper does not say."""
     found: dict[str, set[str]] = {}
     for row in rows:
-        if row.published is not None:
-            found.setdefault(row.model, set()).add(row.published_lookback or "not stated")
+        if row.printed is not None:
+            found.setdefault(row.key.model, set()).add(row.printed.lookback or "not stated")
     return found

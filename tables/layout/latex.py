@@ -12,7 +12,8 @@ from tables.layout.latexstyle import HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, 
 from tables.layout.pages import Part, parts
 from tables.layout.table import AS_IT_IS, Options, Sheet, sheets
 from tables.numbers import span
-from tables.rows.row import Row, lookback_notes
+from tables.rows.build import lookback_notes
+from tables.rows.row import Row
 
 PACKAGES = ("booktabs", "graphicx", "rotating")
 
@@ -54,7 +55,7 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, opt
         pages = parts(grid(sheet, Latex()))
         texts += [_environment(sheet, page, protocol, profile, label, i, len(pages)) for i, page in enumerate(pages, 1)]
     if len(texts) == 1:
-        done = any(row.n for row in rows)
+        done = any(row.ours.n for row in rows)
         reason = "No table has what was asked for" if done else "No cell of this table has been run to its end"
         texts.append(f"% {reason}.\n")
     return "\n".join(texts)
@@ -125,7 +126,7 @@ def _title(sheet: Sheet) -> str:
 
 def _caption(sheet: Sheet, protocol: str, profile: str) -> str:
     rows = list(sheet.cells.values())
-    counts = [row.n for row in rows if row.n] or [0]
+    counts = [row.ours.n for row in rows if row.ours.n] or [0]
     metrics = " and ".join(metric.upper() for metric in sheet.layout.metrics)
     seeds = "seed" if max(counts) == 1 else "seeds"
     spread = r"mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$)" if sheet.options.std else "mean"
@@ -133,7 +134,7 @@ def _caption(sheet: Sheet, protocol: str, profile: str) -> str:
                "both": "at horizon $H$ and over all of them (avg)"}[sheet.layout.horizons]  # fmt: skip
     text = (
         f"{_title(sheet)} Test {metrics} on the standardised scale, {horizon}; "
-        f"look-back {_lookback(row for row in rows if row.model in sheet.paper.columns)}. Ours: {spread} over "
+        f"look-back {_lookback(row for row in rows if row.key.model in sheet.paper.columns)}. Ours: {spread} over "
         f"$n = {span(counts).replace(' to ', r'$ to $')}$ {seeds}; best of ours in bold, second underlined, ties "
         f"alike; {HOLE}: no seed done, or no printed number. Protocol {escape(protocol)}, profile {escape(profile)}."
     )
@@ -159,22 +160,22 @@ def _theirs(found: dict[str, set[str]]) -> str:
 
 def _lookback(rows: Iterable[Row]) -> str:
     """One look-back, or what it depends on: the horizon, else the model, else the range."""
-    known_ = [row for row in rows if row.lookback]
-    if len({row.lookback for row in known_}) == 1:
-        return str(known_[0].lookback)
+    known_ = [row for row in rows if row.key.lookback]
+    if len({row.key.lookback for row in known_}) == 1:
+        return str(known_[0].key.lookback)
     for name in ("horizon", "model"):
         found: dict[str, set[int]] = {}
         for row in known_:
-            found.setdefault(str(getattr(row, name)), set()).add(row.lookback)
+            found.setdefault(str(getattr(row.key, name)), set()).add(row.key.lookback)
         if found and all(len(v) == 1 for v in found.values()):
             unit = "$H = {}$" if name == "horizon" else "{}"
             return ", ".join(f"{v.pop()} ({unit.format(escape(k))})" for k, v in found.items())
-    return span([row.lookback for row in known_]) + ", cell by cell" if known_ else "by horizon"
+    return span([row.key.lookback for row in known_]) + ", cell by cell" if known_ else "by horizon"
 
 
 def _legend(sheet: Sheet, tabular: str) -> str:
     """What the marks in the table mean, how look-backs were chosen, what stands below, and what was not run."""
-    used = [v for v in VERDICTS if any(r.verdict == v for r in sheet.cells.values())]
+    used = [v for v in VERDICTS if any(r.comparison.verdict == v for r in sheet.cells.values())]
     rule = "; ".join(f"{VERDICTS[v][0]} {VERDICTS[v][1]}" for v in used if VERDICTS[v][0] and VERDICTS[v][0] in tabular)
     sentences = [f"Verdict on the printed number: {rule}."] if rule else []
     marks = "; ".join(f"{mark} {text}" for mark, text in LEGEND.items() if mark in tabular)

@@ -50,24 +50,24 @@ class Latex:
 
     def ours(self, row: Row | None, place: int, digits: int = DIGITS, std: bool = True) -> str:
         """Our mean ± deviation; bold where it is the best of its line, underlined where second; a dash for a hole."""
-        if row is None or not known(row.mean):
+        if row is None or not known(row.ours.mean):
             return HOLE
-        text = self.plain(row.mean, digits)
+        text = self.plain(row.ours.mean, digits)
         if place:
             text = f"{EMPHASIS[place]}{{{text}}}"
-        if std and known(row.std):
-            text += rf" {{\scriptsize$\pm$ {fixed(row.std, digits)}}}"
+        if std and known(row.ours.std):
+            text += rf" {{\scriptsize$\pm$ {fixed(row.ours.std, digits)}}}"
         return text + ("" if row.recipe_status == "verified" else RECIPE_MARK)
 
     def printed(self, row: Row | None, digits: int = DIGITS) -> str:
         """The printed number with its mark."""
-        if row is None or row.published is None:
+        if row is None or row.printed is None:
             return HOLE
-        return self.plain(row.published, digits) + MARKS.get(row.published_status, "")
+        return self.plain(row.printed.value, digits) + MARKS.get(row.printed.status, "")
 
     def sign(self, row: Row | None) -> str:
         """The sign of the verdict; nothing where there is none."""
-        return VERDICTS[row.verdict][0] if row is not None and row.published is not None and row.verdict else ""
+        return VERDICTS[row.comparison.verdict][0] if row is not None and row.comparison.verdict else ""
 
     def alone(self, text: str) -> str:
         """Italics: the column is printed only."""

@@ -36,14 +36,14 @@ def number(value: float | None, digits: int = DIGITS) -> str:
 
 def spread(row: Row) -> str:
     """Our mean ± sample standard deviation, with n."""
-    if not known(row.mean):
+    if not known(row.ours.mean):
         return HOLE
-    return number(row.mean) + (f" ± {number(row.std)}" if known(row.std) else "") + f" ({row.n})"
+    return number(row.ours.mean) + (f" ± {number(row.ours.std)}" if known(row.ours.std) else "") + f" ({row.ours.n})"
 
 
 def printed(row: Row) -> str:
     """The printed number with its mark."""
-    return HOLE if row.published is None else number(row.published) + MARKS.get(row.published_status, "")
+    return HOLE if row.printed is None else number(row.printed.value) + MARKS.get(row.printed.status, "")
 
 
 SIGNS = {"reproduced": "=", "better": "↓", "worse": "↑", "inconclusive": "~", "too few seeds": "○", "not comparable": "×"}
@@ -58,21 +58,21 @@ class Markdown:
 
     def ours(self, row: Row | None, place: int, digits: int, std: bool) -> str:
         """Our mean ± deviation; bold where it is the best of its line, in italics where second."""
-        if row is None or not known(row.mean):
+        if row is None or not known(row.ours.mean):
             return HOLE
-        text = f"{EMPHASIS[place]}{number(row.mean, digits)}{EMPHASIS[place]}"
-        text += f" ± {number(row.std, digits)}" if std and known(row.std) else ""
+        text = f"{EMPHASIS[place]}{number(row.ours.mean, digits)}{EMPHASIS[place]}"
+        text += f" ± {number(row.ours.std, digits)}" if std and known(row.ours.std) else ""
         return text + (" §" if row.recipe_status != "verified" else "")
 
     def printed(self, row: Row | None, digits: int) -> str:
         """The printed number with its mark."""
-        if row is None or row.published is None:
+        if row is None or row.printed is None:
             return HOLE
-        return number(row.published, digits) + MARKS.get(row.published_status, "")
+        return number(row.printed.value, digits) + MARKS.get(row.printed.status, "")
 
     def sign(self, row: Row | None) -> str:
         """The sign of the verdict."""
-        return SIGNS.get(row.verdict, "") if row is not None and row.published is not None else ""
+        return SIGNS.get(row.comparison.verdict, "") if row is not None and row.printed is not None else ""
 
     def alone(self, text: str) -> str:
         """Italics: the column is printed only."""
@@ -96,7 +96,7 @@ def own_table(sheet: Sheet) -> str:
         lines.append([shown, stub, *(cell for group in found.groups for cell in group.lines[i])])
     metrics = " and ".join(metric.upper() for metric in sheet.layout.metrics)
     text = str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=aligns))
-    used = {row.verdict for row in sheet.cells.values()}
+    used = {row.comparison.verdict for row in sheet.cells.values()}
     signs = [f"{sign} {verdict}" for verdict, sign in SIGNS.items() if verdict in used]
     notes = [f"Best of ours in bold, second in italics. {'Verdicts: ' + ', '.join(signs) + '. ' if signs else ''}"]
     if printed_alone(sheet):
@@ -117,25 +117,26 @@ LAST = {
 
 def table(rows: Sequence[Row], *, synthetic: bool = False) -> str:
     """The MSE of each cell beside the printed number, our MAE behind; of synthetic sets the least MSE possible."""
-    mae = {(r.dataset, r.horizon, r.model, r.sam): r for r in rows if r.metric == "mae"}
+    mae = {(r.key.dataset, r.key.horizon, r.key.model, r.key.sam): r for r in rows if r.key.metric == "mae"}
     lines = []
     for row in rows:
-        if row.metric != "mse":
+        if row.key.metric != "mse":
             continue
-        lookback = row.published_lookback if row.published is not None else ""
-        mark = " §" if known(row.mean) and row.recipe_status != "verified" else ""
-        other = mae[row.dataset, row.horizon, row.model, row.sam]
+        lookback = row.printed.lookback if row.printed is not None else ""
+        mark = " §" if known(row.ours.mean) and row.recipe_status != "verified" else ""
+        other = mae[row.key.dataset, row.key.horizon, row.key.model, row.key.sam]
+        key, deviation = row.key, row.comparison.deviation_pct
         lines.append([
-            escape(row.dataset), str(row.lookback or HOLE), str(row.horizon), escape(row.model), "on" if row.sam else "off",
+            escape(key.dataset), str(key.lookback or HOLE), str(key.horizon), escape(key.model), "on" if key.sam else "off",
             spread(row) + mark, printed(row), escape(lookback),
-            HOLE if row.deviation_pct is None else f"{number(row.deviation_pct, 1)} %", row.verdict or "no printed number",
+            HOLE if deviation is None else f"{number(deviation, 1)} %", row.comparison.verdict or "no printed number",
             spread(other),
         ])  # fmt: skip
     headers = ["data set", "L", "H", "model", "SAM", "MSE, ours (n)", "printed", "its L", "deviation", "verdict",
                "MAE, ours (n)"]  # fmt: skip
     align = ("left", "right", "right", "left", "left", "right", "right", "right", "right", "left", "right", "right")
     if synthetic:
-        best = [optimum(row.dataset, row.lookback, row.horizon) for row in rows if row.metric == "mse"]
+        best = [optimum(row.key.dataset, row.key.lookback, row.key.horizon) for row in rows if row.key.metric == "mse"]
         lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
         headers.append("optimum")
     return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align[: len(headers)]))

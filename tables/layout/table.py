@@ -70,7 +70,7 @@ class Sheet:
         """Whether a column has numbers of a `kind`: ours (or a place for them) or printed."""
         if kind == "ours":
             return column[0] in self.paper.columns
-        return any(r.published is not None for (_, c, m), r in self.cells.items() if (c, m) == (column, metric))
+        return any(r.printed is not None for (_, c, m), r in self.cells.items() if (c, m) == (column, metric))
 
 
 def sheets(paper: Paper, rows: Sequence[Row], profile: str, options: Options) -> list[Sheet]:
@@ -88,19 +88,19 @@ def _sheet(paper: Paper, rows: Sequence[Row], profile: str, options: Options, la
     main = [name for name, column in paper.columns.items() if column.main]
     names = list(options.models or layout.columns or main)
     datasets = layout.datasets or paper.datasets
-    mine = [r for r in rows if r.model in names and r.dataset in datasets and r.metric in layout.metrics]
+    mine = [r for r in rows if r.key.model in names and r.key.dataset in datasets and r.key.metric in layout.metrics]
     if layout.horizons != "each":
         averages = means(paper, mine, profile)
         mine = averages if layout.horizons == "mean" else mine + averages
-    run = {r.dataset for r in rows if r.n and r.model in names}
-    mine = [r for r in mine if r.dataset in run]
+    run = {r.key.dataset for r in rows if r.ours.n and r.key.model in names}
+    mine = [r for r in mine if r.key.dataset in run]
     place = {name: i for i, name in enumerate(datasets)}
-    order = sorted({(r.dataset, r.horizon) for r in mine}, key=lambda k: (place[k[0]], k[1] == AVERAGE, k[1]))
+    order = sorted({(r.key.dataset, r.key.horizon) for r in mine}, key=lambda k: (place[k[0]], k[1] == AVERAGE, k[1]))
     others = [name for name in names if name not in paper.columns]
     mine += printed_only(paper, others, order, layout.metrics)
-    own = {(r.model, r.sam): r.own_sam for r in mine}
+    own = {(r.key.model, r.key.sam): r.own_sam for r in mine}
     columns = tuple(sorted(own, key=lambda c: (names.index(c[0]), not own[c])))
-    cells = {((r.dataset, r.horizon), (r.model, r.sam), r.metric): r for r in mine}
+    cells = {((r.key.dataset, r.key.horizon), (r.key.model, r.key.sam), r.key.metric): r for r in mine}
     best, second = _emphasised(order, columns, layout.metrics, cells, options.digits)
     sheet = Sheet(paper, layout, options, tuple(order), columns, own, cells, best, second, (),
                   tuple(d for d in datasets if d not in run))  # fmt: skip
@@ -117,7 +117,7 @@ def _emphasised(
     for line in lines:
         for metric in metrics:
             rows = [cells.get((line, column, metric)) for column in columns]
-            first, next_ = best_and_second([row.mean if row else None for row in rows], digits)
+            first, next_ = best_and_second([row.ours.mean if row else None for row in rows], digits)
             best |= {(line, columns[i], metric) for i in first}
             second |= {(line, columns[i], metric) for i in next_}
     return frozenset(best), frozenset(second)
@@ -151,7 +151,7 @@ def _numbers(sheet: Sheet, lines: Sequence[Line], column: Column, metric: str, k
     found = {}
     for line in lines:
         row = sheet.row(line, column, metric)
-        value = None if row is None else row.mean if kind == "ours" else row.published
+        value = None if row is None else row.ours.mean if kind == "ours" else row.printed.value if row.printed else None
         if value is not None:
             found[line] = value
     return found

@@ -6,8 +6,9 @@ No conftest.py, since the tests' own is imported by that name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,13 @@ from benchmark.data.registry import DATASETS, DataSet
 from benchmark.grid.cells import Selection
 from benchmark.grid.plan import plan
 from benchmark.judging import printed
-from benchmark.judging.verdict import verdict
+from benchmark.judging.compare import Ours, compare
+from benchmark.judging.printed import PrintedNumber
 from benchmark.store.result import Result, Status
 from benchmark.store.store import Store
 from tables.claims import evidence
 from tables.claims import reader as claims_reader
-from tables.rows.row import Row
+from tables.rows.row import Key, Row
 
 EVIL = "a_b & 50%#<1"
 
@@ -173,6 +175,14 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
 MakeRow = Callable[..., Row]
 
 
+def changed(row: Row, **fields: Any) -> Row:
+    """The row with other values of its own fields, or of its key, ours, comparison or choice."""
+    for part in ("key", "ours", "comparison", "choice"):
+        of_part = {name: fields.pop(name) for name in vars(getattr(row, part)) if name in fields}
+        row = replace(row, **{part: replace(getattr(row, part), **of_part)})
+    return replace(row, **fields)
+
+
 @pytest.fixture
 def row() -> MakeRow:
     """One row from its means: what is not said is as in a verified recipe with a verified printed number."""
@@ -180,13 +190,14 @@ def row() -> MakeRow:
     def make(dataset: str = "toy", horizon: int = 4, model: str = "With_SAM", *, mean: float | None = 0.4,
              std: float | None = 0.001, n: int = 3, published: float | None = None, published_status: str = "verified",
              sam: bool = True, metric: str = "mse", lookback: int = 16, recipe_status: str = "verified",
-             **more: object) -> Row:  # fmt: skip
+             **more: Any) -> Row:  # fmt: skip
         n = n if mean is not None else 0
         std = std if n > 1 else None
-        words = "" if published is None else verdict(mean, std, n, published, True)
-        return Row("made", dataset, lookback, horizon, model, sam, metric, mean, std, n, 1, tuple(range(n)), published,
-                   published_status if published is not None else "", str(lookback) if published is not None else "",
-                   100 * (mean - published) / published if mean is not None and published else None, words, recipe_status,
-                   3 - n, **more)  # type: ignore[arg-type]  # fmt: skip
+        key = Key(paper="made", dataset=dataset, lookback=lookback, horizon=horizon, model=model, sam=sam, metric=metric)
+        number = None if published is None else PrintedNumber(published, None, str(lookback), published_status, "made up")
+        ours = Ours(mean=mean, std=std, n=n, seeds=tuple(range(n)))
+        compared = compare(ours, number, lookback=lookback, profile="paper")
+        made = Row(key=key, ours=ours, printed=number, comparison=compared, recipe_status=recipe_status, missing=3 - n)
+        return changed(made, **more)
 
     return make

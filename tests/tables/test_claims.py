@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up import changed
 
 from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.errors import UsageError
+from benchmark.judging.compare import Ours
 from tables.__main__ import main
 from tables.claims.evaluate import OURS, PRINTED, RANK_OF_MEANS, Outcome, evaluate, parts
 from tables.claims.evidence import Evidence
 from tables.claims.reader import CLAIMS, PER_CELL, SUMS, Claim, load_claims
 from tables.documents.claims import document
 from tables.render import read
-from tables.rows.row import Row
+from tables.rows.row import Key, Row
 
 pytest_plugins = ("tests.tables.made_up", "tests.tables.printed_as_ours")
 
@@ -43,9 +45,8 @@ def figure(outcome: Outcome) -> str | None:
 
 def made_row(paper: str, dataset: str, horizon: int, model: str, *values: float, **more: Any) -> Row:
     """A row of three seeds, or of one."""
-    n = len(values)
-    return Row(paper, dataset, 512, horizon, model, False, "mse", sum(values) / n, 0.0 if n > 1 else None, n, 1,
-               tuple(range(n)), None, "", "", None, "", "verified", 0, values=values, **more)  # fmt: skip
+    key = Key(paper=paper, dataset=dataset, lookback=512, horizon=horizon, model=model, sam=False, metric="mse")
+    return Row(key=key, ours=Ours.of(dict(enumerate(values))), recipe_status="verified", **more)
 
 
 def fed(claim: Claim, evidence: Evidence, factor: float = 1.0, keep: int = 10**6, spread: float = 0.0) -> Evidence:
@@ -121,7 +122,7 @@ def test_a_cell_of_two_seeds_does_not_count(known: Catalogue, claims: dict[str, 
     claim = claims["samformer-over-transformer"]
     evidence = fed(claim, Evidence(known, {}))
     rows = evidence.frames["samformer"]["paper", "paper"]
-    rows[0] = replace(rows[0], n=2, values=rows[0].values[:2])  # type: ignore[index]
+    rows[0] = changed(rows[0], n=2, values=rows[0].ours.values[:2])  # type: ignore[index]
     assert one(evaluate(claim, evidence), OURS, SUMS).verdict == "not enough cells (31 of 32)"
 
 
@@ -155,14 +156,14 @@ def test_sam_helps_every_model(known: Catalogue, claims: dict[str, Claim]) -> No
     assert one(outcomes, OURS, SUMS, "SAMformer over Transformer").verdict == "holds"
     assert one(outcomes, OURS, SUMS, "every model").verdict == "holds"
     rows = evidence.frames["samformer"]["paper", "paper"]
-    worse = [replace(r, values=tuple(2 * v for v in r.values)) if r.model == "TSMixer+SAM" else r for r in rows]
+    worse = [changed(r, values=tuple(2 * v for v in r.ours.values)) if r.key.model == "TSMixer+SAM" else r for r in rows]
     outcomes = evaluate(claim, replace(evidence, frames={"samformer": {("paper", "paper"): worse}}))
     assert one(outcomes, OURS, SUMS, "every model").verdict == "does not hold"
 
 
 def test_a_column_with_results_of_both_settings_is_a_model_of_its_own(known: Catalogue, claims: dict[str, Claim]) -> None:
     rows = [
-        replace(made_row("samformer", "ETTh1", 96, "SAMformer-torch", *(mse,) * 3), sam=sam, own_sam=sam)
+        changed(made_row("samformer", "ETTh1", 96, "SAMformer-torch", *(mse,) * 3), sam=sam, own_sam=sam)
         for sam, mse in ((True, 0.3), (False, 0.4))
     ]
     outcomes = evaluate(claims["samformer-sam-helps"], Evidence(known, {"samformer": {("paper", "paper"): rows}}))
@@ -190,10 +191,10 @@ def test_from_a_store(as_ours: tuple[Catalogue, Path], claims: dict[str, Claim])
     known, folder = as_ours
     _, evidence = read(known, folder)
     rows = [r for frames in evidence.frames.values() for table in frames.values() for r in table]
-    comparable = [r for r in rows if r.published is not None and r.verdict not in ("not comparable", "missing")]
-    assert {r.verdict for r in comparable} == {"reproduced"}
-    assert sum(r.paper == "samformer" for r in comparable) >= 64
-    assert sum(r.paper == "itransformer" for r in comparable) == 104
+    comparable = [r for r in rows if r.printed is not None and r.comparison.verdict not in ("not comparable", "missing")]
+    assert {r.comparison.verdict for r in comparable} == {"reproduced"}
+    assert sum(r.key.paper == "samformer" for r in comparable) >= 64
+    assert sum(r.key.paper == "itransformer" for r in comparable) == 104
     outcomes = evaluate(claims["samformer-over-transformer"], evidence)
     assert [figure(one(outcomes, OURS, a)) for a in (SUMS, PER_CELL)] == ["16.96", "15.67"]
     assert one(outcomes, OURS, SUMS).verdict == "holds" and one(outcomes, OURS, SUMS).seeds == (3, 3)

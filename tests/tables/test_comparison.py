@@ -57,5 +57,5 @@ def test_ranks(made: Any, row: Any) -> None:
     assert {name: rank.value for name, rank in found.items()} == pytest.approx({"With_SAM": 7 / 6, "Plain": 11 / 6})
     low, high = found["With_SAM"].low, found["With_SAM"].high
     assert low == 1.0 and high is not None and 7 / 6 < high < 2 and found["With_SAM"].cells == 6
-    alone = [r for r in rows(row, 6) if r.model == "Plain"]
+    alone = [r for r in rows(row, 6) if r.key.model == "Plain"]
     assert ranks(made.paper, samples(made.paper, alone)) == {} and document(made.paper, alone) == ""

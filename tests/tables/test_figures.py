@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from made_up import changed
 
 from benchmark.config.catalogue import catalogue
 from tables.figures import cost, curves, deviation, sam
@@ -25,7 +25,7 @@ def rows(row: Any) -> list[Any]:
 
 def test_the_heat_map_says_the_deviation_and_brackets_what_is_no_verdict(made: Any, row: Any) -> None:
     found = rows(row)
-    found[1] = replace(found[1], verdict="inconclusive")
+    found[1] = changed(found[1], verdict="inconclusive")
     drawn = deviation._draw(made.paper, found, "title")
     texts = [text.get_text() for text in drawn.axes[0].texts]
     assert texts == ["0.0", "(+22.7)", "+9.1", "+31.8"]
@@ -33,16 +33,12 @@ def test_the_heat_map_says_the_deviation_and_brackets_what_is_no_verdict(made: A
     assert deviation.pictures(made.paper, [row(mean=None, published=0.4), row(mean=0.4)], "paper", "title") == {}
 
 
-def test_pairs_that_differ_in_sam_alone() -> None:
+def test_pairs_that_differ_in_sam_alone(row: Any) -> None:
     paper = catalogue().papers["samformer"]
     shown = [("Transformer", False), ("SAMformer", True), ("TSMixer", False), ("TSMixer+SAM", True),
              ("Transformer-norevin", False), ("SAMformer-norevin", True), ("SAMformer-torch", True)]  # fmt: skip
 
-    class Done:
-        def __init__(self, model: str, sam: bool) -> None:
-            self.model, self.sam, self.n = model, sam, 3
-
-    found: list[Any] = [Done(*side) for side in [*shown, ("SAMformer-torch", False)]]
+    found = [row("ETTh1", 96, model, sam=setting) for model, setting in [*shown, ("SAMformer-torch", False)]]
     assert [(without, with_) for _, without, with_ in sam.sam_pairs(paper, found)] == [
         (("SAMformer-torch", False), ("SAMformer-torch", True)), (("Transformer", False), ("SAMformer", True)),
         (("TSMixer", False), ("TSMixer+SAM", True)), (("Transformer-norevin", False), ("SAMformer-norevin", True)),
@@ -66,7 +62,7 @@ def test_cost_is_relative_to_the_best_of_each_cell(made: Any, row: Any) -> None:
 
 def test_a_curve_a_seed_with_a_mark_at_the_chosen_epoch(made: Any, row: Any) -> None:
     found = {"With_SAM4": Curve(array("d", [0.9, 0.5, 0.6]), 2), "Plain4": Curve(array("d", [0.7]), None)}
-    drawn = curves._draw(made.paper, [r for r in rows(row) if r.horizon == 4], found, "title")
+    drawn = curves._draw(made.paper, [r for r in rows(row) if r.key.horizon == 4], found, "title")
     lines = [(list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))) for line in drawn.axes[0].lines]
     assert lines == [([1.0, 2.0, 3.0], [0.9, 0.5, 0.6]), ([2.0], [0.5]), ([1.0], [0.7])]
     assert curves.pictures(made.paper, rows(row), {}, "title") == {}

@@ -7,9 +7,10 @@ from typing import Any
 from benchmark.grid.cells import Cell, Planned
 from benchmark.store.result import Result
 from benchmark.store.store import Store
-from tables.render import long_csv
+from tables.render import CSV_COLUMNS, long_csv
+from tables.rows.build import _choose, _row, choose_lookback, lookback_notes, rows
 from tables.rows.results import Index, index
-from tables.rows.row import CSV_COLUMNS, Row, _choose, _row, choose_lookback, lookback_notes, rows
+from tables.rows.row import Row
 
 pytest_plugins = ("tests.tables.made_up",)
 
@@ -56,7 +57,8 @@ def test_csv_text_is_never_a_formula_and_numbers_stay_numbers(row: Any) -> None:
 
 def test_the_same_training_stands_in_one_column(made: Any) -> None:
     made.add("toy", 4, "With_SAM", 0.3, sam="off")  # is Plain, by its digest
-    found = [(r.model, r.sam, r.mean) for r in frame(made) if r.metric == "mse" and r.horizon == 4 and r.n]
+    done = [r for r in frame(made) if (r.key.metric, r.key.horizon) == ("mse", 4) and r.ours.n]
+    found = [(r.key.model, r.key.sam, r.ours.mean) for r in done]
     assert found == [("Plain", False, 0.3)]
 
 
@@ -67,13 +69,13 @@ def test_a_result_without_all_its_metrics_counts_in_none(made: Any) -> None:
     raw = json.loads(path.read_text())
     path.write_text(json.dumps(raw | {"metrics": {"test_mse": None, "test_mae": 0.6}}, indent=1))
     mse, mae = frame(made)[:2]
-    assert (mse.n, mae.n, mse.std, mse.missing) == (1, 1, None, 2)
+    assert (mse.ours.n, mae.ours.n, mse.ours.std, mse.missing) == (1, 1, None, 2)
 
 
 def test_quick_shows_every_seed_that_was_run(made: Any) -> None:
     made.add("toy", 4, "With_SAM", 0.3, profile="quick", seeds=(7,))
     first = frame(made, profile="quick")[0]
-    assert (first.seeds, first.n, first.verdict, first.missing) == ((7,), 1, "not comparable", 1)
+    assert (first.ours.seeds, first.ours.n, first.comparison.verdict, first.missing) == ((7,), 1, "not comparable", 1)
 
 
 def test_a_switch_that_the_paper_lacks_makes_no_table_of_its_own(made: Any) -> None:
@@ -128,17 +130,17 @@ def several(made: Any, validation: dict[int, tuple[float, ...]], refused: int = 
 
 def test_a_row_of_several_lookbacks_is_of_the_chosen_one(made: Any) -> None:
     mse, mae = several(made, {16: (0.5, 0.5, 0.5), 32: (0.4, 0.4, 0.4), 64: (0.6,)})
-    assert (mse.lookback, mse.mean, mse.n, mse.n_params, mae.mean) == (32, 0.32, 3, 32, 0.32)
-    assert (mse.candidates, mse.untried) == ((16, 32, 64), ())
-    assert mse.digests == ("32-0", "32-1", "32-2") and set(mse.passed_over) == {"16-0", "16-1", "16-2", "64-0"}
-    assert mse.verdict == "not comparable", "the printed number has look-back 16"
+    assert (mse.key.lookback, mse.ours.mean, mse.ours.n, mse.n_params, mae.ours.mean) == (32, 0.32, 3, 32, 0.32)
+    assert (mse.choice.candidates, mse.choice.untried) == ((16, 32, 64), ())
+    assert mse.ours.digests == ("32-0", "32-1", "32-2") and set(mse.choice.passed_over) == {"16-0", "16-1", "16-2", "64-0"}
+    assert mse.comparison.verdict == "not comparable", "the printed number has look-back 16"
     assert lookback_notes([mse, mae]) == ["Look-back chosen by validation MSE among 16, 32, 64, cell by cell: With_SAM."]
 
 
 def test_a_choice_among_fewer_lookbacks_is_said(made: Any) -> None:
     mse, _ = several(made, {16: (0.5,), 32: (), 64: ()}, refused=64)
-    assert (mse.lookback, mse.candidates, mse.untried) == (16, (16, 32), (32,))
+    assert (mse.key.lookback, mse.choice.candidates, mse.choice.untried) == (16, (16, 32), (32,))
     assert lookback_notes([mse])[1] == "Chosen among fewer look-backs: toy 4 With_SAM (not done: 32)."
     nothing, _ = several(made, {16: (), 32: ()})
-    assert (nothing.lookback, nothing.n, nothing.verdict) == (0, 0, "missing")
+    assert (nothing.key.lookback, nothing.ours.n, nothing.comparison.verdict) == (0, 0, "missing")
     assert lookback_notes([nothing])[1:] == []

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up import changed
 
 from benchmark.store.store import Store
 from tables.layout import latex
+from tables.rows.build import rows
 from tables.rows.results import index
-from tables.rows.row import rows
 
 pytest_plugins = ("tests.tables.made_up",)
 
@@ -148,8 +149,8 @@ def test_ties_and_holes(made: Any, row: Any) -> None:
 def test_a_setting_of_sam_that_is_not_the_columns_own_is_said(made: Any) -> None:
     made.add("toy", 4, "Plain", 0.5)
     rows_ = rows(made.catalogue, made.paper, index(Store(made.results)), "paper", "paper")
-    own = [r for r in rows_ if r.metric == "mse" and r.model == "Plain"]
-    other = [replace(r, sam=True, own_sam=False, published=None) for r in own]
+    own = [r for r in rows_ if r.key.metric == "mse" and r.key.model == "Plain"]
+    other = [changed(r, sam=True, own_sam=False, printed=None) for r in own]
     text = latex.document(made.paper, [*own, *other], "paper", "paper")
     assert r"Plain} & Plain with SAM \\" in text
 

@@ -8,8 +8,8 @@ import pytest
 from benchmark.store.store import Store
 from tables.documents import paper
 from tables.layout import markdown
+from tables.rows.build import rows
 from tables.rows.results import index
-from tables.rows.row import rows
 
 pytest_plugins = ("tests.tables.made_up",)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up import changed
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Last, Layout, Paper
@@ -64,12 +65,14 @@ def rows(row: Any) -> list[Row]:
 
 def test_a_mean_over_horizons_is_seed_by_seed_and_of_all_horizons(paper: Paper, rows: list[Row]) -> None:
     with_sam, plain = means(paper, rows, "paper")
-    assert with_sam.values == pytest.approx((0.39, 0.3905, 0.3895))
-    assert (with_sam.horizon, with_sam.n, with_sam.verdict, with_sam.lookback) == (AVERAGE, 3, "reproduced", 16)
-    assert (plain.n, plain.seeds, plain.missing) == (2, (0, 1), 1), "the seed that lacks a horizon does not count"
-    assert plain.mean == pytest.approx(0.5075) and plain.verdict == "not comparable", "its look-back is not stated"
-    assert [r.verdict for r in means(paper, rows[:1], "paper")] == ["missing"], "of one horizon there is no mean"
-    assert [r.mean for r in means(paper, [rows[0], replace(rows[1], values=(), seeds=(), n=0)], "paper")] == [None]
+    assert with_sam.ours.values == pytest.approx((0.39, 0.3905, 0.3895))
+    assert (with_sam.key.horizon, with_sam.key.lookback, with_sam.ours.n) == (AVERAGE, 16, 3)
+    assert with_sam.comparison.verdict == "reproduced"
+    assert (plain.ours.n, plain.ours.seeds, plain.missing) == (2, (0, 1), 1), "the seed that lacks a horizon does not count"
+    assert plain.ours.mean == pytest.approx(0.5075)
+    assert plain.comparison.verdict == "not comparable", "its look-back is not stated"
+    assert [r.comparison.verdict for r in means(paper, rows[:1], "paper")] == ["missing"], "of one horizon there is no mean"
+    assert [r.ours.mean for r in means(paper, [rows[0], changed(rows[1], values=(), seeds=(), n=0)], "paper")] == [None]
 
 
 MARKDOWN = """\
@@ -132,7 +135,7 @@ With\_SAM & ours & \textbf{0.38} & \textbf{0.40} & \textbf{0.39} & $-$29.49 (2) 
 
 def test_which_metrics_and_a_table_without_results(paper: Paper, rows: list[Row]) -> None:
     assert sheets(paper, rows, "paper", Options(metrics=("mae",))) == []
-    assert sheets(paper, [replace(r, n=0, mean=None, values=(), seeds=()) for r in rows], "paper", Options()) == []
+    assert sheets(paper, [changed(r, n=0, mean=None, values=(), seeds=()) for r in rows], "paper", Options()) == []
     both = replace(paper, layout=(replace(LAYOUT, metrics=("mse", "mae")),))
     (sheet,) = sheets(both, rows, "paper", Options(metrics=("mse",)))
     assert sheet.layout.metrics == ("mse",)
@@ -140,7 +143,7 @@ def test_which_metrics_and_a_table_without_results(paper: Paper, rows: list[Row]
 
 def test_two_metrics_side_by_side(paper: Paper, rows: list[Row], tmp_path: Path) -> None:
     both = replace(paper, layout=(replace(LAYOUT, metrics=("mse", "mae"), last=()),))
-    rows = [*rows, *(replace(r, metric="mae", published=None, verdict="") for r in rows)]
+    rows = [*rows, *(changed(r, metric="mae", printed=None, verdict="") for r in rows)]
     text = latex.document(both, rows, "paper", "paper")
     assert r"data set & $H$ & MSE & printed & & MAE & MSE & printed & & MAE & MSE & MAE \\" in text
     assert pages(text, tmp_path) == 1
@@ -149,7 +152,7 @@ def test_two_metrics_side_by_side(paper: Paper, rows: list[Row], tmp_path: Path)
 def test_the_csv_has_the_means_too(paper: Paper, rows: list[Row]) -> None:
     line = long_csv(means(paper, rows, "paper")).splitlines()[1]
     assert line.startswith("made,toy,16,avg,With_SAM,on,mse,0.390000,0.000500,3,1,0 1 2,0.390000,verified,16,0.000000,repr")
-    mixed = means(paper, [rows[0], replace(rows[1], lookback=32)], "paper")
+    mixed = means(paper, [rows[0], changed(rows[1], lookback=32)], "paper")
     assert long_csv(mixed).splitlines()[1].startswith("made,toy,,avg,")
 
 
