@@ -9,17 +9,9 @@ import sys
 from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue
-from benchmark.console import Parser, guarded
+from benchmark.console import Parser, command, names
 from benchmark.errors import UsageError
 from benchmark.session import Request, Session
-
-
-def names(text: str) -> tuple[str, ...]:
-    """A comma-separated list of names."""
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not parts:
-        raise argparse.ArgumentTypeError("expected names separated by commas, found nothing")
-    return parts
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -144,13 +136,11 @@ def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
 def main(arguments: list[str] | None = None) -> int:
     """Parses, plans, runs, renders. Returns the exit status: 0, 1 (a cell failed), 2 (usage), 130 (interrupted)."""
     options = parser().parse_args(arguments)
-
-    def command() -> int:
+    with command("run_all.py") as ended:
         if options.json and not options.dry_run:
             raise UsageError("--json goes with --dry-run")
-        return Session(Request(**vars(options))).go(render)
-
-    return guarded("run_all.py", command)
+        ended.status = Session(Request(**vars(options))).go(render)
+    return ended.status
 
 
 if __name__ == "__main__":

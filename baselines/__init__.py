@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from baselines import footprint
+from baselines.arguments import REQUIRED, SCALAR, Argument, Kind, arguments_of
 
 if TYPE_CHECKING:
     from baselines.base import Forecaster
 
-__all__ = ["ARGUMENTS", "MODELS", "SCALAR", "ModelInfo", "build", "misfit"]
+__all__ = ["MODELS", "SCALAR", "Argument", "Kind", "ModelInfo", "argument", "build", "misfit"]
+
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Where a model is, and which keyword arguments it takes beside `lookback`, `horizon` and `channels`.
+    """Where a model is: its file here and its class. What it takes stands in its constructor alone.
 
     `memory` says what a training step takes; None for what is not trained. `closed_form`: it is not, but has `fit`.
     """
@@ -30,56 +35,49 @@ class ModelInfo:
     name: str
     module: str
     cls: str
-    arguments: tuple[str, ...] = ()
     memory: footprint.Estimator | None = None
     closed_form: bool = False
 
+    @property
+    def arguments(self) -> Mapping[str, Argument]:
+        """The keyword arguments that it takes beside `lookback`, `horizon` and `channels`."""
+        return arguments_of(HERE / f"{self.module}.py", self.cls)
 
-class Kind(NamedTuple):
-    """What an argument's value has to be, in words and as a test."""
+    def of_step(self, shape: Mapping[str, int], batch: int, given: Mapping[str, Any]) -> tuple[int, int] | None:
+        """Bytes of the activations of a training step on `batch` windows in float32, and the number of parameters.
 
-    what: str
-    fits: Callable[[Any], bool]
+        `shape`: lookback, horizon, channels. `given`: arguments; the others have their defaults. None where nothing is
+        known, or the arguments do not fit (then the model itself says what is wrong).
+        """
+        if self.memory is None:
+            return None
+        defaults = {name: a.default for name, a in self.arguments.items() if a.default is not REQUIRED}
+        try:
+            return self.memory(footprint.Sizes(**shape, batch=batch), SimpleNamespace(**(defaults | dict(given))))
+        except (TypeError, ValueError, ZeroDivisionError, AttributeError):
+            return None
 
 
-def _one_of(*words: str) -> Kind:
-    return Kind("one of " + ", ".join(words), lambda value: value in words)
-
-
-_SIZE = Kind("a whole number from 1", lambda value: type(value) is int and value >= 1)
-_RATE = Kind("a number from 0 to under 1", lambda value: type(value) in (int, float) and 0 <= value < 1)
-_FLAG = Kind("true or false", lambda value: type(value) is bool)
-SCALAR = Kind(
-    "a number, a word, true, false or null", lambda value: value is None or type(value) in (bool, int, float, str)
-)
-ARGUMENTS: dict[str, Kind] = {
-    "width": _SIZE, "heads": _SIZE, "layers": _SIZE, "ff_width": _SIZE, "dropout": _RATE,
-    "blocks": _SIZE, "patch": _SIZE, "stride": _SIZE, "kernel_size": _SIZE, "season": _SIZE,
-    "time_marks": _FLAG, "normalise": _FLAG, "revin": _FLAG, "batch_mixed_denorm": _FLAG,
-    "variant": _one_of("tensorflow", "pytorch"), "fans": _one_of("keras2", "keras3"),
-}  # fmt: skip
-"""Of all models; an argument that is not here is any `SCALAR`."""
-
-_SEGMENTS = ("width", "heads", "layers", "dropout")
-_ENCODER = ("width", "heads", "layers", "ff_width", "dropout")
-_ITRANSFORMER = (*_ENCODER, "time_marks", "normalise")
-_SAMFORMER = ("width", "variant", "revin", "batch_mixed_denorm", "fans")
-_TSMIXER = ("blocks", "ff_width", "dropout", "batch_mixed_denorm")
 _ALL = (
-    ModelInfo("samformer", "samformer", "SAMformer", _SAMFORMER, footprint.samformer),
-    ModelInfo("tsmixer", "tsmixer", "TSMixer", _TSMIXER, footprint.tsmixer),
-    ModelInfo("samovar", "samovar", "SAMoVAR", _SEGMENTS, footprint.samovar),
-    ModelInfo("fixedvar", "fixedvar", "FixedVAR", _SEGMENTS, footprint.fixedvar),
-    ModelInfo("lintrans", "lintrans", "LinTrans", _SEGMENTS, footprint.lintrans),
-    ModelInfo("itransformer", "itransformer", "ITransformer", _ITRANSFORMER, footprint.itransformer),
-    ModelInfo("patchtst", "patchtst", "PatchTST", (*_ENCODER, "patch", "stride"), footprint.patchtst),
-    ModelInfo("dlinear", "dlinear", "DLinear", ("kernel_size",), footprint.dlinear),
+    ModelInfo("samformer", "samformer", "SAMformer", footprint.samformer),
+    ModelInfo("tsmixer", "tsmixer", "TSMixer", footprint.tsmixer),
+    ModelInfo("samovar", "samovar", "SAMoVAR", footprint.samovar),
+    ModelInfo("fixedvar", "fixedvar", "FixedVAR", footprint.fixedvar),
+    ModelInfo("lintrans", "lintrans", "LinTrans", footprint.lintrans),
+    ModelInfo("itransformer", "itransformer", "ITransformer", footprint.itransformer),
+    ModelInfo("patchtst", "patchtst", "PatchTST", footprint.patchtst),
+    ModelInfo("dlinear", "dlinear", "DLinear", footprint.dlinear),
     ModelInfo("last_value", "naive", "LastValue", closed_form=True),
-    ModelInfo("seasonal_naive", "naive", "SeasonalNaive", ("season",), closed_form=True),
+    ModelInfo("seasonal_naive", "naive", "SeasonalNaive", closed_form=True),
     ModelInfo("ridge", "ridge", "Ridge", closed_form=True),
 )
 
 MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}
+
+
+def argument(name: str) -> Argument | None:
+    """The argument of that name of any model: those of one name are of one kind. None if no model has it."""
+    return next((model.arguments[name] for model in MODELS.values() if name in model.arguments), None)
 
 
 def misfit(lookback: int, arguments: Mapping[str, Any]) -> str | None:
@@ -115,9 +113,9 @@ def build(name: str, *, lookback: int, horizon: int, channels: int, **arguments:
     info = MODELS.get(name)
     if info is None:
         raise ValueError(f"unknown model '{name}'{_nearest(name, MODELS)}")
-    for argument in arguments:
-        if argument not in info.arguments:
-            raise ValueError(f"{name} has no argument '{argument}'{_nearest(argument, info.arguments)}")
+    for given in arguments:
+        if given not in info.arguments:
+            raise ValueError(f"{name} has no argument '{given}'{_nearest(given, info.arguments)}")
     cls = getattr(importlib.import_module(f"{__name__}.{info.module}"), info.cls)
     model: Forecaster = cls(lookback=lookback, horizon=horizon, channels=channels, **arguments)
     return model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.arguments import Size
 from baselines.base import Forecaster
 
 
@@ -15,7 +16,7 @@ class DLinear(Forecaster):
     steps, odd. Raises ValueError for an even one. PyTorch's default initialisation.
     """
 
-    def __init__(self, *, lookback: int, horizon: int, channels: int, kernel_size: int = 25) -> None:
+    def __init__(self, *, lookback: int, horizon: int, channels: int, kernel_size: Size = 25) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd and positive, it is {kernel_size}")

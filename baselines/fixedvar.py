@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Unpack
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from baselines.footprint import FIXED_ROWS
 from baselines.linear_attention import causal_linear_attention
 from baselines.samovar import Attention, StructuralVAR
-from baselines.segments import STD, Arguments, in_parts
+from baselines.segments import STD, in_parts
 
 
 class FixedVAR(StructuralVAR):
@@ -21,7 +21,7 @@ class FixedVAR(StructuralVAR):
     Raises ValueError where 2⌈L/H⌉ exceeds the 128 rows, and for what SAMoVAR refuses.
     """
 
-    def __init__(self, **arguments: Unpack[Arguments]) -> None:
+    def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         if self.n_tokens > FIXED_ROWS:
             shape = f"look-back {self.lookback} at horizon {self.horizon}"

@@ -7,7 +7,7 @@ C channels, d width, h heads, T tokens of a sequence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple, Protocol
 
@@ -24,17 +24,7 @@ _HEAP, _HEAP_MOST = 1.8, 2**23
 times what is held was measured, most with SAM); larger ones it maps, and gives back one by one."""
 
 
-class Estimator(Protocol):
-    """What a model says of the memory that it needs, as `memory` of its entry in `baselines.MODELS`."""
-
-    def __call__(
-        self, *, lookback: int, horizon: int, channels: int, batch: int, arguments: Mapping[str, Any]
-    ) -> tuple[int, int]:
-        """Bytes of the activations of one training step in float32, and the number of parameters."""
-        ...
-
-
-class _Sizes(NamedTuple):
+class Sizes(NamedTuple):
     """Of the windows, [B, L, C] and [B, H, C]."""
 
     lookback: int
@@ -44,19 +34,32 @@ class _Sizes(NamedTuple):
 
     @property
     def inputs(self) -> int:
+        """Numbers in a batch of windows."""
         return self.batch * self.channels * self.lookback
 
     @property
     def outputs(self) -> int:
+        """Numbers in a batch of forecasts."""
         return self.batch * self.channels * self.horizon
+
+
+class Estimator(Protocol):
+    """What a model says of the memory that it needs, as `memory` of its entry in `baselines.MODELS`."""
+
+    def __call__(self, sizes: Sizes, arguments: Any) -> tuple[int, int]:
+        """Bytes of the activations of one training step in float32, and the number of parameters.
+
+        `arguments`: the model's own, all of them, as attributes.
+        """
+        ...
 
 
 def _estimator(count: Callable[..., tuple[float, float, int]]) -> Estimator:
     """From a function of the sizes and a model's own arguments to (numbers held, those of a large tensor, parameters)."""
 
     @wraps(count)
-    def memory(*, lookback: int, horizon: int, channels: int, batch: int, arguments: Mapping[str, Any]) -> tuple[int, int]:
-        held, largest, parameters = count(_Sizes(lookback, horizon, channels, batch), **arguments)
+    def memory(sizes: Sizes, arguments: Any) -> tuple[int, int]:
+        held, largest, parameters = count(sizes, arguments)
         return int(_BYTES * held * (_HEAP if largest < _HEAP_MOST else 1)), parameters
 
     return memory
@@ -72,84 +75,57 @@ def _encoder_layer(width: int, ff_width: int) -> int:
 
 
 @_estimator
-def samformer(
-    s: _Sizes,
-    width: int = 16,
-    variant: str = "tensorflow",
-    revin: bool = True,
-    batch_mixed_denorm: bool = False,
-    fans: str = "keras2",
-) -> tuple[float, float, int]:
+def samformer(s: Sizes, a: Any) -> tuple[float, float, int]:
     """The window, and what one product makes of it: queries, keys, values and the direct forecast."""
-    keras = variant == "tensorflow"
-    values = width if keras else s.lookback
-    parameters = 2 * _linear(s.lookback, width) + _linear(s.lookback, values) + _linear(s.lookback, s.horizon)
-    parameters += (_linear(width, s.lookback) if keras else 0) + (2 * s.channels if revin else 0)
-    projected = s.batch * s.channels * (2 * width + values + s.horizon)
+    keras = a.variant == "tensorflow"
+    values = a.width if keras else s.lookback
+    parameters = 2 * _linear(s.lookback, a.width) + _linear(s.lookback, values) + _linear(s.lookback, s.horizon)
+    parameters += (_linear(a.width, s.lookback) if keras else 0) + (2 * s.channels if a.revin else 0)
+    projected = s.batch * s.channels * (2 * a.width + values + s.horizon)
     return 2 * s.inputs + 4 * projected, max(s.inputs, projected), parameters
 
 
 @_estimator
-def tsmixer(
-    s: _Sizes, blocks: int = 2, ff_width: int = 64, dropout: float = 0.9, batch_mixed_denorm: bool = False
-) -> tuple[float, float, int]:
+def tsmixer(s: Sizes, a: Any) -> tuple[float, float, int]:
     """Each pass holds the series eight times, for its two norms, and the channels' hidden layer."""
     lookback, channels = s.lookback, s.channels
     parameters = 2 * channels + 2 * channels * lookback + _linear(lookback, lookback) + _linear(lookback, s.horizon)
-    parameters += _linear(channels, ff_width) + _linear(ff_width, channels)
-    hidden = s.batch * lookback * ff_width
-    held = blocks * ((8 + 2 * _MASK) * s.inputs + (2 + _MASK) * hidden) + 4 * s.inputs + 3 * s.outputs
+    parameters += _linear(channels, a.ff_width) + _linear(a.ff_width, channels)
+    hidden = s.batch * lookback * a.ff_width
+    held = a.blocks * ((8 + 2 * _MASK) * s.inputs + (2 + _MASK) * hidden) + 4 * s.inputs + 3 * s.outputs
     return held, s.inputs, parameters
 
 
 @_estimator
-def dlinear(s: _Sizes, kernel_size: int = 25) -> tuple[float, float, int]:
+def dlinear(s: Sizes, a: Any) -> tuple[float, float, int]:
     """Trend and remainder, and the two forecasts."""
     return 4 * s.inputs + 4 * s.outputs, s.inputs, 2 * _linear(s.lookback, s.horizon)
 
 
 @_estimator
-def itransformer(
-    s: _Sizes,
-    width: int = 512,
-    heads: int = 8,
-    layers: int = 2,
-    ff_width: int | None = None,
-    dropout: float = 0.1,
-    time_marks: bool = False,
-    normalise: bool = True,
-) -> tuple[float, float, int]:
+def itransformer(s: Sizes, a: Any) -> tuple[float, float, int]:
     """Tokens are channels, and four time features. With dropout the attention's weights [B, h, T, T] are held."""
-    ff_width = ff_width or width
-    sequence = s.channels + (4 if time_marks else 0)
-    tokens = s.batch * sequence * width
-    weights = s.batch * heads * sequence**2 if dropout else 0
+    ff_width = a.ff_width or a.width
+    sequence = s.channels + (4 if a.time_marks else 0)
+    tokens = s.batch * sequence * a.width
+    weights = s.batch * a.heads * sequence**2 if a.dropout else 0
     layer = (8 + 2 * _MASK) * tokens + (2 + _MASK) * s.batch * sequence * ff_width + (2 + _MASK) * weights
-    parameters = _linear(s.lookback, width) + layers * _encoder_layer(width, ff_width)
-    parameters += 2 * width + _linear(width, s.horizon)
-    held = layers * layer + 2 * weights + 3 * tokens + 2 * s.inputs + 3 * s.outputs
+    parameters = _linear(s.lookback, a.width) + a.layers * _encoder_layer(a.width, ff_width)
+    parameters += 2 * a.width + _linear(a.width, s.horizon)
+    held = a.layers * layer + 2 * weights + 3 * tokens + 2 * s.inputs + 3 * s.outputs
     return held, max(tokens, weights), parameters
 
 
 @_estimator
-def patchtst(
-    s: _Sizes,
-    width: int = 128,
-    heads: int = 16,
-    layers: int = 3,
-    ff_width: int = 256,
-    dropout: float = 0.2,
-    patch: int = 16,
-    stride: int = 8,
-) -> tuple[float, float, int]:
+def patchtst(s: Sizes, a: Any) -> tuple[float, float, int]:
     """Each layer holds its attention's weights [B·C, h, P, P] of the P patches; the way back needs three more."""
-    patches = (s.lookback - patch) // stride + 2
+    patches = (s.lookback - a.patch) // a.stride + 2
     rows = s.batch * s.channels
-    tokens, weights = rows * patches * width, rows * heads * patches**2
-    layer = (8 + 2 * _MASK) * tokens + (2 + _MASK) * rows * patches * ff_width + weights
-    parameters = _linear(patch, width) + patches * width + _linear(width * patches, s.horizon)
-    parameters += layers * (_encoder_layer(width, ff_width) + 1)
-    held = layers * layer + 3 * weights + 3 * tokens + 4 * s.inputs + 3 * s.outputs
+    tokens, weights = rows * patches * a.width, rows * a.heads * patches**2
+    layer = (8 + 2 * _MASK) * tokens + (2 + _MASK) * rows * patches * a.ff_width + weights
+    parameters = _linear(a.patch, a.width) + patches * a.width + _linear(a.width * patches, s.horizon)
+    parameters += a.layers * (_encoder_layer(a.width, a.ff_width) + 1)
+    held = a.layers * layer + 3 * weights + 3 * tokens + 4 * s.inputs + 3 * s.outputs
     return held, max(tokens, weights), parameters
 
 
@@ -167,7 +143,7 @@ class _Segmented(NamedTuple):
         return self.tokens >= LARGE
 
 
-def _segmented(s: _Sizes, width: int, heads: int, layers: int) -> _Segmented:
+def _segmented(s: Sizes, width: int, heads: int, layers: int) -> _Segmented:
     segments = -(-s.lookback // s.horizon)
     count = 2 * segments
     tokens = s.batch * s.channels * count * width
@@ -180,7 +156,7 @@ def _segmented(s: _Sizes, width: int, heads: int, layers: int) -> _Segmented:
 
 
 def _structural(
-    s: _Sizes, width: int, heads: int, layers: int, attention: int, of_attention: int
+    s: Sizes, width: int, heads: int, layers: int, attention: int, of_attention: int
 ) -> tuple[float, float, int]:
     """`attention`: how often each attention layer holds the tokens; `of_attention`: its parameters."""
     own = _segmented(s, width, heads, layers)
@@ -192,23 +168,23 @@ def _structural(
 
 
 @_estimator
-def samovar(s: _Sizes, width: int = 64, heads: int = 8, layers: int = 3, dropout: float = 0.1) -> tuple[float, float, int]:
+def samovar(s: Sizes, a: Any) -> tuple[float, float, int]:
     """An MLP holds its tokens ten times, an attention layer five times; of large tokens both hold their input alone."""
-    return _structural(s, width, heads, layers, 5, 2 * (_linear(width, width) + width))
+    return _structural(s, a.width, a.heads, a.layers, 5, 2 * (_linear(a.width, a.width) + a.width))
 
 
 @_estimator
-def fixedvar(s: _Sizes, width: int = 64, heads: int = 8, layers: int = 3, dropout: float = 0.1) -> tuple[float, float, int]:
+def fixedvar(s: Sizes, a: Any) -> tuple[float, float, int]:
     """As SAMoVAR, with tables for queries and values, which are laid out for each window."""
-    return _structural(s, width, heads, layers, 3, 2 * s.channels * FIXED_ROWS * width)
+    return _structural(s, a.width, a.heads, a.layers, 3, 2 * s.channels * FIXED_ROWS * a.width)
 
 
 @_estimator
-def lintrans(s: _Sizes, width: int = 64, heads: int = 8, layers: int = 3, dropout: float = 0.1) -> tuple[float, float, int]:
+def lintrans(s: Sizes, a: Any) -> tuple[float, float, int]:
     """A block's attention holds its tokens seven times, its MLP ten times; the last MLP's way back comes at the peak."""
-    own = _segmented(s, width, heads, layers)
-    parameters = own.parameters + layers * (4 * _linear(width, width) + width)
+    own = _segmented(s, a.width, a.heads, a.layers)
+    parameters = own.parameters + a.layers * (4 * _linear(a.width, a.width) + a.width)
     if own.saved:
-        return own.ends + layers * (2 + 2 * _MASK) * own.tokens + 2 * own.tokens + own.part, own.tokens, parameters
-    held = own.ends + layers * ((17 + 3 * _MASK) * own.tokens + own.products) + 8 * own.tokens
+        return own.ends + a.layers * (2 + 2 * _MASK) * own.tokens + 2 * own.tokens + own.part, own.tokens, parameters
+    held = own.ends + a.layers * ((17 + 3 * _MASK) * own.tokens + own.products) + 8 * own.tokens
     return held, own.tokens, parameters

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
 from baselines.layers import Dropout, join_heads, split_heads, standardise
 
@@ -27,11 +28,11 @@ class ITransformer(Forecaster):
         lookback: int,
         horizon: int,
         channels: int,
-        width: int = 512,
-        heads: int = 8,
-        layers: int = 2,
-        ff_width: int | None = None,
-        dropout: float = 0.1,
+        width: Size = 512,
+        heads: Size = 8,
+        layers: Size = 2,
+        ff_width: Size | None = None,
+        dropout: Rate = 0.1,
         time_marks: bool = False,
         normalise: bool = True,
     ) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any
 
 from torch import Tensor, nn
 
 from baselines.layers import Dropout, RMSNorm, project
 from baselines.linear_attention import causal_linear_attention
-from baselines.segments import MLP, Arguments, SegmentForecaster, ends_residual, heads_of, in_parts, own_tokens
+from baselines.segments import MLP, SegmentForecaster, ends_residual, heads_of, in_parts, own_tokens
 
 
 class LinTrans(SegmentForecaster):
@@ -17,7 +17,7 @@ class LinTrans(SegmentForecaster):
     Raises ValueError unless `heads` divides `width`, and for a look-back under two steps.
     """
 
-    def __init__(self, **arguments: Unpack[Arguments]) -> None:
+    def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         width, heads, layers = self.width, self.heads, self.n_layers
         self.attentions = nn.ModuleList(LinearAttention(width, heads, self.rate) for _ in range(layers))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from baselines.arguments import Size
 from baselines.base import Batches, ClosedForm
 
 
@@ -14,7 +15,7 @@ class SeasonalNaive(ClosedForm):
     Raises ValueError unless 1 ≤ season ≤ lookback.
     """
 
-    def __init__(self, *, lookback: int, horizon: int, channels: int, season: int) -> None:
+    def __init__(self, *, lookback: int, horizon: int, channels: int, season: Size) -> None:
         super().__init__()
         if not 1 <= season <= lookback:
             raise ValueError(f"a season of {season} steps does not fit a look-back of {lookback}")

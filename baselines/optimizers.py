@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -70,6 +70,44 @@ def _can_fuse(params: list[Any]) -> bool | None:
     return True if fusible else None
 
 
+def global_norm(parameters: Iterable[Tensor]) -> Tensor:
+    """The norm [] of all gradients of these parameters together, on their device; 0 without one. Never waits for it."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return torch.zeros(())
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    return norm
+
+
+class Draws:
+    """The state of torch's default generators, from which dropout draws: rewound, a second pass has the same masks."""
+
+    def __init__(self, devices: Iterable[torch.device]) -> None:
+        self._on_cpu = torch.get_rng_state()
+        self._on_cuda = [(d, torch.cuda.get_rng_state(d)) for d in devices if d.type == "cuda"]
+
+    def rewind(self) -> None:
+        """Back to where they were."""
+        torch.set_rng_state(self._on_cpu)
+        for device, state in self._on_cuda:
+            torch.cuda.set_rng_state(state, device)
+
+
+class Perturbation(Protocol):
+    """What moves the weights before the pass whose gradient is followed. One object, around any torch optimizer.
+
+    A training loop does backward, `ascend`, zero_grad, backward, `restore`, clip, `base.step`.
+    """
+
+    base: torch.optim.Optimizer
+
+    def ascend(self) -> Tensor:
+        """Moves the weights by the gradients that they have; returns the norm of these [], on the device."""
+
+    def restore(self) -> None:
+        """Puts back the weights that `ascend` found, exactly."""
+
+
 class SAM:
     """Sharpness-aware minimisation (Foret et al., ICLR 2021, arXiv 2010.01412, algorithm 1 with p = 2).
 
@@ -101,10 +139,10 @@ class SAM:
         if self._moved:
             raise RuntimeError("ascend() was called twice without restore()")
         params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norm = global_norm(params)
         if not params:
-            return torch.zeros(())
+            return norm
         gradients = [p.grad for p in params]
-        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         self._moved, self._saved = params, [p.detach().clone() for p in params]
         torch._foreach_add_(params, torch._foreach_mul(gradients, self.rho / (norm + 1e-12)))
         return norm
@@ -122,16 +160,12 @@ class SAM:
         Both calls draw the same random numbers from torch's default generators, hence the same dropout masks.
         If the second call fails, the weights are restored before the error goes on.
         """
-        devices = {p.device for group in self.param_groups for p in group["params"]}
-        on_cpu = torch.get_rng_state()
-        on_cuda = [(d, torch.cuda.get_rng_state(d)) for d in devices if d.type == "cuda"]
+        draws = Draws({p.device for group in self.param_groups for p in group["params"]})
         with torch.enable_grad():
             loss = closure()
         self.ascend()
         try:
-            torch.set_rng_state(on_cpu)
-            for device, state in on_cuda:
-                torch.cuda.set_rng_state(state, device)
+            draws.rewind()
             with torch.enable_grad():
                 closure()
         finally:

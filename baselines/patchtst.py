@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
 from baselines.layers import Dropout, RevIN, join_heads, split_heads
 
@@ -26,13 +27,13 @@ class PatchTST(Forecaster):
         lookback: int,
         horizon: int,
         channels: int,
-        width: int = 128,
-        heads: int = 16,
-        layers: int = 3,
-        ff_width: int = 256,
-        dropout: float = 0.2,
-        patch: int = 16,
-        stride: int = 8,
+        width: Size = 128,
+        heads: Size = 16,
+        layers: Size = 3,
+        ff_width: Size = 256,
+        dropout: Rate = 0.2,
+        patch: Size = 16,
+        stride: Size = 8,
     ) -> None:
         super().__init__()
         if lookback + stride < patch:

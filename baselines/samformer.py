@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.arguments import Size
 from baselines.base import Forecaster
 from baselines.layers import RevIN, all_pairs_loss, glorot_
 
@@ -47,7 +48,7 @@ class SAMformer(Forecaster):
         lookback: int,
         horizon: int,
         channels: int,
-        width: int = 16,
+        width: Size = 16,
         variant: Variant = "tensorflow",
         revin: bool = True,
         batch_mixed_denorm: bool = False,

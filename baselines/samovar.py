@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
-from typing import Unpack
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from baselines.layers import RMSNorm, project
 from baselines.linear_attention import causal_linear_attention
-from baselines.segments import MLP, STD, Arguments, SegmentForecaster, heads_of, in_parts, own_tokens
+from baselines.segments import MLP, STD, SegmentForecaster, heads_of, in_parts, own_tokens
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From x₀ at the tokens whose output is asked for [d, Q, C, B], x₀ [d, 2N, C, B] and keys [h, e, 2N, C, B] to
@@ -29,7 +29,7 @@ class StructuralVAR(SegmentForecaster):
     tokens are summed, each head is multiplied by the structural matrix, x₀ there is added.
     """
 
-    def __init__(self, **arguments: Unpack[Arguments]) -> None:
+    def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         width, heads, layers = self.width, self.heads, self.n_layers
         self.parity = nn.Parameter(torch.empty(2, width))
@@ -93,7 +93,7 @@ class SAMoVAR(StructuralVAR):
     for a look-back under two steps.
     """
 
-    def __init__(self, **arguments: Unpack[Arguments]) -> None:
+    def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         width, heads, layers = self.width, self.heads, self.n_layers
         self.queries = nn.ModuleList(HeadProjection(width, heads) for _ in range(layers))

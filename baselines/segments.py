@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from baselines.arguments import Rate, Size
 from baselines.base import Forecaster, mean_squared_error
 from baselines.footprint import LARGE, PARTS
 from baselines.layers import Dropout, RMSNorm, project
@@ -48,18 +49,6 @@ def cut(x: Tensor, horizon: int) -> Segments:
     return Segments(padded.view(*padded.shape[:2], -1, horizon).permute(2, 0, 1, 3).contiguous(), shift, scale)
 
 
-class Arguments(TypedDict):
-    """Of a `SegmentForecaster` and its subclasses."""
-
-    lookback: int
-    horizon: int
-    channels: int
-    width: NotRequired[int]
-    heads: NotRequired[int]
-    layers: NotRequired[int]
-    dropout: NotRequired[float]
-
-
 class SegmentForecaster(Forecaster):
     """Predicts from each segment the next one; what follows the last segment is the forecast.
 
@@ -76,10 +65,10 @@ class SegmentForecaster(Forecaster):
         lookback: int,
         horizon: int,
         channels: int,
-        width: int = 64,
-        heads: int = 8,
-        layers: int = 3,
-        dropout: float = 0.1,
+        width: Size = 64,
+        heads: Size = 8,
+        layers: Size = 3,
+        dropout: Rate = 0.1,
     ) -> None:
         super().__init__()
         if width % heads or layers < 1:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
 from baselines.layers import Dropout, RevIN, all_pairs_loss, glorot_
 
@@ -27,9 +28,9 @@ class TSMixer(Forecaster):
         lookback: int,
         horizon: int,
         channels: int,
-        blocks: int = 2,
-        ff_width: int = 64,
-        dropout: float = 0.9,
+        blocks: Size = 2,
+        ff_width: Size = 64,
+        dropout: Rate = 0.9,
         batch_mixed_denorm: bool = False,
     ) -> None:
         super().__init__()

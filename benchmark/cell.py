@@ -1,91 +1,133 @@
-"""One cell from recipe to Result."""
+"""One cell from recipe to Result: problem → model → loop → metrics → Result. It knows no process, lease or signal."""
 
 from __future__ import annotations
 
 import platform
+import traceback
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.config.resolve import PROFILES
+from benchmark.config.recipe import Recipe
+from benchmark.data.registry import DataSet
+from benchmark.errors import DataError, StopTraining
 from benchmark.grid import cost
+from benchmark.grid.cells import Cell
+from benchmark.machine import processor
 from benchmark.store.result import Result
 
 if TYPE_CHECKING:
     from benchmark.training.checkpoint import Checkpoint
     from benchmark.training.loop import Epoch
-from benchmark.machine import processor
-from benchmark.runner.job import Task
 
 
-def _trained(task: Task, blank: Result, on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint) -> Result:
+@dataclass(frozen=True)
+class Experiment:
+    """All that a Result depends on; plain values, so that it travels to any process or machine.
+
+    data_path: of the data set's file, None for a synthetic set. data_sha256: what its checksum has to be. cache_dir:
+    where its parsed copy stands. device: ``cpu`` or ``cuda``. commit: of the code, for the record.
+    """
+
+    cell: Cell
+    digest: str
+    recipe: Recipe
+    dataset: DataSet
+    data_path: Path | None
+    data_sha256: str
+    cache_dir: Path | None
+    device: str
+    commit: str | None
+
+
+def now() -> str:
+    """This moment in ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def begun(experiment: Experiment) -> Result:
+    """The Result as far as it is known before training; its status is `failed` until it is known better."""
+    return Result(
+        key=experiment.cell.key, digest=experiment.digest, status="failed", cell=asdict(experiment.cell),
+        recipe=experiment.recipe.plain(), data_sha256=experiment.data_sha256, started=now(),
+        environment={"git_commit": experiment.commit},
+    )  # fmt: skip
+
+
+def train_and_test(
+    experiment: Experiment, blank: Result, results_dir: Path, on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint
+) -> Result:
+    """The cell's Result, whatever becomes of it; what its probes keep goes below `results_dir`.
+
+    `blank`: as `begun` made it. `on_epoch` is called after every epoch; StopTraining, which it may raise, goes through.
+    """
     import torch
 
     import baselines
     from baselines.base import ClosedForm
-    from benchmark.analysis.forecasts import keep
-    from benchmark.config.recipe import arguments, setting, typed
-    from benchmark.data import series, windows
-    from benchmark.problems.forecasting import evaluate
-    from benchmark.training.loop import Progress, train
+    from benchmark import analysis, problems
+    from benchmark.training.loop import Diverged, Progress, fit
     from benchmark.training.streams import seed_default
 
-    recipe, cell, bounds = dict(task.recipe), task.cell, PROFILES[task.cell.profile]
-    device = torch.device(task.device)
+    cell, recipe, device = experiment.cell, experiment.recipe, torch.device(experiment.device)
+    history: list[Epoch] = []
+
+    def ended(epoch: Epoch) -> None:
+        history.append(epoch)
+        on_epoch(epoch)
+
+    progress = Progress()
     if device.type == "cpu":
         torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
-    data = series.load(
-        task.dataset, task.data_path, cell.lookback, cell.horizon, sha256=task.data_sha256, cache_dir=task.cache_dir,
-        mask_sentinels=setting(recipe).mask_sentinels, time_features=recipe.get("time_features", False),
-    )  # fmt: skip
-    channels = data.values.shape[1]
-    recipe["evaluation_batch"] = cost.evaluation_batch(channels, cell.horizon, recipe)
-    known = setting(recipe)
-    splits = windows.make(data, cell.lookback, cell.horizon, device)
-    validation = splits.validation.evenly(bounds.get("max_windows"))
-    test = splits.test.evenly(bounds.get("max_windows"))
-    if recipe.get("drop_last_test_batch"):
-        test = test.whole_batches(recipe["batch_size"])
-    seed_default(cell.seed, "initialisation")
-    model = baselines.build(
-        recipe["model"], lookback=cell.lookback, horizon=cell.horizon, channels=channels, **arguments(recipe)
-    ).to(device)
-    progress = Progress()
-    if isinstance(model, ClosedForm):
-        model.fit(splits.train.batches(), validation.batches())
-    else:
-        progress = train(
-            model, typed(recipe), splits.train, validation, seed=cell.seed, max_steps=recipe.get("profile.max_steps"),
-            on_epoch=on_epoch, checkpoint=checkpoint,
+    try:
+        problem, held = problems.load(
+            recipe, experiment.dataset, experiment.data_path, cell.horizon, device,
+            evaluation_batch=lambda channels: cost.evaluation_batch(channels, cell.horizon, recipe),
+            sha256=experiment.data_sha256, cache_dir=experiment.cache_dir,
         )  # fmt: skip
-    each = torch.zeros(len(test), dtype=torch.float64, device=device)
-    found = {"test": evaluate(model, test, known, each=each), "val": evaluate(model, validation, known)}
-    keep(task.results_dir / "forecasts" / f"{task.digest}.npz", model, test, known, each)
+        seed_default(cell.seed, "initialisation")
+        model = baselines.build(recipe.model, **problem.shape(), **recipe.arguments).to(device)
+        if recipe.training is None or isinstance(model, ClosedForm):
+            problem.fit(model)
+        else:
+            fit(model, recipe.training, problem, progress, seed=cell.seed, max_steps=recipe.bounds.max_steps,
+                on_epoch=ended, checkpoint=checkpoint)  # fmt: skip
+        test, validation = held.measure(model), problem.measure(model)  # the test examples are opened once, here
+        analysis.keep(recipe.workload, model, held, results_dir, experiment.digest)
+    except StopTraining:
+        raise
+    except Diverged as error:
+        return replace(blank, status="diverged", reason=str(error), epochs=tuple(history))
+    except DataError as error:
+        return replace(blank, reason=str(error))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".strip()
+        return replace(blank, reason=reason, traceback=traceback.format_exc(), epochs=tuple(history))
+    metrics = {f"test_{name}": value for name, value in test.items()}
+    metrics |= {f"val_{name}": value for name, value in validation.items()}
     return replace(
-        blank,
-        status="done",
-        metrics={f"{split}_{name}": value for split, metrics in found.items() for name, value in metrics.items()},
-        windows={"train": len(splits.train), "val": len(validation), "test": len(test)},
-        epochs=tuple(progress.epochs),
+        blank, status="done", metrics=metrics, epochs=tuple(progress.epochs),
+        windows=dict(zip(("train", "val", "test"), (*problem.counts(), len(held)), strict=True)),
         best_epoch=progress.best_epoch + 1 if progress.epochs else None,
         n_params=sum(p.numel() for p in model.parameters()),
-    )
+    )  # fmt: skip
 
 
-def environment(task: Task) -> dict[str, Any]:
+def environment(experiment: Experiment) -> dict[str, Any]:
     """What the cell ran on: versions, hardware, threads, deterministic flags, git commit."""
     import numpy
     import torch
 
-    from benchmark.config.recipe import setting
     from benchmark.problems.precision import bfloat16
 
-    in_bfloat16 = bfloat16(setting(task.recipe), torch.device(task.device))
+    in_bfloat16 = bfloat16(experiment.recipe.setting, torch.device(experiment.device))
     return {
         "python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__,
         "platform": platform.platform(), "machine": platform.machine(), "processor": processor(),
-        "device": torch.cuda.get_device_name() if task.device == "cuda" else "cpu",
+        "device": torch.cuda.get_device_name() if experiment.device == "cuda" else "cpu",
         "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "git_commit": task.commit,
+        "git_commit": experiment.commit,
     }  # fmt: skip

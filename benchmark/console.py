@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
@@ -44,25 +45,50 @@ class Parser(argparse.ArgumentParser):
         return found
 
 
-def guarded(program: str, command: Callable[[], int]) -> int:
-    """Runs a command and returns its exit status; a UsageError is one line and status 2, Ctrl-C 130.
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    status: int = 0
+
+
+@contextmanager
+def command(program: str) -> Iterator[Ended]:
+    """Within it runs a command that sets `status`; a UsageError is one line and status 2, Ctrl-C 130.
 
     A character that the terminal cannot show is replaced, and a closed pipe (``… | head``) ends the output quietly.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+    ended = Ended()
     try:
-        status = command()
+        yield ended
         sys.stdout.flush()
-        return status
     except UsageError as error:
         print(f"{program}: {error}", file=sys.stderr)
-        return 2
+        ended.status = 2
     except KeyboardInterrupt:
         print("interrupted: nothing half-written is left", file=sys.stderr)
-        return 130
+        ended.status = 130
     except BrokenPipeError:
         with suppress(OSError):  # so that the interpreter's last flush does not complain either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        ended.status = 1
+
+
+def names(text: str) -> tuple[str, ...]:
+    """A comma-separated list of names, as argparse reads an option."""
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not parts:
+        raise argparse.ArgumentTypeError("expected names separated by commas, found nothing")
+    return parts
+
+
+def spelt(option: str, wanted: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Names as they are known, whatever their case. Raises UsageError for one that is none, with the nearest."""
+    folded = {name.casefold(): name for name in known}
+    for name in wanted:
+        if name.casefold() not in folded:
+            raise UsageError(f"{option}: unknown '{name}'{nearest(name, folded.values())}")
+    return tuple(folded[name.casefold()] for name in wanted)

@@ -15,6 +15,10 @@ class DataError(Exception):
     """A data file that is missing or not what it should be: one sentence that says what to do."""
 
 
+class StopTraining(Exception):
+    """Raised after an epoch to end a training with which nothing is wrong: the same command goes on with it."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Returns ``; did you mean 'X'?`` for the closest known word, else the words that are known.
 

@@ -68,12 +68,8 @@ def reset_peak_memory() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_memory(device: str) -> int | None:
-    """Peak bytes since `reset_peak_memory`: resident on the CPU, allocated on a CUDA device."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.max_memory_allocated())
+def peak_memory() -> int | None:
+    """Peak resident bytes of this process since `reset_peak_memory`."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Self
 
 from benchmark import machine
-from benchmark.config.catalogue import Catalogue
+from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.download.supply import Supply
 from benchmark.data.files import data_dir, locate
-from benchmark.data.registry import DataSet
 from benchmark.errors import UsageError
 from benchmark.grid import cost, listing
 from benchmark.grid.cells import Planned, Selection, by_digest
@@ -22,21 +24,17 @@ from benchmark.store.result import STATUSES, Status
 from benchmark.store.store import Store
 
 if TYPE_CHECKING:
-    from benchmark.runner.job import Task
+    from benchmark.runner.job import Job
     from benchmark.runner.pool import Pool
     from benchmark.tracking.invocation import Invocation
-
-import signal
-import threading
-from types import FrameType
-from typing import Any, Self
-
-from benchmark.config.catalogue import catalogue
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for; one field an option."""
+    """What the command line asks for; one field an option, named as it is. None: not given.
+
+    timeout: seconds. shard: (I, N). config, data_dir, results_dir: paths. jobs: None for `auto`.
+    """
 
     subset: tuple[str, ...] | None
     papers: tuple[str, ...] | None
@@ -81,13 +79,7 @@ class Session:
         if self.request.shard and not cells:
             print("run_all.py: no cell falls to this shard: the grid has fewer cells than shards", file=sys.stderr)
         if self.request.dry_run:
-            replaces = self._replaces()
-            status = [listing.TO_RUN if s in replaces else s for s in listing.statuses(cells, self.store)]
-            shown = listing.as_object(cells, status) if self.request.json else None
-            print(shown or listing.text(cells, status, self.catalogue.papers, self.supply.problems))
-            if note := self.store.note():
-                print(f"run_all.py: {note}", file=sys.stderr)
-            return 0
+            return self._show(cells)
         try:
             cells = self._with_data(cells)
         except KeyboardInterrupt:
@@ -96,10 +88,11 @@ class Session:
         if not any(planned.digest for planned in cells) and self.supply.problems:
             print(listing.last_line([listing.REFUSED if p.refused else "failed" for p in cells]))
             return 1
-        for line in listing.refusals(cells):
+        for line in (*listing.refusals(cells), *filter(None, [listing.left_out(cells, self.store)])):
             print(line)
         self.store.prepare()
-        interrupted = self._run(cells)
+        todo = self._todo(cells)
+        interrupted = bool(todo) and self._train(todo)
         status = listing.statuses(cells, self.store)
         for path in render(self.catalogue, self.request.results_dir):
             print(f"written: {path}")
@@ -111,6 +104,18 @@ class Session:
         if interrupted:
             return 130
         return 0 if all(s in ("done", listing.REFUSED) for s in status) else 1
+
+    def _show(self, cells: Sequence[Planned]) -> int:
+        """The plan alone, in words or as JSON."""
+        replaces = self._replaces()
+        status = [listing.TO_RUN if s in replaces else s for s in listing.statuses(cells, self.store)]
+        if self.request.json:
+            print(listing.as_object(cells, status))
+        else:
+            print(listing.text(cells, status, self.catalogue.papers, self.supply.problems))
+        for note in filter(None, (self.store.note(), listing.left_out(cells, self.store))):
+            print(f"run_all.py: {note}", file=sys.stderr)
+        return 0
 
     def _check(self) -> None:
         """Raises UsageError for options that do not go together."""
@@ -157,28 +162,24 @@ class Session:
             return STATUSES
         return tuple(s for s in STATUSES if s != "done") if self.request.retry else ()
 
-    def _run(self, cells: Sequence[Planned]) -> bool:
+    def _train(self, todo: Sequence[Planned]) -> bool:
         """Trains what is left; says whether it was interrupted."""
-        todo = self._todo(cells)
-        if not todo:
-            return False
-        from benchmark.runner import queue
-        pass
         from benchmark.runner.pool import PoolLost
-        from benchmark.runner.progress import Progress
+        from benchmark.runner.progress import ProgressBar
+        from benchmark.runner.queue import Queue
 
         sets = [self.catalogue.datasets[planned.cell.dataset] for planned in todo]
         costs = [cost.work(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)]
-        pool = self._pool([_memory(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)])
+        pool = self._pool(todo)
         try:
-            tasks = self._watched(self._tasks([todo[i] for i in cost.longest_first(todo, costs)]))
-            count = "1 cell" if len(tasks) == 1 else f"{len(tasks)} cells"
-            print(f"{count} to train, {min(pool.room(), len(tasks))} at a time", flush=True)
-            progress = Progress({p.digest: cost for p, cost in zip(todo, costs, strict=True) if p.digest})
+            jobs = self._watched(self._jobs([todo[i] for i in cost.longest_first(todo, costs)]))
+            count = "1 cell" if len(jobs) == 1 else f"{len(jobs)} cells"
+            print(f"{count} to train, {min(pool.room(), len(jobs))} at a time", flush=True)
+            progress = ProgressBar({p.digest: cost for p, cost in zip(todo, costs, strict=True) if p.digest})
             with Interrupt() as interrupt:
-                grid = queue.Grid(tasks, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
+                queue = Queue(jobs, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
                 try:
-                    grid.run()
+                    queue.run()
                 except KeyboardInterrupt:
                     pass
                 except PoolLost as error:
@@ -187,16 +188,16 @@ class Session:
                 finally:
                     progress.close()
                     pool.close()  # before the leases are looked at
-                    grid.leases.sweep()
+                    queue.leases.sweep()
         finally:
             pool.close()  # also so that nobody writes to MLflow when the invocation finishes there
         if interrupt.asked:
-            left = f"{len(tasks) - progress.count} of {len(tasks)} cells are left"
+            left = f"{len(jobs) - progress.count} of {len(jobs)} cells are left"
             print(f"interrupted: {left}, what has ended is kept; the same command goes on from here", file=sys.stderr)
         return interrupt.asked
 
-    def _pool(self, needed: Sequence[int | None]) -> Pool:
-        """Who trains; `needed`: bytes of each cell. Raises UsageError for a scheduler that cannot be used."""
+    def _pool(self, todo: Sequence[Planned]) -> Pool:
+        """Who trains. Raises UsageError for a scheduler that cannot be used."""
         from benchmark.runner.pool import LocalPool
         from benchmark.tracking.server import load as load_mlflow
 
@@ -204,9 +205,12 @@ class Session:
             from benchmark.runner.dask_pool import DaskPool
 
             return DaskPool(self.request.scheduler, self.request.jobs)
+        needed = [
+            cost.estimate(self.catalogue.datasets[p.cell.dataset], p.cell.horizon, p.recipe) for p in todo if p.recipe
+        ]
         jobs = self.request.jobs or cost.jobs(machine.cores(), needed, self._memory())
         also = () if self.request.no_mlflow else (load_mlflow,)
-        return LocalPool(min(jobs, len(needed)), self.request.results_dir, also=also)
+        return LocalPool(min(jobs, len(todo)), self.request.results_dir, also=also)
 
     def _memory(self) -> int | None:
         """Bytes in which cells are trained: the machine's, or the CUDA device's."""
@@ -216,35 +220,32 @@ class Session:
 
         return int(torch.cuda.get_device_properties(0).total_memory)
 
-    def _watched(self, tasks: Sequence[Task]) -> list[Task]:
-        """The tasks with MLflow looking on, if it is wanted and can be had."""
+    def _watched(self, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs with MLflow looking on, if it is wanted and can be had."""
         if self.request.no_mlflow:
-            return list(tasks)
+            return list(jobs)
         from benchmark.tracking.invocation import Invocation
 
-        papers = {task.digest: task.cell.paper for task in tasks}
-        self.invocation = Invocation.start(self.request.results_dir, papers, tasks[0].commit)
-        return [replace(task, watcher=self.invocation.target) for task in tasks]
+        papers = {job.digest: job.experiment.cell.paper for job in jobs}
+        self.invocation = Invocation.start(self.request.results_dir, papers, jobs[0].experiment.commit)
+        return [replace(job, watcher=self.invocation.target) for job in jobs]
 
-    def _tasks(self, todo: Sequence[Planned]) -> list[Task]:
+    def _jobs(self, todo: Sequence[Planned]) -> list[Job]:
+        from benchmark.cell import Experiment
         from benchmark.data.cache import folder_for
-        from benchmark.machine import own_process
-        from benchmark.runner.job import Task
+        from benchmark.runner.job import Job
 
-        cache_dir = folder_for(self.folder).resolve()
-        device, commit, parent = self._device(), machine.git_commit(), own_process()
-        replaces = self._replaces()
-        tasks = []
+        cache_dir, device, commit = folder_for(self.folder).resolve(), self._device(), machine.git_commit()
+        jobs = []
         for planned in todo:
             assert planned.digest is not None and planned.recipe is not None
             dataset = self.catalogue.datasets[planned.cell.dataset]
-            sha256 = self.supply.checksums[dataset.name]
-            tasks.append(Task(
-                planned.cell, planned.digest, planned.recipe.plain(), dataset, locate(dataset, self.folder), sha256,
-                self.request.results_dir.resolve(), device, replaces, commit, parent, cache_dir,
-                timeout=self.request.timeout,
+            jobs.append(Job(
+                Experiment(planned.cell, planned.digest, planned.recipe, dataset, locate(dataset, self.folder),
+                           self.supply.checksums[dataset.name], cache_dir, device, commit),
+                self.request.results_dir.resolve(), self._replaces(), machine.own_process(), timeout=self.request.timeout,
             ))  # fmt: skip
-        return tasks
+        return jobs
 
     def _device(self) -> str:
         """`cpu` or `cuda`, on Dask `auto` too. Raises UsageError where CUDA is asked for and not there."""
@@ -260,15 +261,9 @@ class Session:
         return "cpu"
 
 
-def _memory(planned: Planned, dataset: DataSet) -> int | None:
-    """Bytes that a cell is estimated to need; None where its data set's size is not known."""
-    assert planned.recipe is not None
-    return cost.estimate(dataset, planned.cell.horizon, planned.recipe.plain())
-
-
 class Interrupt:
-    """Within it, the first Ctrl-C (or SIGTERM, as a batch system sends it) only sets `asked`; the second Ctrl-C raises
-    KeyboardInterrupt. Where the signal was ignored before, as for a job in the background of a script, it still is."""
+    """Ctrl-C, counted: within it the first one (or SIGTERM, as a batch system sends it) only sets `asked`; the second
+    Ctrl-C raises KeyboardInterrupt. Where the signal was ignored before, as for a job in the background, it still is."""
 
     def __init__(self) -> None:
         self.asked = False

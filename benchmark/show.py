@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue, catalogue
-from benchmark.console import Parser, guarded
+from benchmark.console import Parser, command
 from benchmark.data.download.supply import checksum_of
 from benchmark.data.files import Checksums, data_dir
 from benchmark.errors import UsageError, nearest
@@ -92,13 +92,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", metavar="DIR")
     parser.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR")
     options = parser.parse_args(arguments)
-
-    def command() -> int:
+    with command("benchmark.show") as ended:
         where = data_dir(options.data_dir)
         print(describe(*find(catalogue(options.config), Store(options.results_dir), options.cell, where)))
-        return 0
-
-    return guarded("benchmark.show", command)
+    return ended.status
 
 
 if __name__ == "__main__":

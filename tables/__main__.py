@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmark.config.catalogue import catalogue
-from benchmark.config.paper import METRICS, Paper
-from benchmark.console import Parser, guarded
+from benchmark.config.paper import Paper
+from benchmark.console import Parser, command, names, spelt
 from benchmark.errors import UsageError, nearest
 from benchmark.files import write_atomically
 from benchmark.judging.printed import printed_models
 from benchmark.store.store import Store
+from benchmark.workloads import METRICS
 from tables.claims.reader import load_claims
 from tables.documents.claims import summary as claims_summary
 from tables.figures import forecast
@@ -26,12 +26,12 @@ def parser() -> Parser:
     """The commands and their options."""
     main = Parser(prog="python -m tables", description="Tables from the Results of a store.")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    command = commands.add_parser(
+    rendered = commands.add_parser(
         "render", help="write every table and figure anew, and the claims",
         description="Writes DIR/tables/<paper>.{md,tex,csv,png,svg}, protocols.md and claims.md from DIR/cells.",
     )  # fmt: skip
-    _places(command)
-    _looks(command)
+    _places(rendered)
+    _looks(rendered)
     claims = commands.add_parser(
         "claims", help="check what the papers say in a number",
         description="Checks the claims of paper_configs/claims.yaml on the printed numbers and on the Results in "
@@ -57,10 +57,10 @@ def _places(command: argparse.ArgumentParser) -> None:
 def _looks(command: argparse.ArgumentParser) -> None:
     """How the papers' own tables are shown; the CSV and the list of cells always have everything."""
     looks = command.add_argument_group("the papers' own tables")
-    looks.add_argument("--papers", type=_names, metavar="P[,P…]", help="default: all, and the documents about all of them")
-    looks.add_argument("--models", type=_names, default=(), metavar="M[,M…]",
+    looks.add_argument("--papers", type=names, metavar="P[,P…]", help="default: all, and the documents about all of them")
+    looks.add_argument("--models", type=names, default=(), metavar="M[,M…]",
                        help="columns, variants too, in this order; default: the paper's")  # fmt: skip
-    looks.add_argument("--metrics", type=_names, default=(), metavar="mse|mae|mse,mae", help="default: the paper's")
+    looks.add_argument("--metrics", type=names, default=(), metavar="|".join(METRICS), help="default: the paper's")
     looks.add_argument("--digits", type=int, choices=range(1, 7), default=DIGITS, metavar="1…6",
                        help=f"after the point; default {DIGITS}")  # fmt: skip
     looks.add_argument("--no-std", action="store_true", help="means alone")
@@ -68,38 +68,17 @@ def _looks(command: argparse.ArgumentParser) -> None:
     looks.add_argument("--no-figures", action="store_true", help="tables alone: the figures take longer")
 
 
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not names:
-        raise argparse.ArgumentTypeError("expected names separated by commas, found nothing")
-    return names
-
-
-def _known(option: str, names: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
-    """Names as they are spelt. Raises UsageError for one that is none."""
-    folded = {name.casefold(): name for name in known}
-    for name in names:
-        if name.casefold() not in folded:
-            raise UsageError(f"{option}: unknown '{name}'{nearest(name, folded.values())}")
-    return tuple(folded[name.casefold()] for name in names)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Renders, or checks claims; returns the exit status: 0, or 2 for what cannot be asked."""
     options = parser().parse_args(arguments)
-    command = {"render": _render, "claims": _claims, "forecast": _forecast}[options.command]
-    return guarded("python -m tables", lambda: _writing(command, options))
-
-
-def _writing(command: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
-    try:
-        command(options)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        print(f"python -m tables: cannot write {error.filename} ({error.strerror})", file=sys.stderr)
-        return 2
-    return 0
+    with command("python -m tables") as ended:
+        try:
+            {"render": _render, "claims": _claims, "forecast": _forecast}[options.command](options)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise UsageError(f"cannot write {error.filename} ({error.strerror})") from None
+    return ended.status
 
 
 def _render(options: argparse.Namespace) -> None:
@@ -108,11 +87,11 @@ def _render(options: argparse.Namespace) -> None:
         raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
     columns = [name for paper in known.papers.values() for name in (*paper.columns, *printed_models(paper.name))]
     looks = Options(
-        metrics=_known("--metrics", options.metrics, METRICS), models=_known("--models", options.models, columns),
+        metrics=spelt("--metrics", options.metrics, METRICS), models=spelt("--models", options.models, columns),
         digits=options.digits, std=not options.no_std, transposed=options.transposed,
         figures=not options.no_figures,
     )  # fmt: skip
-    papers = None if options.papers is None else _known("--papers", options.papers, known.papers)
+    papers = None if options.papers is None else spelt("--papers", options.papers, known.papers)
     for name in papers or ():
         _shows(known.papers[name], looks)
     written = render(known, options.results_dir, looks, papers)
@@ -124,7 +103,7 @@ def _render(options: argparse.Namespace) -> None:
 
 def _shows(paper: Paper, looks: Options) -> None:
     """Raises UsageError for a paper that is asked for, and has none of the metrics or models that are asked for."""
-    metrics = {metric for layout in paper.layout for metric in layout.metrics} or set(METRICS)
+    metrics = {metric for layout in paper.layout for metric in layout.metrics} or set(paper.metrics)
     if looks.metrics and not metrics & set(looks.metrics):
         raise UsageError(f"--metrics: the tables of {paper.name} have {', '.join(sorted(metrics))} alone")
     models = (*paper.columns, *printed_models(paper.name))

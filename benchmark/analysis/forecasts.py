@@ -1,19 +1,16 @@
-"""Forecasts of a cell's worst, median and best test window, kept to be looked at: ``forecasts/<digest>.npz``."""
+"""Forecasts of a cell's worst, median and best test window, kept to be looked at."""
 
 from __future__ import annotations
 
-import io
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.base import Forecaster
-from benchmark.config.recipe import Setting
-from benchmark.data.windows import Windows
-from benchmark.files import write_atomically
+from benchmark.problems.forecasting import TestWindows
 from benchmark.problems.precision import autocast
 
 NAMES = ("worst", "median", "best")
@@ -22,27 +19,24 @@ HORIZONS_BACK = 2
 
 
 @torch.no_grad()
-def keep(path: Path, model: Forecaster, windows: Windows, setting: Setting, each: Tensor) -> None:
-    """Writes three windows by their MSE `each` [N]: `past` [3, ≤ 2H, C], `truth` and `forecast` [3, H, C] (float32, on the
-    standardised scale; of more than eight channels the last eight), `mse` and `window` (its number) [3].
-
-    It is a picture beside the Result: a disk that does not take it fails no cell.
-    """
-    order = torch.argsort(each.cpu(), stable=True, descending=True)
+def worst_median_best(model: Forecaster, held: TestWindows) -> Mapping[str, NDArray[Any]]:
+    """Three windows by their MSE: `past` [3, ≤ 2H, C], `truth` and `forecast` [3, H, C] (float32, on the standardised
+    scale; of more than eight channels the last eight), `mse` and `window` (its number) [3]."""
+    if held.each is None:
+        held.measure(model)
+    assert held.each is not None
+    each = held.each.cpu()
+    order = torch.argsort(each, stable=True, descending=True)
     chosen = order[torch.tensor([0, (len(order) - 1) // 2, len(order) - 1])]
     model.eval()
     arrays: dict[str, list[Tensor]] = {"past": [], "truth": [], "forecast": []}
     for window in chosen.tolist():
-        x, y, marks = windows.batch(slice(window, window + 1))
-        with autocast(setting, x.device):
+        x, y, marks = held.windows.batch(slice(window, window + 1))
+        with autocast(held.setting, x.device):
             forecast = model(x, marks)
-        values = {"past": x[0, -HORIZONS_BACK * windows.horizon :], "truth": y[0], "forecast": forecast.flatten(0, -3)[0]}
-        for name, value in values.items():
+        past = x[0, -HORIZONS_BACK * held.windows.horizon :]
+        for name, value in {"past": past, "truth": y[0], "forecast": forecast.flatten(0, -3)[0]}.items():
             arrays[name].append(value[:, -MOST_CHANNELS:].float().cpu())
     model.train()
-    out = io.BytesIO()
-    past, truth, forecasts = (torch.stack(values).numpy() for values in arrays.values())
-    mse = each.cpu()[chosen].numpy()
-    np.savez_compressed(out, past=past, truth=truth, forecast=forecasts, mse=mse, window=chosen.numpy())
-    with suppress(OSError):
-        write_atomically(path, out.getvalue())
+    stacked = {name: torch.stack(values).numpy() for name, values in arrays.items()}
+    return stacked | {"mse": each[chosen].numpy(), "window": chosen.numpy()}

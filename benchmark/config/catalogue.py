@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import baselines
 from benchmark.config.own import join, load_own
 from benchmark.config.paper import Column, Paper, Value
 from benchmark.config.reader import CLAIMS, CONFIG_DIR, parse_paper
-from benchmark.config.recipe import Recipe
-from benchmark.config.values import Reader
+from benchmark.config.values import Reader, recipe_fields
 from benchmark.config.yamlfile import Section, load
 from benchmark.data.registry import DATASETS, GROUPS, DataSet
 from benchmark.errors import UsageError, nearest
-
-if TYPE_CHECKING:
-    pass
 
 
 def override(paper: Paper, section: Section, datasets: tuple[str, ...]) -> Paper:
@@ -27,9 +22,9 @@ def override(paper: Paper, section: Section, datasets: tuple[str, ...]) -> Paper
     A plain value is taken everywhere; a table by data set or horizon where it has an entry, else the paper's own value.
     Below `arguments`, a model's argument goes to every column whose model has it.
     """
-    reader = Reader(datasets, overriding=True)
+    reader = Reader(datasets, paper.workload, overriding=True)
     reader.columns = tuple(paper.columns)
-    part = section.known([*Recipe.model_fields, "arguments"])
+    part = section.known([*recipe_fields(paper.workload), "arguments"])
     values = {name: reader.value(child, name) for name, child in part.items() if name != "arguments"}
     known = {a: None for column in paper.columns.values() for a in baselines.MODELS[column.model].arguments}
     found = part["arguments"].known(known) if "arguments" in part else {}

@@ -55,8 +55,8 @@ def _own(name: str, section: Section, path: Path) -> Own:
     if "file" not in part:
         raise section.fail("'file' is missing: the path of the data, relative to this file")
     text = {key: part[key].of(str, "a text") for key in ("file", "step", "target", "what") if key in part}
-    reader = _one_of(part, "reader", READERS)
-    split = _one_of(part, "split", SPLITS)
+    reader: Any = part["reader"].one_of(READERS, "reader") if "reader" in part else READERS[0]
+    split: Any = part["split"].one_of(SPLITS, "split") if "split" in part else SPLITS[0]
     options: dict[str, Any] = {}
     if "target" in text:
         options["target"] = text["target"]
@@ -77,25 +77,9 @@ def _own(name: str, section: Section, path: Path) -> Own:
         name, str(file), reader, None, None, step, split, steps_per_hour=_per_hour(section, split, step), options=options,
         licence="your own", origin=text.get("what", ""), own=True,
     )  # fmt: skip
-    papers = {str(c.of(str, "a paper")): c for c in _list(part, "papers")}
-    horizons = tuple(dict.fromkeys(_horizon(c) for c in _list(part, "horizons")))
+    papers = {str(c.of(str, "a paper")): c for c in (part["papers"].items() if "papers" in part else [])}
+    horizons = tuple(dict.fromkeys(_horizon(c) for c in (part["horizons"].items() if "horizons" in part else [])))
     return Own(_sized(dataset, file, part["file"]), papers, horizons, section)
-
-
-def _one_of(part: Mapping[str, Section], key: str, known: Sequence[str]) -> Any:
-    if key not in part:
-        return known[0]
-    word = part[key].of(str, "a word")
-    if word not in known:
-        raise part[key].fail(f"unknown {key} '{word}'{nearest(word, known)}")
-    return word
-
-
-def _list(part: Mapping[str, Section], key: str) -> list[Section]:
-    if key not in part:
-        return []
-    part[key].of(list, "a list")
-    return list(part[key].children().values())
 
 
 def _horizon(section: Section) -> int:

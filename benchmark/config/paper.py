@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.config.recipe import Sourced
+from benchmark.workloads import FORECASTING, WORKLOADS
 
 DIMENSIONS = ("dataset", "horizon", "model", "sam")
 """By which a recipe value may differ."""
@@ -84,47 +85,8 @@ class Printed:
     metrics: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Paper:
-    """One paper: its grid, its recipe, its columns, the departures of its released code.
-
-    `overridden`: the recipe values in whose place the user has put some of their own. `layout`: its own tables.
-    """
-
-    name: str
-    title: str
-    venue: str
-    synthetic: bool
-    printed: Printed | None
-    datasets: tuple[str, ...]
-    horizons: Value
-    seeds: Value
-    recipe: Mapping[str, Value]
-    columns: Mapping[str, Column]
-    switches: Mapping[str, Switch]
-    released: tuple[str, ...]
-    overridden: tuple[str, ...] = ()
-    layout: tuple[Layout, ...] = ()
-
-    def horizons_of(self, dataset: str) -> tuple[int, ...]:
-        """The horizons (steps) that the paper has for a data set."""
-        found = self.horizons.at({"dataset": dataset})
-        return tuple(found.value) if found else ()
-
-    def default_seeds(self) -> tuple[int, ...]:
-        """The recipe's seeds; a number n means 0 … n−1."""
-        found = self.seeds.at({})
-        assert found is not None
-        return tuple(range(found.value)) if isinstance(found.value, int) else tuple(found.value)
-
-
-METRICS = ("mse", "mae")
-
-
 HORIZONS = ("each", "mean", "both")
 """A line a horizon; a line a data set with the mean over its horizons; the horizons and then their mean."""
-
-
 LAST = ("improvement", "rank", "first")
 """Lines below a table: of the first column over each other one, in percent of the sums; average rank; first places."""
 
@@ -146,8 +108,49 @@ class Layout:
     """
 
     table: str
-    metrics: tuple[str, ...] = METRICS
+    metrics: tuple[str, ...]
     horizons: str = "each"
     datasets: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     last: tuple[Last, ...] = ()
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One paper: its grid, its recipe, its columns, the departures of its released code.
+
+    `overridden`: the recipe values in whose place the user has put some of their own. `layout`: its own tables.
+    `workload`: the kind of its task.
+    """
+
+    name: str
+    title: str
+    venue: str
+    synthetic: bool
+    printed: Printed | None
+    datasets: tuple[str, ...]
+    horizons: Value
+    seeds: Value
+    recipe: Mapping[str, Value]
+    columns: Mapping[str, Column]
+    switches: Mapping[str, Switch]
+    released: tuple[str, ...]
+    overridden: tuple[str, ...] = ()
+    workload: str = FORECASTING.name
+    layout: tuple[Layout, ...] = ()
+
+    def horizons_of(self, dataset: str) -> tuple[int, ...]:
+        """The horizons (steps) that the paper has for a data set."""
+        found = self.horizons.at({"dataset": dataset})
+        return tuple(found.value) if found else ()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics that a Result of it has: `test_` and `val_` before them. The first one decides."""
+        return tuple(metric.name for metric in WORKLOADS[self.workload].metrics if not metric.extra)
+
+    def default_seeds(self) -> tuple[int, ...]:
+        """The recipe's seeds; a number n means 0 … n−1."""
+        found = self.seeds.at({})
+        assert found is not None
+        return tuple(range(found.value)) if isinstance(found.value, int) else tuple(found.value)

@@ -10,7 +10,6 @@ import baselines
 from benchmark.config.paper import (
     HORIZONS,
     LAST,
-    METRICS,
     OTHERWISE,
     Block,
     Column,
@@ -21,10 +20,10 @@ from benchmark.config.paper import (
     Switch,
     Value,
 )
-from benchmark.config.recipe import Recipe
-from benchmark.config.values import Reader, checked
+from benchmark.config.values import Reader, checked, recipe_fields
 from benchmark.config.yamlfile import Section
 from benchmark.errors import nearest
+from benchmark.workloads import FORECASTING, METRICS, WORKLOADS
 
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "paper_configs"
 CLAIMS = CONFIG_DIR / "claims.yaml"
@@ -50,7 +49,7 @@ def _column(reader: Reader, section: Section, name: str, earlier: Mapping[str, C
     if model not in baselines.MODELS:
         raise part["model"].fail(f"unknown model '{model}'{nearest(model, baselines.MODELS)}")
     own_args = _arguments(reader, part["arguments"], model) if "arguments" in part else {}
-    own_recipe = reader.values(part["recipe"], tuple(Recipe.model_fields)) if "recipe" in part else {}
+    own_recipe = reader.recipe(part["recipe"]) if "recipe" in part else {}
     inherited = {k: v for k, v in base.arguments.items() if k in baselines.MODELS[model].arguments} if base else {}
     return Column(
         name=name,
@@ -64,7 +63,7 @@ def _column(reader: Reader, section: Section, name: str, earlier: Mapping[str, C
     )
 
 
-def _switch(section: Section, name: str) -> Switch:
+def _switch(section: Section, name: str, workload: str) -> Switch:
     part = section.known(["what", "source", "status", "when", "set"])
     for key in ("what", "source", "status", "set"):
         if key not in part:
@@ -74,14 +73,14 @@ def _switch(section: Section, name: str) -> Switch:
         what=part["what"].of(str, "a text"),
         source=part["source"].of(str, "a text"),
         status=part["status"].of(str, "a status"),
-        when=tuple(_conditions(c) for c in _alternatives(part["when"])) if "when" in part else ({},),
-        sets=_settings(part["set"]),
+        when=tuple(_conditions(c, workload) for c in _alternatives(part["when"])) if "when" in part else ({},),
+        sets=_settings(part["set"], workload),
     )
 
 
-def _settings(section: Section) -> dict[str, Any]:
+def _settings(section: Section, workload: str) -> dict[str, Any]:
     """Recipe fields and ``arguments.NAME`` with the values that a switch gives them."""
-    return {name: checked(child, field, child.data) for name, field, child in _named(section, ())}
+    return {name: checked(child, workload, field, child.data) for name, field, child in _named(section, workload, ())}
 
 
 def _alternatives(section: Section) -> list[Section]:
@@ -89,21 +88,21 @@ def _alternatives(section: Section) -> list[Section]:
     return list(section.children().values()) if isinstance(section.data, list) and section.data else [section]
 
 
-def _conditions(section: Section) -> dict[str, tuple[Any, ...]]:
+def _conditions(section: Section, workload: str) -> dict[str, tuple[Any, ...]]:
     """What a switch asks of a cell's recipe, data set, model or SAM: one value, or a list of which any will do."""
     found = {}
-    for name, field, child in _named(section, ("dataset", "model", "sam")):
+    for name, field, child in _named(section, workload, ("dataset", "model", "sam")):
         leaves = list(child.children().values()) if isinstance(child.data, list) else [child]
-        found[name] = tuple(checked(leaf, field, leaf.data) for leaf in leaves)
+        found[name] = tuple(checked(leaf, workload, field, leaf.data) for leaf in leaves)
     return found
 
 
-def _named(section: Section, also: tuple[str, ...]) -> Iterator[tuple[str, str | None, Section]]:
+def _named(section: Section, workload: str, also: tuple[str, ...]) -> Iterator[tuple[str, str | None, Section]]:
     """The entries of a switch's table: name, the field that `checked` knows, if it is one, the value's section."""
     for key, child in section.mapping().children().items():
         name = str(key)
         arguments = dict.fromkeys(argument for model in baselines.MODELS.values() for argument in model.arguments)
-        fields = [*Recipe.model_fields, *(f"arguments.{argument}" for argument in arguments)]
+        fields = [*recipe_fields(workload), *(f"arguments.{argument}" for argument in arguments)]
         if name not in (*fields, *also):
             raise child.fail(f"unknown recipe value{nearest(name, [*fields, *also])}")
         yield name, name if name in fields else None, child
@@ -116,8 +115,8 @@ def _printed(section: Section) -> Printed:
             raise section.fail(f"'{key}' is missing")
     metrics = part["metrics"].of(list, "a list of metrics")
     for metric in metrics:
-        if metric not in ("mse", "mae"):
-            raise part["metrics"].fail(f"unknown metric '{metric}'; known: mse, mae")
+        if metric not in METRICS:
+            raise part["metrics"].fail(f"unknown metric '{metric}'; known: {', '.join(METRICS)}")
     file = part["file"].of(str, "a file name")
     if Path(file).name != file:
         raise part["file"].fail("expected the name of a file in paper_configs/published, without a folder")
@@ -125,7 +124,7 @@ def _printed(section: Section) -> Printed:
     return Printed(file, tuple(map(str, tables)), tuple(metrics))
 
 
-KEYS = ("paper", "title", "venue", "links", "synthetic", "printed", "datasets", "horizons", "seeds", "recipe",
+KEYS = ("paper", "title", "venue", "links", "synthetic", "workload", "printed", "datasets", "horizons", "seeds", "recipe",
         "columns", "switches", "released", "layout")  # fmt: skip
 
 
@@ -141,9 +140,10 @@ def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
     name = part["paper"].of(str, "a name")
     if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
         raise part["paper"].fail("expected a name of letters, digits, '-' and '_'")
-    reader = Reader(datasets)
+    workload = part["workload"].one_of(WORKLOADS, "kind of task") if "workload" in part else FORECASTING.name
+    reader = Reader(datasets, workload)
     names = []
-    for child in _items(part["datasets"]):
+    for child in part["datasets"].items():
         if child.data not in datasets:
             raise child.fail(f"unknown data set '{child.data}'{nearest(str(child.data), datasets)}")
         names.append(child.data)
@@ -153,7 +153,7 @@ def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
         columns[str(key)] = _column(reader, child, str(key), columns)
     switches = {}
     if "switches" in part:
-        switches = {str(k): _switch(c, str(k)) for k, c in part["switches"].mapping().children().items()}
+        switches = {str(k): _switch(c, str(k), workload) for k, c in part["switches"].mapping().children().items()}
     released = tuple(part["released"].of(list, "a list of switches")) if "released" in part else ()
     for switch in released:
         if switch not in switches:
@@ -162,22 +162,18 @@ def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
         name=name,
         title=part["title"].of(str, "a text"),
         venue=part["venue"].of(str, "a text") if "venue" in part else "",
+        workload=workload,
         synthetic=part["synthetic"].of(bool, "true or false") if "synthetic" in part else False,
         printed=_printed(part["printed"]) if "printed" in part else None,
         datasets=tuple(names),
         horizons=_list_value(reader, part["horizons"], count=False),
         seeds=_list_value(reader, part["seeds"], count=True),
-        recipe=reader.values(part["recipe"], tuple(Recipe.model_fields)),
+        recipe=reader.recipe(part["recipe"]),
         columns=columns,
         switches=switches,
         released=released,
-        layout=parse_layout(part["layout"], tuple(names)) if "layout" in part else (),
+        layout=parse_layout(part["layout"], tuple(names), workload) if "layout" in part else (),
     )
-
-
-def _items(section: Section) -> list[Section]:
-    section.of(list, "a list")
-    return list(section.children().values())
 
 
 def _list_value(reader: Reader, section: Section, *, count: bool) -> Value:
@@ -208,23 +204,24 @@ def _list_value(reader: Reader, section: Section, *, count: bool) -> Value:
     return Value((Block(table, ("dataset",), source, status),))
 
 
-def parse_layout(section: Section, datasets: Sequence[str]) -> tuple[Layout, ...]:
+def parse_layout(section: Section, datasets: Sequence[str], workload: str) -> tuple[Layout, ...]:
     """The `layout` of a paper's YAML: a list of tables. Raises UsageError for what is not as it should be."""
-    section.of(list, "a list of tables")
-    return tuple(_layout(child, datasets) for child in section.children().values())
+    metrics = [metric.name for metric in WORKLOADS[workload].metrics]
+    return tuple(_layout(child, datasets, metrics) for child in section.items("a list of tables"))
 
 
-def _layout(section: Section, datasets: Sequence[str]) -> Layout:
+def _layout(section: Section, datasets: Sequence[str], metrics: Sequence[str]) -> Layout:
     part = section.known(["table", "metrics", "horizons", "datasets", "columns", "last"])
     if "table" not in part:
         raise section.fail("'table' is missing: the table's name")
+    own = [c.one_of(metrics, "metric") for c in part["metrics"].items()] if "metrics" in part else metrics
     return Layout(
         table=part["table"].of(str, "a name"),
-        metrics=_words(part["metrics"], METRICS, "metric") if "metrics" in part else METRICS,
-        horizons=_word(part["horizons"], HORIZONS, "way of showing horizons") if "horizons" in part else "each",
-        datasets=_words(part["datasets"], datasets, "data set") if "datasets" in part else (),
-        columns=_words(part["columns"], None, "column") if "columns" in part else (),
-        last=tuple(_last(child) for child in _items(part["last"])) if "last" in part else (),
+        metrics=tuple(own),
+        horizons=part["horizons"].one_of(HORIZONS, "way of showing horizons") if "horizons" in part else "each",
+        datasets=tuple(c.one_of(datasets, "data set") for c in part["datasets"].items()) if "datasets" in part else (),
+        columns=tuple(c.one_of(None, "column") for c in part["columns"].items()) if "columns" in part else (),
+        last=tuple(_last(child) for child in part["last"].items()) if "last" in part else (),
     )
 
 
@@ -233,15 +230,4 @@ def _last(section: Section) -> Last:
     if "row" not in part or ("table" in part) != ("metric" in part):
         raise section.fail("expected 'row', alone or with the 'table' and 'metric' where the paper's numbers are")
     of = {key: part[key].of(str, "a text") for key in ("table", "metric") if key in part}
-    return Last(_word(part["row"], LAST, "line below a table"), of.get("table"), of.get("metric"))
-
-
-def _words(section: Section, known: Sequence[str] | None, what: str) -> tuple[str, ...]:
-    return tuple(_word(child, known, what) for child in _items(section))
-
-
-def _word(section: Section, known: Sequence[str] | None, what: str) -> str:
-    word = str(section.of(str, f"a {what}"))
-    if known is not None and word not in known:
-        raise section.fail(f"unknown {what} '{word}'{nearest(word, known)}")
-    return word
+    return Last(part["row"].one_of(LAST, "line below a table"), of.get("table"), of.get("metric"))

@@ -1,15 +1,21 @@
-"""What one cell's training is made of: the typed recipe, and values that carry their source."""
+"""What one cell's training is made of: typed values, each with the place where it was read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from benchmark.workloads import WORKLOADS, Workload
+
 STATUSES = ("verified", "sum-checked", "unverified", "ours")
 """Of a value, best first. `ours`: chosen by us, because no paper says it."""
+
+ARGUMENTS, PROFILE = "arguments.", "profile."
+"""Before the names of a model's own arguments, and of a profile's bounds."""
 
 
 @dataclass(frozen=True)
@@ -25,29 +31,23 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Setting(BaseModel):
-    """What any model's Result depends on, trained or not, beside its data and its own arguments.
+    """How any model is evaluated, trained or not, whatever the kind of task.
 
     A field with a default may stand in no recipe at all; it then enters no digest either.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    lookback: PositiveInt = Field(
-        description="input steps L; a recipe may list several: then each is trained, and validation chooses (tables)"
-    )
     evaluation_batch: PositiveInt | None = Field(
         description="windows a batch of validation and test; null: as memory allows, since no metric depends on it"
     )
     precision: Literal["float32", "bfloat16_on_cuda"] = Field(
         description="bfloat16_on_cuda: autocast on a CUDA device; on a CPU it is float32, and the Result says so"
     )
-    mask_sentinels: bool = Field(
-        default=False, description="replace −9999 (Weather) by the channel's last value; the papers use it as it stands"
-    )
 
 
-class Recipe(Setting):
-    """Everything a cell's training depends on, beside its data and its seed. One field, one key of a recipe's YAML."""
+class Training(Setting):
+    """How a model is trained, whatever the kind of task. One field, one key of a recipe's YAML."""
 
     batch_size: PositiveInt = Field(description="windows of one micro-batch")
     accumulation: PositiveInt = Field(description="micro-batches of one optimizer step")
@@ -64,14 +64,10 @@ class Recipe(Setting):
     clip_norm: PositiveFloat | None = Field(description="global gradient norm; null: no clipping")
     rho: NonNegativeFloat | None = Field(description="SAM's radius; null without SAM")
     selection: Literal["best_validation", "last_epoch"] = Field(description="which weights are tested")
-    time_features: bool = Field(default=False, description="the model gets time features, where the file has dates")
     warmup_share: Share = Field(default=0.05, description="of all steps, the part in which one_cycle's rate rises")
     warmup_divisor: PositiveFloat = Field(default=10.0, description="one_cycle begins with the learning rate divided by it")
     cycled_beta1: tuple[Share, Share] | None = Field(
         default=None, description="one_cycle moves beta1 from the first to the second and back; null: it stays"
-    )
-    drop_last_test_batch: bool = Field(
-        default=False, description="test on whole training batches alone: the windows of an incomplete last one are dropped"
     )
     void_accumulation: bool = Field(
         default=False, description="zero the gradient before every micro-batch; step on every k-th one's alone"
@@ -79,44 +75,76 @@ class Recipe(Setting):
     clip_before_unscale: bool = Field(
         default=False, description="clip after each micro-batch, the gradient multiplied by CUDA's default loss scale"
     )
-    shuffled_truncated_validation: bool = Field(
-        default=False, description="validate on whole batches of a new shuffle each epoch; what is left over is dropped"
-    )
+
+
+def fields_of(workload: Workload, closed_form: bool = False) -> dict[str, Any]:
+    """The recipe's fields of a kind of task by name, as pydantic describes them; of a model that is not trained its own."""
+    if closed_form:
+        return Setting.model_fields | workload.fields.model_fields
+    return Training.model_fields | workload.training_fields.model_fields
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """A recipe for one cell, every value with its source; `arguments.*` are the model's own."""
+class Bounds:
+    """What a profile allows: optimizer steps in all, windows of validation and of test. None: no bound."""
 
+    max_steps: int | None = None
+    max_windows: int | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The recipe of one cell, but for its seed: every value with its source, and the same values typed.
+
+    workload: the kind of task. model: a name in `baselines.MODELS`. values: by name; ``arguments.*`` are the model's own,
+    ``profile.*`` the profile's bounds. switches: those of the protocol that change this cell.
+    """
+
+    workload: str
     model: str
     sam: bool
     values: Mapping[str, Sourced]
     switches: tuple[str, ...] = ()
 
+    @cached_property
+    def training(self) -> Training | None:
+        """How it is trained; None for a model that is not."""
+        return Training.model_validate(self._of(Training)) if "epochs" in self.values else None
+
+    @cached_property
+    def setting(self) -> Setting:
+        """How it is evaluated: `training`, where it is trained."""
+        return self.training or Setting.model_validate(self._of(Setting))
+
+    @cached_property
+    def task(self) -> Any:
+        """The workload's own fields, as its type has them."""
+        workload = WORKLOADS[self.workload]
+        kind = workload.fields if self.training is None else workload.training_fields
+        return kind.model_validate(self._of(kind))
+
+    @property
+    def lookback(self) -> int:
+        """Input steps of one window; 0 for a kind of task that has none."""
+        return int(self.values["lookback"].value) if "lookback" in self.values else 0
+
+    @cached_property
+    def arguments(self) -> Mapping[str, Any]:
+        """The model's own arguments."""
+        return {k.removeprefix(ARGUMENTS): v.value for k, v in self.values.items() if k.startswith(ARGUMENTS)}
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """What its profile allows."""
+        return Bounds(**{k.removeprefix(PROFILE): v.value for k, v in self.values.items() if k.startswith(PROFILE)})
+
+    def _of(self, kind: type[BaseModel]) -> dict[str, Any]:
+        return {name: self.values[name].value for name in kind.model_fields if name in self.values}
+
     def plain(self) -> dict[str, Any]:
-        """Names and values only, as they enter the digest and the Result."""
+        """Names and values only, as they enter the digest and the Result's JSON."""
         return {"model": self.model, "sam": self.sam} | {k: v.value for k, v in sorted(self.values.items())}
 
     def weakest(self) -> str:
         """The worst status that any value has."""
         return max((v.status for v in self.values.values()), key=STATUSES.index, default="ours")
-
-
-def typed(plain: Mapping[str, Any]) -> Recipe:
-    """The typed recipe of `Resolved.plain()`."""
-    return Recipe.model_validate(_of(Recipe, plain))
-
-
-def setting(plain: Mapping[str, Any]) -> Setting:
-    """What of `Resolved.plain()` concerns a model that is not trained, too."""
-    return Setting.model_validate(_of(Setting, plain))
-
-
-def _of(kind: type[Setting], plain: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items() if k in kind.model_fields}
-
-
-def arguments(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The model's own arguments of `Resolved.plain()`."""
-    prefix = "arguments."
-    return {k.removeprefix(prefix): v for k, v in plain.items() if k.startswith(prefix)}

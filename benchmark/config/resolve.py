@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from baselines import MODELS
 from benchmark.config.paper import Column, Paper
-from benchmark.config.recipe import Recipe, Resolved, Setting, Sourced
+from benchmark.config.recipe import ARGUMENTS, PROFILE, Recipe, Sourced, fields_of
+from benchmark.workloads import WORKLOADS, Workload
 
-PROFILES: dict[str, dict[str, int]] = {
-    "paper": {},
-    "quick": {"max_lookback": 512, "max_steps": 60, "max_windows": 64},
-}
-"""Bounds of each profile. `quick` also has one seed, and takes fewer steps where one has large activations."""
-
-
-
-
-
+PROFILES = ("paper", "quick")
+"""`quick` is a smoke run: one seed, and the bounds that the workload gives it."""
 
 
 class Refusal(Exception):
@@ -27,7 +20,7 @@ class Refusal(Exception):
 
 def resolve(
     paper: Paper, column: Column, dataset: str, horizon: int, sam: bool, switches: Sequence[str], profile: str
-) -> Resolved:
+) -> Recipe:
     """The recipe of one cell, but for the seed: base, column, protocol switches, profile, in this order.
 
     Of a model in closed form it keeps what concerns a model that is not trained. Its `lookback` is a tuple where the
@@ -43,51 +36,53 @@ def resolve(
         found = value.at(where)
         if found is None:
             raise Refusal(f"the recipe has no {name} of {column.name} for {dataset} at horizon {horizon}")
-        values[f"arguments.{name}"] = found
+        values[ARGUMENTS + name] = found
     if not sam:
         values["rho"] = Sourced(None, "no SAM", "verified")
     closed_form = MODELS[column.model].closed_form
     if closed_form and sam:
         raise Refusal(f"{column.name} is not trained: SAM has nothing to act on")
-    missing = (_REQUIRED_OF_ALL if closed_form else _REQUIRED) - values.keys()
+    workload = WORKLOADS[paper.workload]
+    fields = fields_of(workload, closed_form)
+    missing = {name for name, field in fields.items() if field.is_required()} - values.keys()
     if missing:
         raise Refusal(f"the recipe has no {', '.join(sorted(missing))} for {dataset} at horizon {horizon}")
-    active = []
-    for name in switches:
-        if _apply(paper, name, dataset, column.model, sam, values):
-            active.append(name)
+    active = [name for name in switches if _apply(paper, name, dataset, column.model, sam, values)]
     if closed_form:
-        values = {k: v for k, v in values.items() if _concerns_all(k)}
-        active = [name for name in active if any(map(_concerns_all, paper.switches[name].sets))]
-    _bound(values, profile)
-    return Resolved(column.model, sam, values, tuple(active))
+        values = {k: v for k, v in values.items() if _concerns(fields, k)}
+        active = [name for name in active if any(_concerns(fields, k) for k in paper.switches[name].sets)]
+    _bound(values, profile, workload)
+    return Recipe(paper.workload, column.model, sam, values, tuple(active))
 
 
-def _concerns_all(name: str) -> bool:
-    """Whether a recipe value reaches a model that is not trained, too."""
-    return name in Setting.model_fields or name.startswith("arguments.")
+def _concerns(fields: Mapping[str, object], name: str) -> bool:
+    """Whether a recipe value reaches a model that has these fields."""
+    return name in fields or name.startswith(ARGUMENTS)
 
 
-def _bound(values: dict[str, Sourced], profile: str) -> None:
+def _bound(values: dict[str, Sourced], profile: str, workload: Workload) -> None:
     """Puts a profile's bounds into a recipe."""
-    bounds, most = PROFILES[profile], PROFILES[profile].get("max_lookback")
-    wanted = values["lookback"].value
-    if most is not None and isinstance(wanted, tuple):
-        values["lookback"] = replace(values["lookback"], value=tuple(sorted({min(most, each) for each in wanted})))
-    elif most is not None and wanted > most:
-        values["lookback"] = Sourced(most, f"profile {profile}", "ours")
+    bounds, listed = workload.profiles[profile], workload.listed
+    most = bounds.get(f"max_{listed}")
+    if listed is not None and most is not None:
+        wanted = values[listed].value
+        if isinstance(wanted, tuple):
+            values[listed] = replace(values[listed], value=tuple(sorted({min(most, each) for each in wanted})))
+        elif wanted > most:
+            values[listed] = Sourced(most, f"profile {profile}", "ours")
     for bound in ("max_steps", "max_windows"):
         if bound in bounds and (bound != "max_steps" or "epochs" in values):
-            values[f"profile.{bound}"] = Sourced(bounds[bound], f"profile {profile}: a smoke run", "ours")
+            values[PROFILE + bound] = Sourced(bounds[bound], f"profile {profile}: a smoke run", "ours")
 
 
-def by_lookback(recipe: Resolved) -> list[Resolved]:
-    """The recipe, once for each look-back that it lists."""
-    listed = recipe.values["lookback"]
-    if not isinstance(listed.value, tuple):
+def candidates(recipe: Recipe) -> list[Recipe]:
+    """The recipe, once for each value that it lists of the field that validation chooses (forecasting: the look-back)."""
+    field = WORKLOADS[recipe.workload].listed
+    listed = recipe.values[field] if field is not None else None
+    if field is None or listed is None or not isinstance(listed.value, tuple):
         return [recipe]
-    each = [replace(listed, value=lookback) for lookback in listed.value]
-    return [replace(recipe, values={**recipe.values, "lookback": one}) for one in each]
+    each = [replace(listed, value=value) for value in listed.value]
+    return [replace(recipe, values={**recipe.values, field: one}) for one in each]
 
 
 def _apply(paper: Paper, name: str, dataset: str, model: str, sam: bool, values: dict[str, Sourced]) -> bool:
@@ -103,7 +98,3 @@ def _apply(paper: Paper, name: str, dataset: str, model: str, sam: bool, values:
 
 
 _UNSET = object()
-
-
-_REQUIRED = frozenset(name for name, field in Recipe.model_fields.items() if field.is_required())
-_REQUIRED_OF_ALL = frozenset(name for name, field in Setting.model_fields.items() if field.is_required())

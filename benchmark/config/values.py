@@ -8,34 +8,42 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from baselines import ARGUMENTS, SCALAR
+from baselines import SCALAR, argument
 from benchmark.config.paper import DIMENSIONS, OTHERWISE, Block, Value
-from benchmark.config.recipe import STATUSES, Recipe
+from benchmark.config.recipe import ARGUMENTS, STATUSES, fields_of
 from benchmark.config.yamlfile import Section
 from benchmark.errors import nearest
+from benchmark.workloads import WORKLOADS
 
 
 @cache
-def _adapter(field: str) -> TypeAdapter[Any]:
-    info = Recipe.model_fields[field]
+def recipe_fields(workload: str) -> Mapping[str, Any]:
+    """The fields of a recipe of that kind of task by name."""
+    return fields_of(WORKLOADS[workload])
+
+
+@cache
+def _adapter(workload: str, field: str) -> TypeAdapter[Any]:
+    info = recipe_fields(workload)[field]
     kind: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
     return TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
-def checked(section: Section, field: str | None, value: Any) -> Any:
+def checked(section: Section, workload: str, field: str | None, value: Any) -> Any:
     """A leaf value, as the recipe's field or the model's argument (``arguments.NAME``) asks for it.
 
-    Any scalar, for None and for an argument of which `baselines.ARGUMENTS` says nothing.
+    Any scalar, where `field` is None.
     """
-    if field is None or field.startswith("arguments."):
-        kind = ARGUMENTS.get((field or "").removeprefix("arguments."), SCALAR)
+    if field is None or field.startswith(ARGUMENTS):
+        known = argument((field or "").removeprefix(ARGUMENTS))
+        kind = known.kind if known else SCALAR
         if kind.fits(value):
             return value
         raise section.fail(f"expected {kind.what}, found {value!r}")
-    if field == "lookback" and isinstance(value, list):
+    if field == WORKLOADS[workload].listed and isinstance(value, list):
         return _lookbacks(section, value)
     try:
-        checked = _adapter(field).validate_python(tuple(value) if isinstance(value, list) else value)
+        checked = _adapter(workload, field).validate_python(tuple(value) if isinstance(value, list) else value)
     except ValidationError as error:
         first = error.errors()[0]
         raise section.fail(f"{first['msg'][0].lower()}{first['msg'][1:]}, found {first['input']!r}") from None
@@ -52,8 +60,9 @@ def _lookbacks(section: Section, value: list[Any]) -> tuple[int, ...]:
 class Reader:
     """Parses one paper's YAML; knows the data sets and columns that keys of tables may name."""
 
-    def __init__(self, datasets: tuple[str, ...], overriding: bool = False) -> None:
+    def __init__(self, datasets: tuple[str, ...], workload: str, overriding: bool = False) -> None:
         self.datasets = datasets
+        self.workload = workload
         self.columns: tuple[str, ...] = ()
         self.overriding = overriding
 
@@ -63,8 +72,8 @@ class Reader:
             return Value(tuple(self._block(child, field) for child in section.children().values()))
         if not isinstance(section.data, dict):
             if self.overriding:
-                line = section.line
-                return Value((Block(checked(section, field, section.data), (), f"{section.file}:{line}", "ours"),))
+                value = checked(section, self.workload, field, section.data)
+                return Value((Block(value, (), f"{section.file}:{section.line}", "ours"),))
             raise section.fail("expected {value: …, source: …, status: …}: no number without its source")
         return Value((self._block(section, field),))
 
@@ -74,7 +83,7 @@ class Reader:
             raise section.fail("expected either 'value', or 'by' with 'values'")
         source, status = self.provenance(section, part)
         if "value" in part:
-            return Block(checked(part["value"], field, part["value"].data), (), source, status)
+            return Block(checked(part["value"], self.workload, field, part["value"].data), (), source, status)
         names = part["by"].data if isinstance(part["by"].data, list) else [part["by"].data]
         for name in names:
             if name not in DIMENSIONS:
@@ -98,7 +107,7 @@ class Reader:
 
     def _table(self, section: Section, names: list[str], field: str | None) -> Any:
         if not names:
-            return checked(section, field, section.data)
+            return checked(section, self.workload, field, section.data)
         keys: dict[str, tuple[Any, ...]] = {"dataset": self.datasets, "model": self.columns, "sam": (True, False)}
         table = {}
         for key, child in section.mapping().children().items():
@@ -109,6 +118,6 @@ class Reader:
             table[key] = self._table(child, names[1:], field)
         return table
 
-    def values(self, section: Section, fields: tuple[str, ...]) -> dict[str, Value]:
+    def recipe(self, section: Section) -> dict[str, Value]:
         """The values of a recipe section, by name."""
-        return {name: self.value(child, name) for name, child in section.known(fields).items()}
+        return {name: self.value(child, name) for name, child in section.known(recipe_fields(self.workload)).items()}

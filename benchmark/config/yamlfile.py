@@ -29,7 +29,7 @@ MAX_DEPTH = 40
 
 @dataclass(frozen=True)
 class Section:
-    """One YAML value with the file and line where it stands. Mappings and lists are walked with `get` and `items`."""
+    """One YAML value with the file and line where it stands. Mappings are walked with `children`, lists with `items`."""
 
     data: Any
     node: yaml.Node
@@ -84,6 +84,18 @@ class Section:
         if wrong_bool or not isinstance(self.data, kind):
             raise self.fail(f"expected {what}, found {_kind(self.data)}")
         return self.data
+
+    def items(self, what: str = "a list") -> list[Section]:
+        """The members of a list, each with its own place; else UsageError that says `what` was expected."""
+        self.of(list, what)
+        return list(self.children().values())
+
+    def one_of(self, known: Iterable[str] | None, what: str) -> str:
+        """A text that is among `known` (None: any text); else UsageError that names the nearest one."""
+        word = str(self.of(str, f"a {what}"))
+        if known is not None and word not in (names := list(known)):
+            raise self.fail(f"unknown {what} '{word}'{nearest(word, names)}")
+        return word
 
 
 def _kind(value: Any) -> str:

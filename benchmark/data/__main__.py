@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.console import Parser, guarded
+from benchmark.console import Parser, command
 from benchmark.data.download.fetch import Fetcher
 from benchmark.data.download.progress import bar
 from benchmark.data.files import Checksums, data_dir, locate, recorded, verify
@@ -94,14 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="data sets, ETT, PEMS, all; status: default all")
     parser.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
     options = parser.parse_args(arguments)
-
-    def command() -> int:
+    with command("benchmark.data") as ended:
         if options.what == "fetch" and not options.names:
             raise UsageError("fetch: name the data sets (or all)")
         act = status if options.what == "status" else fetch
-        return act(chosen(options.names), data_dir(options.data_dir))
-
-    return guarded("benchmark.data", command)
+        ended.status = act(chosen(options.names), data_dir(options.data_dir))
+    return ended.status
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.config.recipe import Resolved
+from benchmark.config.recipe import Recipe
+from benchmark.grid.digest import TRAINING_SEMANTICS, Digester
 
 
 @dataclass(frozen=True, order=True)
@@ -52,9 +53,15 @@ class Planned:
     """A cell with what the plan knows of it: its recipe, its digest, or the reason why it cannot be."""
 
     cell: Cell
-    recipe: Resolved | None
+    recipe: Recipe | None
     digest: str | None
     refused: str | None = None
+    digester: Digester | None = field(default=None, repr=False, compare=False)
+
+    def earlier(self) -> dict[str, int]:
+        """The digests that the cell had under earlier training semantics, with their version."""
+        versions = range(1, TRAINING_SEMANTICS) if self.digester is not None else ()
+        return {self.digester.of(self.cell.seed, version): version for version in versions if self.digester is not None}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from benchmark.config.paper import Paper
 from benchmark.grid.cells import Planned, as_json
+from benchmark.grid.digest import TRAINING_SEMANTICS
 from benchmark.grid.plan import switches_of
 from benchmark.store.result import STATUSES
 from benchmark.store.store import Store
@@ -34,6 +35,24 @@ def statuses(cells: Sequence[Planned], store: Store) -> list[str]:
                 known[digest] = (store.status(digest) if digest in there else None) or TO_RUN
             out.append(known[digest])
     return out
+
+
+def left_out(cells: Sequence[Planned], store: Store) -> str | None:
+    """One sentence on the store's Results of these cells that were made under earlier training semantics, if there are
+    any: they are kept, and count for nothing."""
+    others = store.digests() - {planned.digest for planned in cells}
+    if not others:
+        return None
+    found: Counter[int] = Counter()
+    for planned in cells:
+        found.update(version for digest, version in planned.earlier().items() if digest in others)
+    return semantics_note(found)
+
+
+def semantics_note(counts: Mapping[int, int]) -> str | None:
+    """`counts`: Results by the version of the training semantics that they were made under."""
+    said = ", ".join(f"{count} Results of semantics {version}" for version, count in sorted(counts.items()) if count)
+    return f"{said} are left out: the training semantics are {TRAINING_SEMANTICS} now" if said else None
 
 
 def last_line(status: Sequence[str]) -> str:

@@ -8,15 +8,15 @@ from dataclasses import replace
 from baselines import MODELS, misfit
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Column, Paper
-from benchmark.config.recipe import Resolved, arguments
-from benchmark.config.resolve import Refusal, by_lookback, resolve
+from benchmark.config.recipe import PROFILE, Recipe
+from benchmark.config.resolve import Refusal, candidates, resolve
 from benchmark.data.registry import DataSet
-from benchmark.data.splits import segments
 from benchmark.errors import UsageError, nearest
 from benchmark.grid import cost
 from benchmark.grid.cells import Cell, Planned, Selection
-from benchmark.grid.digest import _Digester
+from benchmark.grid.digest import Digester
 from benchmark.machine import size_in_words
+from benchmark.workloads import WORKLOADS
 
 
 def expand_subset(names: Sequence[str], papers: Mapping[str, Paper], datasets: Mapping[str, DataSet],
@@ -146,41 +146,30 @@ def _cells(
 
     for sam in settings:
         try:
-            recipes = by_lookback(resolve(paper, column, dataset.name, horizon, sam, switches, selection.profile))
+            recipes = candidates(resolve(paper, column, dataset.name, horizon, sam, switches, selection.profile))
         except Refusal as refusal:
             yield from (Planned(cell, None, None, str(refusal)) for cell in cells(0, sam))
             continue
         for recipe in (affordable(r, dataset.channels, horizon) for r in recipes):
-            lookback = recipe.values["lookback"].value
-            reason = misfit(lookback, arguments(recipe.plain()))
-            reason = reason or _infeasible(dataset, lookback, horizon) or _too_big(dataset, horizon, recipe, memory_limit)
+            lookback = recipe.lookback
+            reason = misfit(lookback, recipe.arguments)
+            reason = reason or WORKLOADS[recipe.workload].infeasible(dataset, lookback, horizon)
+            reason = reason or _too_big(dataset, horizon, recipe, memory_limit)
             digester = None
             if reason is None and data_sha256 is not None:
-                digester = _Digester(recipe, dataset, horizon, selection.profile, data_sha256)
+                digester = Digester(recipe, dataset, horizon, selection.profile, data_sha256)
             for cell in cells(lookback, sam, len(recipes) > 1):
-                yield Planned(cell, recipe, digester.of(cell.seed) if digester else None, reason)
+                yield Planned(cell, recipe, digester.of(cell.seed) if digester else None, reason, digester)
 
 
-def _infeasible(dataset: DataSet, lookback: int, horizon: int) -> str | None:
-    """Why a split of the data set has no window at all, if one has none."""
-    if dataset.split == "pairs" or dataset.rows is None:
-        return None
-    counts = segments(dataset, dataset.rows, lookback).counts(lookback, horizon)
-    for split, count in zip(("train", "validation", "test"), counts, strict=True):
-        if count < 1 and (split != "validation" or counts[2] >= 1):
-            rows = f" ({dataset.rows:,} rows)" if dataset.own else ""
-            return f"no {split} window: {dataset.name}{rows}, look-back {lookback}, horizon {horizon}"
-    return None
-
-
-def _too_big(dataset: DataSet, horizon: int, recipe: Resolved, limit: int | None) -> str | None:
+def _too_big(dataset: DataSet, horizon: int, recipe: Recipe, limit: int | None) -> str | None:
     """That a cell is estimated to need more memory (bytes) than the limit, if it is."""
-    needed = cost.estimate(dataset, horizon, recipe.plain()) if limit is not None else None
+    needed = cost.estimate(dataset, horizon, recipe) if limit is not None else None
     if limit is None or needed is None or needed <= limit:
         return None
     return (
         f"not enough memory: about {size_in_words(needed)} needed, {size_in_words(limit)} there: {dataset.name}, "
-        f"look-back {recipe.values['lookback'].value}, horizon {horizon}"
+        f"look-back {recipe.lookback}, horizon {horizon}"
     )
 
 
@@ -191,13 +180,14 @@ QUICK_BYTES = 12 * 10**9
 LEAST_STEPS = 5
 
 
-def affordable(recipe: Resolved, channels: int | None, horizon: int) -> Resolved:
+def affordable(recipe: Recipe, channels: int | None, horizon: int) -> Recipe:
     """The recipe with fewer steps, if its profile bounds them and a step's activations (of `channels`) are large."""
-    bound = recipe.values.get("profile.max_steps")
-    if bound is None or channels is None:
+    name = PROFILE + "max_steps"
+    bound = recipe.values.get(name)
+    if bound is None or channels is None or recipe.training is None:
         return recipe
-    each = cost.of_step(channels, horizon, recipe.plain())[0] * recipe.values["accumulation"].value
+    each = cost.of_step(channels, horizon, recipe)[0] * recipe.training.accumulation
     most = max(LEAST_STEPS, QUICK_BYTES // max(1, each))
     if most >= bound.value:
         return recipe
-    return replace(recipe, values={**recipe.values, "profile.max_steps": replace(bound, value=most)})
+    return replace(recipe, values={**recipe.values, name: replace(bound, value=most)})

@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from benchmark.console import Parser, guarded
-from benchmark.errors import UsageError, nearest
+from benchmark.console import Parser, command, names, spelt
+from benchmark.errors import UsageError
 from benchmark.files import write_atomically
 
 PARTS = ("steps", "harness", "store")
@@ -17,9 +17,10 @@ PARTS = ("steps", "harness", "store")
 def parser() -> Parser:
     """The options."""
     main = Parser(prog="python -m benchmark.perf", description=__doc__)
-    main.add_argument("--parts", default=",".join(PARTS), metavar="P[,P…]",
+    main.add_argument("--parts", type=names, default=PARTS, metavar="P[,P…]",
                       help="steps (training), harness (around a cell), store (20,000 Results); default: all")  # fmt: skip
-    main.add_argument("--models", metavar="M[,M…]", help="columns to measure; default: all that have a reference")
+    main.add_argument("--models", type=names, metavar="M[,M…]",
+                      help="columns to measure; default: all that have a reference")  # fmt: skip
     main.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
     main.add_argument("--turns", type=int, default=7, metavar="N", help="how often ours and plain take turns; default 7")
     main.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there, too")
@@ -30,11 +31,13 @@ def parser() -> Parser:
 def main(arguments: list[str] | None = None) -> int:
     """Measures, prints, writes; returns the exit status: 0, or 2 for what cannot be asked."""
     options = parser().parse_args(arguments)
-    return guarded("benchmark.perf", lambda: _measure(options))
+    with command("benchmark.perf") as ended:
+        _measure(options)
+    return ended.status
 
 
-def _measure(options: argparse.Namespace) -> int:
-    parts = _chosen("--parts", options.parts, PARTS)
+def _measure(options: argparse.Namespace) -> None:
+    parts = spelt("--parts", options.parts, PARTS)
     if options.turns < 1:
         raise UsageError(f"--turns: expected at least 1, found {options.turns}")
     import torch
@@ -47,8 +50,8 @@ def _measure(options: argparse.Namespace) -> int:
     device = torch.device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
-    names = [case.column for case in steps.CASES]
-    wanted = _chosen("--models", options.models, names) if options.models else names
+    columns = [case.column for case in steps.CASES]
+    wanted = spelt("--models", options.models, columns) if options.models else columns
     measured = []
     for case in steps.CASES:
         if "steps" in parts and case.column in wanted:
@@ -66,18 +69,6 @@ def _measure(options: argparse.Namespace) -> int:
         write_atomically(options.markdown, report.markdown())
     if options.json:
         write_atomically(options.json, json.dumps(report.as_object(), indent=1) + "\n")
-    return 0
-
-
-def _chosen(option: str, text: str, known: tuple[str, ...] | list[str]) -> list[str]:
-    """The names of a comma-separated list. Raises UsageError for one that is not known."""
-    names = [part.strip() for part in text.split(",") if part.strip()]
-    for name in names:
-        if name not in known:
-            raise UsageError(f"{option}: unknown '{name}'{nearest(name, known)}")
-    if not names:
-        raise UsageError(f"{option}: expected names separated by commas, found nothing; known: {', '.join(known)}")
-    return names
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from benchmark.config.recipe import Recipe
+from benchmark.config.recipe import Training
 from benchmark.data.windows import Windows
 
 
@@ -347,32 +347,32 @@ def loader(windows: Windows, batch_size: int) -> DataLoader[tuple[Tensor, ...]]:
 class Trainer:
     """Optimizer steps as they are usually written: one operation a parameter, SAM as two separate passes."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe) -> None:
-        self.model, self.recipe = model, recipe
-        kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    def __init__(self, model: nn.Module, training: Training) -> None:
+        self.model, self.training = model, training
+        kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(
-            model.parameters(), lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.eps,
-            weight_decay=recipe.weight_decay, foreach=False,
+            model.parameters(), lr=training.learning_rate, betas=training.betas, eps=training.eps,
+            weight_decay=training.weight_decay, foreach=False,
         )  # fmt: skip
 
     def step(self, batch: tuple[Tensor, ...]) -> float:
         """One step; the loss is read back, as loops usually do."""
         loss = self._backward(batch)
-        if self.recipe.rho is not None:
+        if self.training.rho is not None:
             parameters = [p for p in self.model.parameters() if p.grad is not None]
             norm = torch.norm(torch.stack([p.grad.norm() for p in parameters if p.grad is not None]))
             moves = []
             with torch.no_grad():
                 for p in parameters:
                     assert p.grad is not None
-                    moves.append(p.grad * (self.recipe.rho / (norm + 1e-12)))
+                    moves.append(p.grad * (self.training.rho / (norm + 1e-12)))
                     p.add_(moves[-1])
             self._backward(batch)
             with torch.no_grad():
                 for p, move in zip(parameters, moves, strict=True):
                     p.sub_(move)
-        if self.recipe.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm, foreach=False)
+        if self.training.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip_norm, foreach=False)
         self.optimizer.step()
         return loss.item()
 

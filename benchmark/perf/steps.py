@@ -17,12 +17,13 @@ from torch.utils.flop_counter import FlopCounterMode
 import baselines
 from baselines.base import Forecaster
 from benchmark.config.catalogue import catalogue
-from benchmark.config.recipe import Recipe, arguments, typed
-from benchmark.config.resolve import by_lookback, resolve
+from benchmark.config.recipe import Training
+from benchmark.config.resolve import candidates, resolve
 from benchmark.data.windows import Windows
-from benchmark.machine import peak_memory
 from benchmark.perf import reference as plain
+from benchmark.problems.forecasting import Forecasting
 from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, process
+from benchmark.runner.worker import peak_memory
 from benchmark.training import loop
 from benchmark.training.step import Stepper
 
@@ -119,12 +120,12 @@ def measure(case: Case, device: str, blocks: int = BLOCKS) -> Measured:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A case in a process of its own: the recipe, the windows, the model, and what takes so many steps."""
+    """A case in a process of its own: its training, the problem, the model, and what takes so many steps."""
 
-    recipe: Recipe
-    channels: int
+    training: Training
+    lookback: int
     sam: bool
-    windows: Windows
+    problem: Forecasting
     model: Any
     run: Callable[[int], None]
 
@@ -135,20 +136,21 @@ def _prepared(case: Case, device: str, reference: bool) -> _Prepared:
     there = catalogue()
     column, channels = there.papers[case.paper].columns[case.column], there.datasets[case.dataset].channels or 1
     paper = there.papers[case.paper]
-    recipes = by_lookback(resolve(paper, column, case.dataset, case.horizon, column.sam, (), "paper"))
-    found = next(r for r in recipes if case.lookback in (None, r.values["lookback"].value))
-    recipe, given = typed(found.plain()), arguments(found.plain())
-    windows = _windows(recipe, case.horizon, channels, torch.device(device))
+    recipes = candidates(resolve(paper, column, case.dataset, case.horizon, column.sam, (), "paper"))
+    found = next(r for r in recipes if case.lookback in (None, r.lookback))
+    training, given = found.training, found.arguments
+    assert training is not None
+    windows = _windows(found.lookback, case.horizon, channels, training, found.task.time_features, torch.device(device))
     torch.manual_seed(0)
-    sizes = {"lookback": recipe.lookback, "horizon": case.horizon, "channels": channels}
-    model: Any = baselines.build(column.model, **sizes, **given)
+    problem = Forecasting(windows, windows, training)
+    model: Any = baselines.build(column.model, **problem.shape(), **given)
     if reference:
         weights = model.state_dict()
-        model = plain.MODELS[column.model](**sizes, **given)
+        model = plain.MODELS[column.model](**problem.shape(), **given)
         model.load_state_dict(weights)
     model.to(device).train()
-    run = (_theirs if reference else _ours)(model, recipe, windows)
-    return _Prepared(recipe, channels, column.sam, windows, model, run)
+    run = (_theirs if reference else _ours)(model, training, problem)
+    return _Prepared(training, found.lookback, column.sam, problem, model, run)
 
 
 def _steps_of_a_block(case: Case, device: str) -> int:
@@ -166,45 +168,48 @@ def _block(case: Case, device: str, count: int, reference: bool) -> float:
 def _described(case: Case, device: str, count: int, turns: tuple[tuple[float, float], ...]) -> Measured:
     there, place = _prepared(case, device, False), torch.device(device)
     ratios = tuple(b / a for a, b in turns)
-    stepper = Stepper(there.model, there.recipe)
-    batch = [there.windows.batch(slice(0, there.recipe.batch_size))]
+    stepper = Stepper(there.model, there.training, there.problem)
+    batch = [there.problem.train.batch(slice(0, there.training.batch_size))]
     with FlopCounterMode(display=False) as counter:
         stepper.step(batch)
     return Measured(
-        case, there.recipe.lookback, there.channels, there.sam,
+        case, there.lookback, there.problem.shape()["channels"], there.sam,
         ours=1e3 * statistics.median(a for a, _ in turns), plain=1e3 * statistics.median(b for _, b in turns),
         ratio=statistics.median(ratios), ratios=ratios, flops=counter.get_total_flops(),
-        overhead=_overhead(there.model, there.recipe, there.windows, count, place),
+        overhead=_overhead(there, count, place),
         memory=peak_memory(place.type), costliest=_costliest(stepper, batch, place),
     )  # fmt: skip
 
 
-def _windows(recipe: Recipe, horizon: int, channels: int, device: torch.device) -> Windows:
-    steps, span = 40 * recipe.batch_size, recipe.lookback + horizon
+def _windows(
+    lookback: int, horizon: int, channels: int, training: Training, time_features: bool, device: torch.device
+) -> Windows:
+    """Forty batches of windows of random numbers."""
+    count, span = 40 * training.batch_size, lookback + horizon
     random = torch.Generator().manual_seed(0)
-    series = torch.randn(channels, steps + span - 1, generator=random).to(device)
-    marks = torch.rand(4, steps + span - 1, generator=random).to(device) - 0.5 if recipe.time_features else None
-    return Windows(series, torch.arange(steps, device=device), recipe.lookback, horizon, marks)
+    series = torch.randn(channels, count + span - 1, generator=random).to(device)
+    marks = torch.rand(4, count + span - 1, generator=random).to(device) - 0.5 if time_features else None
+    return Windows(series, torch.arange(count, device=device), lookback, horizon, marks)
 
 
-def _ours(model: Forecaster, recipe: Recipe, windows: Windows) -> Callable[[int], None]:
+def _ours(model: Forecaster, training: Training, problem: Forecasting) -> Callable[[int], None]:
     """So many steps through the suite's own loop, a pass over the windows at a time."""
-    stepper, order = Stepper(model, recipe), torch.Generator().manual_seed(0)
+    stepper, order = Stepper(model, training, problem), torch.Generator().manual_seed(0)
 
     def run(count: int) -> None:
         progress = loop.Progress()
         while progress.steps < count:
-            loop._epoch(stepper, recipe, windows, order, progress, count)
+            loop.run_epoch(stepper, order, progress, count)
 
     return run
 
 
-def _theirs(model: torch.nn.Module, recipe: Recipe, windows: Windows) -> Callable[[int], None]:
-    trainer = plain.Trainer(model, recipe)
+def _theirs(model: torch.nn.Module, training: Training, problem: Forecasting) -> Callable[[int], None]:
+    trainer = plain.Trainer(model, training)
 
     def endless() -> Iterator[tuple[torch.Tensor, ...]]:
         while True:
-            yield from plain.loader(windows, recipe.batch_size)
+            yield from plain.loader(problem.train, training.batch_size)
 
     batches = endless()
 
@@ -235,19 +240,19 @@ class _Inside:
         return inside
 
 
-def _overhead(model: Forecaster, recipe: Recipe, windows: Windows, count: int, device: torch.device) -> float:
+def _overhead(there: _Prepared, count: int, device: torch.device) -> float:
     """The share of the loop's time that is not in forward, backward, SAM's moves, clipping or the optimizer's step."""
-    stepper, order, inside = Stepper(model, recipe), torch.Generator().manual_seed(0), _Inside(device)
-    stepper._accumulate = inside.wrap(stepper._accumulate)  # type: ignore[method-assign]
-    stepper._clip = inside.wrap(stepper._clip)  # type: ignore[method-assign]
-    stepper.optimizer.step = inside.wrap(stepper.optimizer.step)  # type: ignore[method-assign]
-    if stepper.sam is not None:
-        stepper.sam.ascend = inside.wrap(stepper.sam.ascend)  # type: ignore[method-assign]
-        stepper.sam.restore = inside.wrap(stepper.sam.restore)  # type: ignore[method-assign]
+    stepper: Any = Stepper(there.model, there.training, there.problem)
+    order, inside = torch.Generator().manual_seed(0), _Inside(device)
+    for owner, names in (
+        (stepper, ("accumulate", "clip")), (stepper.optimizer, ("step",)), (stepper.perturbation, ("ascend", "restore")),
+    ):  # fmt: skip
+        for name in names if owner is not None else ():
+            setattr(owner, name, inside.wrap(getattr(owner, name)))
     shares = []
     for _ in range(5):
         inside.seconds, progress = 0.0, loop.Progress()
-        total = timed(device, lambda p=progress: loop._epoch(stepper, recipe, windows, order, p, count))  # type: ignore[misc]
+        total = timed(device, lambda p=progress: loop.run_epoch(stepper, order, p, count))  # type: ignore[misc]
         shares.append(1 - inside.seconds / total)
     return statistics.median(shares)
 

@@ -1,45 +1,156 @@
-"""Metrics over all windows, steps and channels of a split, streamed: no more than one batch of forecasts is held."""
+"""Forecasting as the loop sees it: windows over a series, their loss, metrics over all windows, steps and channels."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from baselines.base import Forecaster
-from benchmark.config.recipe import Setting
-from benchmark.data.windows import Windows
+import torch
+from torch import Tensor
+
+from baselines.base import ClosedForm, Forecaster
+from benchmark.config.recipe import Recipe, Setting
+from benchmark.data import series, windows
+from benchmark.data.registry import DataSet
+from benchmark.data.windows import Batch, Windows
 from benchmark.problems.precision import autocast
+from benchmark.workloads import FORECASTING
+
+MEASURES: Mapping[str, Callable[[Tensor], Tensor]] = {"mse": torch.square, "mae": torch.abs}
+"""By the name of a metric, what is averaged of the error (forecast − target): every metric of the workload has a line."""
 
 
 @torch.no_grad()
 def evaluate(
-    model: Forecaster, windows: Windows, setting: Setting, *, mae: bool = True, each: torch.Tensor | None = None
+    model: Forecaster, split: Windows, setting: Setting, *, each: Tensor | None = None, only_mse: bool = False
 ) -> dict[str, float]:
-    """`mse` and, if asked, `mae` on the standardised scale; an incomplete last batch counts by its windows.
+    """The metrics on the standardised scale, streamed: no more than one batch of forecasts is held.
 
-    `setting.evaluation_batch` windows at once; None: all. What is safe says `memory.evaluation_batch`.
+    `setting.evaluation_batch` windows at once; None: all. An incomplete last batch counts by its windows. `only_mse`: the
+    MSE alone, as validation asks the model for it.
 
     A forecast of shape [B, B, H, C] (SAMformer's `batch_mixed_denorm`) is compared with the targets by broadcasting,
-    so that the metric is over all pairs of a batch, as the released code has it. `each` [N], if given (with `mae`), takes
-    every window's MSE.
+    so that the metric is over all pairs of a batch, as the released code has it. `each` [N], if given, takes every
+    window's MSE.
     """
     model.eval()
-    size, context = setting.evaluation_batch or len(windows), autocast(setting, windows.series.device)
-    squared = torch.zeros((), dtype=torch.float64, device=windows.series.device)
-    absolute = torch.zeros_like(squared)
-    for start in range(0, len(windows), size):
-        x, y, marks = windows.batch(slice(start, start + size))
-        if not mae:
+    size, context = setting.evaluation_batch or len(split), autocast(setting, split.series.device)
+    zero = torch.zeros((), dtype=torch.float64, device=split.series.device)
+    totals = {name: zero.clone() for name in (("mse",) if only_mse else MEASURES)}
+    for start in range(0, len(split), size):
+        x, y, marks = split.batch(slice(start, start + size))
+        if only_mse:
             with context:
-                squared += model.mse(x, y, marks) * len(y)
+                totals["mse"] += model.mse(x, y, marks) * len(y)
             continue
         with context:
             forecast = model(x, marks)
         error = forecast - y
         weight = len(y) / error.numel()
-        squared += error.square().sum(dtype=torch.float64) * weight
-        absolute += error.abs().sum(dtype=torch.float64) * weight
+        for name, total in totals.items():
+            total += MEASURES[name](error).sum(dtype=torch.float64) * weight
         if each is not None:
             each[start : start + len(y)] = error.square().flatten(-2).mean(dim=-1).view(-1, len(y)).mean(dim=0)
     model.train()
-    metrics = {"mse": float(squared) / len(windows)}
-    return metrics | {"mae": float(absolute) / len(windows)} if mae else metrics
+    return {name: float(total) / len(split) for name, total in totals.items()}
+
+
+@dataclass(frozen=True)
+class Forecasting:
+    """Training and validation windows. `setting.evaluation_batch`: windows of one batch of validation.
+
+    truncate: as the recipe's `shuffled_truncated_validation` has it, the size of the batches; None: all windows count.
+    """
+
+    train: Windows
+    validation: Windows
+    setting: Setting
+    truncate: int | None = None
+    selected_by: str = "mse"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the series is."""
+        return self.train.series.device
+
+    def shape(self) -> Mapping[str, int]:
+        """lookback, horizon, channels."""
+        return FORECASTING.shape(self.train.series.shape[0], self.train.lookback, self.train.horizon)
+
+    def counts(self) -> tuple[int, int]:
+        """Windows of training and of validation."""
+        return len(self.train), len(self.validation)
+
+    def micro_batches(self, order: torch.Generator, size: int) -> Sequence[Tensor]:
+        """The starts of all training windows in a new order, cut into parts of `size`."""
+        index = torch.randperm(len(self.train), generator=order).to(self.train.starts.device)
+        return torch.split(self.train.starts[index], size)
+
+    def batch(self, part: Tensor) -> Batch:
+        """The windows that begin at these starts [n]."""
+        return self.train.at(part)
+
+    def size(self, batch: Batch) -> int:
+        """Its windows."""
+        return len(batch.y)
+
+    def loss(self, model: Forecaster, batch: Batch) -> Tensor:
+        """The model's own training loss []."""
+        return model.training_loss(*batch)
+
+    def validate(self, model: Forecaster, holdout: torch.Generator) -> float:
+        """The MSE over all validation windows, or over the whole batches of a new shuffle of them."""
+        split = self.validation
+        if self.truncate is not None:  # where there is no whole batch, all windows
+            whole = len(split) - len(split) % self.truncate or len(split)
+            split = split.subset(torch.randperm(len(split), generator=holdout)[:whole])
+        return evaluate(model, split, self.setting, only_mse=True)["mse"]
+
+    def measure(self, model: Forecaster) -> dict[str, float]:
+        """The metrics on validation."""
+        return evaluate(model, self.validation, self.setting)
+
+    def fit(self, model: ClosedForm) -> None:
+        """From all windows of training and validation."""
+        model.fit(self.train.batches(), self.validation.batches())
+
+
+@dataclass
+class TestWindows:
+    """The test windows. each [N]: every window's MSE, once they have been measured."""
+
+    windows: Windows
+    setting: Setting
+    each: Tensor | None = field(default=None)
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def measure(self, model: Forecaster) -> dict[str, float]:
+        """The metrics on all of them."""
+        self.each = torch.zeros(len(self), dtype=torch.float64, device=self.windows.series.device)
+        return evaluate(model, self.windows, self.setting, each=self.each)
+
+
+def load(
+    recipe: Recipe, dataset: DataSet, path: Path | None, horizon: int, device: torch.device, *,
+    evaluation_batch: Callable[[int], int], sha256: str, cache_dir: Path | None,
+) -> tuple[Forecasting, TestWindows]:  # fmt: skip
+    """As `benchmark.problems.load` says."""
+    task, lookback = recipe.task, recipe.lookback
+    trained = recipe.training is not None
+    data = series.load(
+        dataset, path, lookback, horizon, sha256=sha256, cache_dir=cache_dir, mask_sentinels=task.mask_sentinels,
+        time_features=trained and task.time_features,
+    )  # fmt: skip
+    setting = recipe.setting.model_copy(update={"evaluation_batch": evaluation_batch(data.values.shape[1])})
+    splits = windows.make(data, lookback, horizon, device)
+    test = splits.test.evenly(recipe.bounds.max_windows)
+    truncate = None
+    if recipe.training is not None:
+        size = recipe.training.batch_size
+        test = test.whole_batches(size) if task.drop_last_test_batch else test
+        truncate = size if task.shuffled_truncated_validation else None
+    validation = splits.validation.evenly(recipe.bounds.max_windows)
+    return Forecasting(splits.train, validation, setting, truncate), TestWindows(test, setting)

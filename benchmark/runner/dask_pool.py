@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import UsageError
+from benchmark.errors import StopTraining, UsageError
 from benchmark.machine import bounded, host, own_process
 from benchmark.runner import dask_worker
-from benchmark.runner.job import Interrupted, Outcome, Stopped, Task, log_path, record
+from benchmark.runner.job import Job, Outcome, Stopped
 from benchmark.runner.pool import PoolLost, WorkerDied
-from benchmark.runner.worker import run
+from benchmark.runner.worker import under_lease
 from benchmark.store.result import Result
 
 CONNECT_SECONDS = 10
@@ -112,42 +112,42 @@ class DaskPool:
             most = len(there) if self._most is None else self._most
             return min(len(there - self._taken.keys()), most - len(self._taken))
 
-    def submit(self, task: Task) -> Future[Outcome]:
+    def submit(self, job: Job) -> Future[Outcome]:
         """Begins a cell in a worker that has none."""
         with self._lock:
             address = min(self._workers - self._taken.keys())
             self._taken[address] = time.monotonic()
-        task = replace(task, asker=self._asker)
-        return self._threads.submit(self._held, task, address)
+        job = replace(job, asker=self._asker)
+        return self._threads.submit(self._held, job, address)
 
-    def _held(self, task: Task, address: str) -> Outcome:
+    def _held(self, job: Job, address: str) -> Outcome:
         try:
-            return run(task, partial(self._elsewhere, address))
+            return under_lease(job, partial(self._elsewhere, address))
         finally:
             with self._lock:
                 del self._taken[address]
 
-    def _elsewhere(self, address: str, task: Task) -> Result:
-        """The cell's Result, made by a worker and written here. Raises WorkerDied, Interrupted."""
+    def _elsewhere(self, address: str, job: Job) -> Result:
+        """The cell's Result, made by a worker and written here. Raises WorkerDied, StopTraining."""
         try:
-            answer = self._ask(address, task, None)
+            answer = self._ask(address, job, None)
             if isinstance(answer, dask_worker.Wanted):
-                assert task.data_path is not None
-                content = self._client.scatter(task.data_path.read_bytes(), workers=[address], hash=False)
-                answer = self._ask(address, task, content)
+                assert job.experiment.data_path is not None
+                content = self._client.scatter(job.experiment.data_path.read_bytes(), workers=[address], hash=False)
+                answer = self._ask(address, job, content)
         except PoolLost:
-            raise Interrupted from None
+            raise StopTraining from None
         if isinstance(answer, Stopped):
-            raise Interrupted
+            raise StopTraining
         if isinstance(answer, dask_worker.Brought):
-            _append(log_path(task), answer.log)
+            _append(job.log_path, answer.log)
             answer = answer.result
-            record(task, answer)
+            job.record(answer)
         assert isinstance(answer, Result)
         return answer
 
-    def _ask(self, address: str, task: Task, content: Any) -> Any:
-        """What the worker answers. Raises WorkerDied; Interrupted where it is no use to wait, since nothing is known
+    def _ask(self, address: str, job: Job, content: Any) -> Any:
+        """What the worker answers. Raises WorkerDied; StopTraining where it is no use to wait, since nothing is known
         against the cell; what went wrong in the worker outside the cell."""
         from distributed import CancelledError, TimeoutError
         from distributed.comm.core import CommClosedError
@@ -155,21 +155,21 @@ class DaskPool:
 
         died = WorkerDied(f"with its Dask worker {address}")
         future = self._client.submit(
-            dask_worker.train, task, dask_worker.fingerprint(), self._name, content, workers=[address],
-            allow_other_workers=False, pure=False, retries=0, key=f"{task.cell.key}-{uuid.uuid4().hex[:8]}",
+            dask_worker.train_for, job, dask_worker.fingerprint(), self._name, content, workers=[address],
+            allow_other_workers=False, pure=False, retries=0, key=f"{job.experiment.cell.key}-{uuid.uuid4().hex[:8]}",
         )  # fmt: skip
         while True:
             try:
                 return future.result(timeout=LOOK_SECONDS)
             except TimeoutError:
                 if self._closed:
-                    raise Interrupted from None
+                    raise StopTraining from None
                 if address not in self.workers():
                     raise died from None
             except KilledWorker:
                 raise died from None
             except (CancelledError, CommClosedError):
-                raise Interrupted from None
+                raise StopTraining from None
 
     def stop(self) -> None:
         """Asks every worker; the cells under way end with their epoch."""

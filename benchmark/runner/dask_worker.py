@@ -12,9 +12,10 @@ from pathlib import Path
 
 from benchmark.data import cache
 from benchmark.data.files import Checksums, data_dir, locate, user_cache
+from benchmark.errors import StopTraining
 from benchmark.files import write_atomically
-from benchmark.runner.job import Interrupted, Stopped, Task, log_path
-from benchmark.runner.worker import train_here
+from benchmark.runner.job import Job, Stopped
+from benchmark.runner.worker import train
 from benchmark.store.leases import Leases
 from benchmark.store.result import Result
 from benchmark.store.store import Store
@@ -54,7 +55,7 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def train(task: Task, code: str, stop: str, content: bytes | None = None) -> Brought | Result | Stopped | Wanted:
+def train_for(job: Job, code: str, stop: str, content: bytes | None = None) -> Brought | Result | Stopped | Wanted:
     """Trains a cell in this worker. Where it sees the lease that the asker holds, results folder and checkpoints are
     shared, and the Result is written there; else in a folder of the worker's own, and is brought back.
 
@@ -67,25 +68,28 @@ def train(task: Task, code: str, stop: str, content: bytes | None = None) -> Bro
         raise OtherCode("this worker has another version of the suite; update it, and start it anew")
     with _one_cell:
         scratch = _scratch()
-        shared = _is_shared(task)
-        path = _data(task, content)
-        if path is None and task.dataset.file is not None:
-            return Wanted(task.data_sha256)
-        task = replace(
-            task, data_path=path, results_dir=task.results_dir if shared else scratch, parent=None,
-            cache_dir=cache.folder_for(path.parent) if path else None, device=_device(task.device),
-            stop=scratch / f"{stop}-{task.digest}",
+        shared = _is_shared(job)
+        path = _data(job, content)
+        if path is None and job.experiment.dataset.file is not None:
+            return Wanted(job.experiment.data_sha256)
+        here = replace(
+            job.experiment, data_path=path, cache_dir=cache.folder_for(path.parent) if path else None,
+            device=_device(job.experiment.device),
+        )  # fmt: skip
+        job = replace(
+            job, experiment=here, results_dir=job.results_dir if shared else scratch, parent=None,
+            stop=scratch / f"{stop}-{job.digest}",
         )  # fmt: skip
         try:
-            with _until_nobody_waits(task, scratch / stop):
-                result = train_here(task)
-        except Interrupted:
-            return Stopped(task.digest)
+            with _until_nobody_waits(job, scratch / stop):
+                result = train(job)
+        except StopTraining:
+            return Stopped(job.digest)
         if shared:
             return result
-        log = log_path(task).read_text("utf-8", "replace")
-        log_path(task).unlink()
-        Store(scratch).path(task.digest).unlink(missing_ok=True)
+        log = job.log_path.read_text("utf-8", "replace")
+        job.log_path.unlink()
+        Store(scratch).path(job.digest).unlink(missing_ok=True)
         return Brought(result, log)
 
 
@@ -102,24 +106,24 @@ def _scratch() -> Path:
     return folder
 
 
-def _is_shared(task: Task) -> bool:
+def _is_shared(job: Job) -> bool:
     """Whether this worker sees the very results folder of the asker: the lease that it holds stands there."""
-    held = Leases(task.results_dir).holder(task.digest)
-    return held is not None and task.asker is not None and (held.host, held.pid, held.process) == task.asker
+    held = Leases(job.results_dir).holder(job.digest)
+    return held is not None and job.asker is not None and (held.host, held.pid, held.process) == job.asker
 
 
-def _data(task: Task, content: bytes | None) -> Path | None:
+def _data(job: Job, content: bytes | None) -> Path | None:
     """The cell's data file, wherever a file of its checksum lies; None where none does."""
-    if task.data_path is None:
+    if job.experiment.data_path is None:
         return None
-    kept = user_cache() / "by-checksum" / task.data_sha256 / task.data_path.name
+    kept = user_cache() / "by-checksum" / job.experiment.data_sha256 / job.experiment.data_path.name
     if content is not None:
         write_atomically(kept, content)
-    here = locate(task.dataset, data_dir(None))
+    here = locate(job.experiment.dataset, data_dir(None))
     sums = Checksums()
-    for path in (task.data_path, here, kept):
+    for path in (job.experiment.data_path, here, kept):
         with suppress(Exception):  # a file that cannot be read is not the one
-            if path is not None and sums.of(path) == task.data_sha256:
+            if path is not None and sums.of(path) == job.experiment.data_sha256:
                 return path
     return None
 
@@ -134,7 +138,7 @@ def _device(wish: str) -> str:
 
 
 @contextmanager
-def _until_nobody_waits(task: Task, asked: Path) -> Iterator[None]:
+def _until_nobody_waits(job: Job, asked: Path) -> Iterator[None]:
     """A thread that stops the cell when its asker wishes so, or is gone: then the scheduler has taken the cell back."""
     from distributed import get_worker
 
@@ -145,8 +149,8 @@ def _until_nobody_waits(task: Task, asked: Path) -> Iterator[None]:
     def look() -> None:
         while not over.wait(LOOK_SECONDS):
             known = worker.state.tasks.get(key)
-            if task.stop is not None and (known is None or known.state == "cancelled" or asked.exists()):
-                task.stop.touch()
+            if job.stop is not None and (known is None or known.state == "cancelled" or asked.exists()):
+                job.stop.touch()
 
     watch = threading.Thread(target=look, name="asker watch", daemon=True)
     watch.start()
@@ -155,5 +159,5 @@ def _until_nobody_waits(task: Task, asked: Path) -> Iterator[None]:
     finally:
         over.set()
         watch.join()
-        if task.stop is not None:
-            task.stop.unlink(missing_ok=True)
+        if job.stop is not None:
+            job.stop.unlink(missing_ok=True)

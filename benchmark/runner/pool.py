@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmark.machine import own_process
-from benchmark.runner.job import Outcome, Task
-from benchmark.runner.worker import prepare_worker, run_in_worker
+from benchmark.runner.job import Job, Outcome
+from benchmark.runner.worker import prepare, work
 from benchmark.store.result import Result
 
 ONE_THREAD = {
@@ -58,7 +58,7 @@ class Pool(Protocol):
     def room(self) -> int:
         """How many more cells it takes now. Raises PoolLost."""
 
-    def submit(self, task: Task) -> Future[Outcome]:
+    def submit(self, job: Job) -> Future[Outcome]:
         """Begins a cell; to be called only where there is room."""
 
     def stop(self) -> None:
@@ -81,42 +81,42 @@ class LocalPool:
         self,
         jobs: int,
         results_dir: Path,
-        work: Callable[[Task], Outcome] = run_in_worker,
+        work: Callable[[Job], Outcome] = work,
         also: Sequence[Callable[[], object]] = (),
     ) -> None:
         self._jobs = jobs
         self._work = work
         self._idle: list[Any] = [process(ONE_THREAD | KEEP_MEMORY) for _ in range(jobs)]
-        self._busy: list[tuple[Any, Task, Future[Outcome]]] = []
+        self._busy: list[tuple[Any, Job, Future[Outcome]]] = []
         self._stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")  # loky renews it by itself
         for executor in self._idle:
-            executor.submit(prepare_worker, own_process(), also)
+            executor.submit(prepare, own_process(), also)
 
     def room(self) -> int:
         """Workers that have nothing to do, or are yet to be started."""
         there, self._busy = self._busy, []
-        for executor, task, future in there:
+        for executor, job, future in there:
             if not future.done():
-                self._busy.append((executor, task, future))
-            elif _usable(task, future):
+                self._busy.append((executor, job, future))
+            elif _usable(job, future):
                 self._idle.append(executor)
             else:
                 executor.shutdown(wait=False, kill_workers=True)
         return self._jobs - len(self._busy)
 
-    def submit(self, task: Task) -> Future[Outcome]:
+    def submit(self, job: Job) -> Future[Outcome]:
         """Hands the cell to an idle worker, else to a new one."""
-        task = replace(task, stop=self._stop_file)
+        job = replace(job, stop=self._stop_file)
         executor = self._idle.pop() if self._idle else process(ONE_THREAD | KEEP_MEMORY)
         future: Future[Outcome]
         try:
-            future = executor.submit(self._work, task)
+            future = executor.submit(self._work, job)
         except BrokenExecutor:  # its process died while it had nothing to do
             executor.shutdown(wait=False, kill_workers=True)
             executor = process(ONE_THREAD | KEEP_MEMORY)
-            future = executor.submit(self._work, task)
-        self._busy.append((executor, task, future))
+            future = executor.submit(self._work, job)
+        self._busy.append((executor, job, future))
         return future
 
     def stop(self) -> None:
@@ -133,12 +133,12 @@ class LocalPool:
         self._stop_file.unlink(missing_ok=True)
 
 
-def _usable(task: Task, future: Future[Outcome]) -> bool:
+def _usable(job: Job, future: Future[Outcome]) -> bool:
     """Whether a worker can take another cell. After an error on a CUDA device the process may have lost it for good."""
     if future.cancelled() or isinstance(future.exception(), BrokenExecutor):
         return False
     outcome = future.result() if future.exception() is None else None
-    return not (task.device == "cuda" and isinstance(outcome, Result) and outcome.status == "failed")
+    return not (job.experiment.device == "cuda" and isinstance(outcome, Result) and outcome.status == "failed")
 
 
 def how(died: BaseException) -> str:

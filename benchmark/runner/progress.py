@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from benchmark.store.result import Result
+from benchmark.workloads import METRICS
 
 
-class Progress:
+class ProgressBar:
     """One line for every ended cell and, on a terminal, one that is kept up to date: done, failed, time left."""
 
     def __init__(self, costs: Mapping[str, float]) -> None:
@@ -60,7 +61,9 @@ def describe(result: Result) -> str:
         first = (result.reason or "no reason given").splitlines()[0]
         return f"{result.status:8} {result.key}: {first}"
     trained = f"epoch {result.best_epoch} of {len(result.epochs)}" if result.epochs else "not trained"
-    return (
-        f"done     {result.key}  test MSE {result.metrics['test_mse']:.4f}  MAE {result.metrics['test_mae']:.4f}"
-        f"  {trained}  {result.seconds:.0f} s"
+    measured = "  ".join(
+        f"{METRICS[name].title} {value:.4f}"
+        for split, _, name in (key.partition("_") for key in result.metrics)
+        if split == "test" and name in METRICS and (value := result.metrics[f"test_{name}"]) is not None
     )
+    return f"done     {result.key}  test {measured}  {trained}  {result.seconds:.0f} s"

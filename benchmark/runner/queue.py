@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.runner.job import Outcome, Task, log_path, record, without_result
+from benchmark.runner.job import Job, Outcome
 from benchmark.runner.pool import Pool, how
 from benchmark.runner.watchdog import GRACE_SECONDS
 from benchmark.store.leases import Leases
@@ -29,7 +29,7 @@ LOOK_SECONDS = 1.0
 
 
 @dataclass
-class Grid:
+class Queue:
     """One invocation's cells on their way. `ended` is called once for each Result, as it comes.
 
     A cell whose worker died is tried once more (where cells share a machine, alone, when all others have ended); if its
@@ -37,19 +37,19 @@ class Grid:
     one goes silent. Once `interrupted` says so, no cell is begun, and those under way end with their epoch.
     """
 
-    tasks: Sequence[Task]
+    jobs: Sequence[Job]
     pool: Pool
     results_dir: Path
     ended: Callable[[Result], None]
     interrupted: Callable[[], bool] = lambda: False
-    running: dict[Future[Outcome], tuple[Task, float]] = field(default_factory=dict)
+    running: dict[Future[Outcome], tuple[Job, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store, self.leases = Store(self.results_dir), Leases(self.results_dir)
-        self.queue = deque(self.tasks)
-        self.busy: dict[str, Task] = {}
-        self.suspects: dict[str, Task] = {}
-        self.before = {task.digest: self.store.stamp(task.digest) for task in self.tasks}
+        self.waiting = deque(self.jobs)
+        self.busy: dict[str, Job] = {}
+        self.suspects: dict[str, Job] = {}
+        self.before = {job.digest: self.store.stamp(job.digest) for job in self.jobs}
 
     def run(self) -> int:
         """Runs every cell; returns how many are left, which is none unless it was interrupted.
@@ -58,43 +58,40 @@ class Grid:
         """
         self.leases.sweep()
         stopping = False
-        while left := len(self.queue) + len(self.suspects) + len(self.busy) + len(self.running):
+        while left := len(self.waiting) + len(self.suspects) + len(self.busy) + len(self.running):
             if self.interrupted() and not stopping:
                 stopping = True
                 print("interrupted: ending the epochs under way; Ctrl-C again ends them now", file=sys.stderr)
                 self.pool.stop()
             if stopping and not self.running:
                 return left
-            if not stopping:
-                self._hand_out()
+            for job in self._next() if not stopping else ():
+                self.running[self.pool.submit(job)] = (job, time.monotonic())
             self._take_in()
         return 0
 
-    def _hand_out(self) -> None:
+    def _next(self) -> Iterator[Job]:
+        """The jobs that there is room for now."""
         room = self.pool.room()
-        while self.queue and room > 0:
-            self._begin(self.queue.popleft())
-            room -= 1
-        if self.suspects and room > 0 and not self.queue and not self.running:
-            self._begin(next(iter(self.suspects.values())))
-
-    def _begin(self, task: Task) -> None:
-        self.running[self.pool.submit(task)] = (task, time.monotonic())
+        for _ in range(min(room, len(self.waiting))):
+            yield self.waiting.popleft()
+        if self.suspects and room > 0 and not self.waiting and not self.running:
+            yield next(iter(self.suspects.values()))
 
     def _take_in(self) -> None:
         if not self.running:  # all that is left is held by others
             time.sleep(POLL_SECONDS)
         for future in wait(self.running, POLL_SECONDS, FIRST_COMPLETED).done:
-            task, begun = self.running.pop(future)
+            job, begun = self.running.pop(future)
             error = future.exception()
             if isinstance(error, BrokenExecutor):
-                self._died(task, how(error), time.monotonic() - begun)
+                self._died(job, how(error), time.monotonic() - begun)
             elif error is not None:
-                self._give_up(task, "failed", f"{type(error).__name__}: {error}")
+                self._give_up(job, "failed", f"{type(error).__name__}: {error}")
             elif isinstance(outcome := future.result(), Result):
                 self._end(outcome)
             else:
-                self.busy[task.digest] = task  # held by somebody, or stopped
+                self.busy[job.digest] = job  # held by somebody, or stopped
         if self.busy and time.monotonic() > self._next_look:
             self._look_at_others()
 
@@ -104,40 +101,40 @@ class Grid:
         """Cells that others hold: their Results are taken in; those that nobody holds any more are ours again."""
         self._next_look = time.monotonic() + LOOK_SECONDS
         self.leases.sweep()
-        for digest, task in list(self.busy.items()):
+        for digest, job in list(self.busy.items()):
             result = self.store.read(digest)
-            if result is not None and (self._has_new(task) or result.status not in task.replaces):
+            if result is not None and (self._has_new(job) or result.status not in job.replaces):
                 del self.busy[digest]
                 self._end(result)
             elif not self.leases.path(digest).exists():
                 del self.busy[digest]
-                self.queue.append(task)
+                self.waiting.append(job)
 
-    def _has_new(self, task: Task) -> bool:
-        return self.store.stamp(task.digest) not in (None, self.before[task.digest])
+    def _has_new(self, job: Job) -> bool:
+        return self.store.stamp(job.digest) not in (None, self.before[job.digest])
 
-    def _died(self, task: Task, way: str, seconds: float) -> None:
+    def _died(self, job: Job, way: str, seconds: float) -> None:
         """Sees what is to be done about a cell whose worker died."""
         self.leases.sweep()
-        if self._has_new(task) and (result := self.store.read(task.digest)) is not None:
+        if self._has_new(job) and (result := self.store.read(job.digest)) is not None:
             self._end(result)
-        elif task.timeout is not None and seconds > task.timeout + (GRACE_SECONDS if self.pool.alone else 0):
+        elif job.timeout is not None and seconds > job.timeout + (GRACE_SECONDS if self.pool.alone else 0):
             more = ", and no Python code ran in it any more" if self.pool.alone else f"; it ended {way}"
-            reason = f"not done within {task.timeout:g} s (--timeout){more}"
-            self._give_up(task, "timeout", reason, last_words(task))
-        elif task.digest in self.suspects:
+            reason = f"not done within {job.timeout:g} s (--timeout){more}"
+            self._give_up(job, "timeout", reason, last_words(job))
+        elif job.digest in self.suspects:
             where = ", the second time alone" if self.pool.alone else ""
             reason = f"its worker process died twice{where}; the last time {way} ({hint(way)})"
-            self._give_up(task, "killed", reason, last_words(task))
+            self._give_up(job, "killed", reason, last_words(job))
         else:
-            self.suspects[task.digest] = task
+            self.suspects[job.digest] = job
             if not self.pool.alone:
-                self.queue.append(task)
+                self.waiting.append(job)
 
-    def _give_up(self, task: Task, status: Status, reason: str, trace: str | None = None) -> None:
-        result = without_result(task, status, reason, trace)
+    def _give_up(self, job: Job, status: Status, reason: str, trace: str | None = None) -> None:
+        result = job.without_result(status, reason, trace)
         with suppress(OSError):  # it is told all the same
-            record(task, result)
+            job.record(result)
         self._end(result)
 
     def _end(self, result: Result) -> None:
@@ -157,10 +154,10 @@ def hint(way: str) -> str:
 MOST_WORDS = 8000
 
 
-def last_words(task: Task) -> str | None:
+def last_words(job: Job) -> str | None:
     """The end of what a crash left in the cell's log: faulthandler's traceback, if there is one."""
     with suppress(OSError):
-        text = log_path(task).read_text("utf-8", "replace").rpartition(f"{task.digest}\n")[2]  # of the last attempt
+        text = job.log_path.read_text("utf-8", "replace").rpartition(f"{job.digest}\n")[2]  # of the last attempt
         _, marker, words = text.rpartition("Fatal Python error")
         if not marker:
             _, marker, words = text.rpartition("Timeout (")

@@ -17,7 +17,7 @@ EXIT_STATUS = 124
 
 
 @contextmanager
-def guarded(seconds: float | None, log: TextIO, expired: Callable[[str], None]) -> Iterator[None]:
+def time_limit(seconds: float | None, log: TextIO, expired: Callable[[str], None]) -> Iterator[None]:
     """Ends this very process where what is within takes longer than `seconds`; None: it may take for ever.
 
     `expired` is called before, in another thread, with the place where it hangs (a traceback). Code that holds Python's

@@ -1,4 +1,4 @@
-"""One cell from start to Result: the one function that a worker calls. Whatever happens, a Result comes back."""
+"""In a worker: one job under its lease, with log, checkpoint and time limit; and what it does when its parent dies."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import os
 import signal
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from benchmark.errors import DataError
-from benchmark.runner.watch import Unwatched, Watch
-from benchmark.runner.watchdog import guarded
+from benchmark import machine
+from benchmark.cell import begun, environment, now, train_and_test
+from benchmark.errors import StopTraining
+from benchmark.runner.job import Busy, Job, Outcome, Stopped, is_gone
+from benchmark.runner.watch import Unwatched
+from benchmark.runner.watchdog import time_limit
 from benchmark.store.leases import Leases
 from benchmark.store.result import Result
 from benchmark.store.store import Store
@@ -22,79 +24,99 @@ from benchmark.store.store import Store
 if TYPE_CHECKING:
     from benchmark.training.loop import Epoch
 
-from benchmark.cell import _trained, environment
-from benchmark.machine import peak_memory, reset_peak_memory
-from benchmark.runner.job import (
-    Busy,
-    Interrupted,
-    Orphaned,
-    Outcome,
-    Stopped,
-    Task,
-    _blank,
-    _check,
-    _now,
-    _orphaned,
-    checkpoint_path,
-    log_path,
-    record,
-)
 
-
-def run(task: Task, attempt: Callable[[Task], Result] | None = None) -> Outcome:
-    """Trains a cell under its lease and has its Result written, unless one is there.
-
-    `attempt` trains it elsewhere; by default it is trained here. Raises nothing but Orphaned, when the invocation that
-    asked has ended (no Result is written then, since nothing went wrong with the cell), and what `attempt` raises
-    beside OSError. A Result that the disk does not take comes back as failed.
-    """
-    store, leases = Store(task.results_dir), Leases(task.results_dir)
-    try:
-        _check(task)
-        lease = leases.take(task.digest)
-        if lease is None:
-            return Busy(task.digest)
-        with lease:
-            earlier = store.read(task.digest)
-            if earlier is not None and earlier.status not in task.replaces:
-                return earlier
-            return (attempt or train_here)(task)
-    except Interrupted:
-        return Stopped(task.digest)
-    except OSError as error:
-        return replace(_blank(task), status="failed", reason=f"cannot write below {task.results_dir}: {error.strerror}")
-
-
-def train_here(task: Task) -> Result:
-    """Trains a cell in this process and writes its Result; MLflow looks on. Raises Orphaned, Interrupted, OSError."""
-    begun = _blank(task)
-    with closing(task.watcher.open(begun) if task.watcher else Unwatched()) as watch:
-        result = _train(task, begun, watch)
-        record(task, result)
-        watch.ended(result)
-    return result
-
-
-
-
-
-
-
-def run_in_worker(task: Task) -> Outcome:
-    """`run`, in a process of its own that ends when its parent has ended: at once where it is idle, else after the
-    epoch under way."""
+def work(job: Job) -> Outcome:
+    """A job in a worker process, which ends when its parent has ended: at once where it is idle, else after the epoch
+    under way (then no Result is written, since nothing went wrong with the cell)."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the parent's to handle
             signal.signal(number, signal.SIG_IGN)
+    with _idle_watch(job.parent):
+        outcome = under_lease(job, train)
+        if job.orphaned() and isinstance(outcome, Stopped):
+            os._exit(1)
+        return outcome
+
+
+def under_lease(job: Job, attempt: Callable[[Job], Result]) -> Outcome:
+    """What `attempt` makes of a job whose lease is ours; an earlier Result that stands; or who else has it.
+
+    Raises what `attempt` raises, beside StopTraining and OSError: a Result that the disk does not take comes back as
+    failed.
+    """
+    if job.orphaned() or job.asked_to_stop():
+        return Stopped(job.digest)
     try:
-        with _idle_watch(task.parent):
-            return run(task)
-    except Orphaned:
-        os._exit(1)
+        lease = Leases(job.results_dir).take(job.digest)
+        if lease is None:
+            return Busy(job.digest)
+        with lease:
+            earlier = Store(job.results_dir).read(job.digest)
+            if earlier is not None and earlier.status not in job.replaces:
+                return earlier
+            return attempt(job)
+    except StopTraining:
+        return Stopped(job.digest)
+    except OSError as error:
+        reason = f"cannot write below {job.results_dir}: {error.strerror}"
+        return replace(begun(job.experiment), status="failed", reason=reason)
 
 
-def prepare_worker(parent: tuple[int, str] | None, also: Sequence[Callable[[], object]] = ()) -> None:
-    """In a worker before its first cell: imports what every cell needs, which takes seconds; and does what is asked."""
+def train(job: Job) -> Result:
+    """Trains a job's cell in this process and writes its Result. Raises StopTraining, OSError."""
+    from benchmark.training.checkpoint import Checkpoint
+
+    blank = begun(job.experiment)
+    history: list[Epoch] = []
+    machine.reset_peak_memory()
+    job.log_path.parent.mkdir(parents=True, exist_ok=True)
+    watch = job.watcher.open(blank) if job.watcher else Unwatched()
+    with job.log_path.open("a", encoding="utf-8", buffering=1) as log:
+        print(f"{blank.started} {job.experiment.cell.key} {job.digest}", file=log)
+        checkpoint = Checkpoint(job.checkpoint_path, job.digest, job.experiment.device, lambda said: print(said, file=log))
+
+        def on_epoch(epoch: Epoch) -> None:
+            history.append(epoch)
+            shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
+            print(f"epoch {len(history)}: {shown}", file=log)
+            watch.epoch(epoch)
+            checkpoint.epoch_ended()
+            if job.orphaned() or job.asked_to_stop():
+                checkpoint.write()
+                raise StopTraining
+
+        def ended(result: Result) -> Result:
+            device = job.experiment.device
+            whole = replace(result, seconds=checkpoint.seconds, peak_memory_bytes=peak_memory(device), ended=now(),
+                            environment=environment(job.experiment))  # fmt: skip
+            print(f"{whole.traceback or ''}{whole.ended} {whole.status} {whole.reason or ''}", file=log)
+            job.record(whole)
+            watch.ended(whole)
+            return whole
+
+        def expired(place: str) -> None:
+            reason = f"not done within {job.timeout:g} s (--timeout); the traceback says where it was"
+            ended(replace(blank, status="timeout", reason=reason, traceback=place, epochs=tuple(history)))
+
+        try:
+            with time_limit(job.timeout, log, expired):
+                result = train_and_test(job.experiment, blank, job.results_dir, on_epoch, checkpoint)
+            return ended(result)
+        finally:
+            watch.close()
+
+
+def peak_memory(device: str) -> int | None:
+    """Peak bytes since the job began: resident on the CPU, allocated on a CUDA device."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    return machine.peak_memory()
+
+
+def prepare(parent: tuple[int, str] | None, also: Sequence[Callable[[], object]] = ()) -> None:
+    """In a worker before its first job: imports what every cell needs, which takes seconds; and does what is asked."""
     with _idle_watch(parent):
         import torch
 
@@ -104,14 +126,6 @@ def prepare_worker(parent: tuple[int, str] | None, also: Sequence[Callable[[], o
         for function in also:
             with suppress(Exception):  # the cell will do without it, or say so
                 function()
-
-
-
-
-
-
-
-
 
 
 _at_work = threading.Lock()
@@ -131,88 +145,5 @@ def _idle_watch(parent: tuple[int, str] | None) -> Iterator[None]:
 def _watch(parent: tuple[int, str] | None) -> None:
     while True:
         time.sleep(1.0)
-        if _orphaned(parent) and _at_work.acquire(blocking=False):
+        if is_gone(parent) and _at_work.acquire(blocking=False):
             os._exit(1)
-
-
-
-
-
-
-
-
-
-
-
-
-
-def _train(task: Task, blank: Result, watch: Watch) -> Result:
-    """The cell's Result, whatever became of it; a log of it stands in ``logs/<digest>.log``."""
-    from benchmark.training.checkpoint import Checkpoint
-    from benchmark.training.loop import Diverged
-
-    history = list[dict[str, float]]()
-    reset_peak_memory()
-
-    def measured(result: Result) -> Result:
-        return replace(
-            result, seconds=checkpoint.seconds, peak_memory_bytes=peak_memory(task.device), ended=_now(),
-            environment=environment(task),
-        )  # fmt: skip
-
-    log = log_path(task)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8", buffering=1) as lines:
-        print(f"{blank.started} {task.cell.key} {task.digest}", file=lines)
-        checkpoint = Checkpoint(checkpoint_path(task), task.digest, task.device, lambda said: print(said, file=lines))
-
-        def on_epoch(epoch: Epoch) -> None:
-            history.append(epoch)
-            shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
-            print(f"epoch {len(history)}: {shown}", file=lines)
-            watch.epoch(epoch)
-            checkpoint.epoch_ended()
-            try:
-                _check(task)
-            except (Orphaned, Interrupted):
-                checkpoint.write()
-                raise
-
-        def expired(place: str) -> None:
-            reason = f"not done within {task.timeout:g} s (--timeout); the traceback says where it was"
-            print(f"{place}{_now()} timeout {reason}", file=lines)
-            late = measured(replace(blank, status="timeout", reason=reason, traceback=place, epochs=tuple(history)))
-            record(task, late)
-            watch.ended(late)
-
-        try:
-            with guarded(task.timeout, lines, expired):
-                result = _trained(task, blank, on_epoch, checkpoint)
-        except (Orphaned, Interrupted):
-            raise
-        except Diverged as error:
-            result = replace(blank, status="diverged", reason=str(error), epochs=tuple(history))
-        except DataError as error:
-            result = replace(blank, reason=str(error))
-        except Exception as error:
-            text = traceback.format_exc()
-            print(text, file=lines)
-            reason = f"{type(error).__name__}: {error}".strip()
-            result = replace(blank, reason=reason, traceback=text, epochs=tuple(history))
-        result = measured(result)
-        print(f"{result.ended} {result.status} {result.reason or ''}", file=lines)
-    return result
-
-
-
-
-
-
-
-
-
-
-
-
-
-

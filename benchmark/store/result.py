@@ -16,9 +16,6 @@ Status = Literal["done", "failed", "diverged", "timeout", "killed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
-METRICS = ("test_mse", "test_mae", "val_mse", "val_mae")
-"""What a done Result has, each a finite number."""
-
 
 MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
 """Fields that say how a run went, not what it found: two runs of one cell agree in all the others."""
@@ -26,9 +23,11 @@ MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one cell. `metrics` on the standardised scale; `seconds` of wall clock; times in ISO 8601, UTC.
+    """What became of one cell.
 
-    `epochs` is the history: train_loss, val_mse, lr, grad_norm, seconds. `cell` holds the cell's fields by name.
+    metrics: by name (``test_mse``), on the standardised scale; a done Result is whole if all that it was written with are
+    finite, whichever a later version adds. seconds: of wall clock. started, ended: ISO 8601, UTC. epochs: the history:
+    train_loss, val_mse, lr, grad_norm, seconds. cell: the cell's fields by name.
     """
 
     key: str

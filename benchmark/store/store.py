@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmark.errors import UsageError
 from benchmark.files import write_atomically
-from benchmark.store.result import METRICS, SCHEMA, STATUSES, Result, Status, _plain
+from benchmark.store.result import SCHEMA, STATUSES, Result, Status, _plain
 
 DRAFT_SECONDS = 3600.0
 """After which nobody is still writing a file."""
@@ -124,7 +124,7 @@ class Store:
             tables = (result.cell, result.recipe, result.metrics, result.environment, result.windows, *result.epochs)
             whole = whole and isinstance(result.key, str) and all(isinstance(table, Mapping) for table in tables)
             if whole and result.status == "done":
-                whole = all(math.isfinite(result.metrics[name]) for name in METRICS)
+                whole = bool(result.metrics) and all(math.isfinite(value) for value in result.metrics.values())
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, AttributeError, KeyError):

@@ -17,7 +17,6 @@ from benchmark.store.result import Result
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EPOCH_METRICS = ("train_loss", "val_mse", "lr", "grad_norm")
 PARENT = "mlflow.parentRunId"
 MOST_METRICS = 1000
 """Of one call; MLflow's own limit."""
@@ -64,8 +63,8 @@ def points(epochs: Iterable[Mapping[str, float]], first: int = 1) -> list[Point]
     return [
         (key, float(epoch[key]), number)
         for number, epoch in enumerate(epochs, first)
-        for key in EPOCH_METRICS
-        if _finite(epoch.get(key))
+        for key in epoch
+        if key != "seconds" and _finite(epoch[key])
     ]
 
 

@@ -130,7 +130,7 @@ class Rebuild:
         """
         expected = {(key, step): value for key, value, step in runs.points(result.epochs)}
         lacking = dict(expected)
-        for key in runs.EPOCH_METRICS:
+        for key in dict.fromkeys(key for key, _ in expected):
             for metric in self.client.get_metric_history(run_id, key):
                 place = (key, metric.step)
                 if place in lacking:

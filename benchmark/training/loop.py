@@ -8,19 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from baselines.base import Forecaster
-from benchmark.config.recipe import Recipe
-from benchmark.data.windows import Windows
-from benchmark.problems.forecasting import evaluate
+from benchmark.config.recipe import Training
+from benchmark.problems.base import Problem
 from benchmark.training.checkpoint import Checkpoint, State
 from benchmark.training.schedules import Position, beta1, learning_rate
 from benchmark.training.step import Stepper
 from benchmark.training.streams import generator, seed_default
 
 Epoch = dict[str, float]
-"""train_loss, val_mse, lr (of its last step), grad_norm (mean over the epoch's steps), seconds."""
+"""train_loss, val_METRIC (what selects), lr (of its last step), grad_norm (mean over the epoch's steps), seconds."""
 
 
 class Diverged(Exception):
@@ -43,81 +41,70 @@ class Progress:
         return len(self.epochs) - 1 - self.best_epoch
 
 
-def train(
-    model: Forecaster,
-    recipe: Recipe,
-    windows: Windows,
-    validation: Windows,
-    *,
-    seed: int,
-    max_steps: int | None = None,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+def fit(
+    model: nn.Module, training: Training, problem: Problem, progress: Progress, *, seed: int,
+    max_steps: int | None = None, on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     checkpoint: Checkpoint | None = None,
-) -> Progress:
-    """Trains a model in place and leaves it with the weights that the recipe selects.
+) -> None:  # fmt: skip
+    """Trains a model in place and leaves it with the weights that the recipe selects; `progress` has what came of it.
 
     Args: `max_steps` bounds the optimizer steps in all (profile quick). `on_epoch` is called after every epoch, and may
-    raise to end the training; for those that a checkpoint brings back, it is called before the first.
+    raise `errors.StopTraining` to end the training; for those that a checkpoint brings back, it is called before the first.
 
-    Raises Diverged where train loss or validation MSE is no longer finite.
+    Raises Diverged where train loss or validation metric is no longer finite.
     """
     seed_default(seed, "training")
     order, holdout = generator(seed, "order"), generator(seed, "validation")
-    stepper = Stepper(model, recipe)
-    progress = Progress()
+    stepper = Stepper(model, training, problem)
     model.train()
     generators = {"order": order, "validation": holdout}
     if checkpoint is not None and checkpoint.attach(State(model, stepper.optimizer, generators, progress)):
         for earlier in progress.epochs:
             on_epoch(earlier)
-    while not _through(progress, recipe, max_steps):
+    while not _through(progress, training, max_steps):
         epoch, started = len(progress.epochs), time.perf_counter()
-        loss, norm = _epoch(stepper, recipe, windows, order, progress, max_steps)
-        held_out = _shuffled_truncated(validation, recipe, holdout) if recipe.shuffled_truncated_validation else validation
-        val_mse = evaluate(model, held_out, recipe, mae=False)["mse"]
-        entry = {"train_loss": loss, "val_mse": val_mse, "lr": stepper.learning_rate, "grad_norm": norm,
-                 "seconds": time.perf_counter() - started}  # fmt: skip
+        loss, norm = run_epoch(stepper, order, progress, max_steps)
+        selecting = problem.validate(model, holdout)
+        entry = {"train_loss": loss, f"val_{problem.selected_by}": selecting, "lr": stepper.learning_rate,
+                 "grad_norm": norm, "seconds": time.perf_counter() - started}  # fmt: skip
         progress.epochs.append(entry)
-        if not (math.isfinite(loss) and math.isfinite(val_mse)):
-            raise Diverged(f"epoch {epoch + 1}: train loss {loss}, validation MSE {val_mse}")
-        if val_mse < progress.best_val_mse:
-            progress.best_epoch, progress.best_val_mse = epoch, val_mse
-            if recipe.selection == "best_validation":
+        if not (math.isfinite(loss) and math.isfinite(selecting)):
+            named = problem.selected_by.upper()
+            raise Diverged(f"epoch {epoch + 1}: train loss {loss}, validation {named} {selecting}")
+        if selecting < progress.best_val_mse:
+            progress.best_epoch, progress.best_val_mse = epoch, selecting
+            if training.selection == "best_validation":
                 progress.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
         on_epoch(entry)
-    if recipe.selection == "best_validation":
+    if training.selection == "best_validation":
         model.load_state_dict(progress.best_weights)
-    return progress
 
 
-def _through(progress: Progress, recipe: Recipe, max_steps: int | None) -> bool:
+def _through(progress: Progress, training: Training, max_steps: int | None) -> bool:
     """Whether nothing is left to train: epochs, patience or steps have run out."""
-    out_of_patience = recipe.patience is not None and progress.stale >= recipe.patience
-    return (
-        len(progress.epochs) >= recipe.epochs or out_of_patience or (max_steps is not None and progress.steps >= max_steps)
-    )
+    out_of_patience = training.patience is not None and progress.stale >= training.patience
+    out_of_steps = max_steps is not None and progress.steps >= max_steps
+    return len(progress.epochs) >= training.epochs or out_of_patience or out_of_steps
 
 
-def _epoch(
-    stepper: Stepper, recipe: Recipe, windows: Windows, order: torch.Generator, progress: Progress, max_steps: int | None
+def run_epoch(
+    stepper: Stepper, order: torch.Generator, progress: Progress, max_steps: int | None = None
 ) -> tuple[float, float]:
-    """One pass over the windows in a new order: (mean train loss, mean gradient norm); counts the steps in `progress`.
-
-    Nothing is read back from the device before the end.
-    """
-    indices = torch.randperm(len(windows), generator=order).to(windows.starts.device)
-    micro_batches = torch.split(windows.starts[indices], recipe.batch_size)
-    loss = torch.zeros((), device=windows.series.device)
+    """One pass over the training examples in a new order: (mean train loss, mean gradient norm); counts the steps in
+    `progress`. Nothing is read back from the device before the end."""
+    problem, training = stepper.problem, stepper.training
+    parts = problem.micro_batches(order, training.batch_size)
+    loss = torch.zeros((), device=problem.device)
     norm = torch.zeros_like(loss)
     seen = steps = 0
-    for group in _groups(len(micro_batches), recipe):
+    for group in _groups(len(parts), training):
         if max_steps is not None and progress.steps >= max_steps:
             break
-        at = Position(len(progress.epochs), group.stop - 1, len(micro_batches))
-        stepper.set_pace(learning_rate(recipe, at), beta1(recipe, at), progress.steps)
-        batches = [windows.at(part) for part in micro_batches[group]]
+        at = Position(len(progress.epochs), group.stop - 1, len(parts))
+        stepper.set_pace(learning_rate(training, at), beta1(training, at), progress.steps)
+        batches = [problem.batch(part) for part in parts[group]]
         outcome = stepper.step(batches)
-        weight = sum(len(batch.y) for batch in batches)
+        weight = sum(problem.size(batch) for batch in batches)
         loss.add_(outcome.loss, alpha=weight)
         norm += outcome.grad_norm
         seen += weight
@@ -130,20 +117,14 @@ VOID_RESTART = 100
 """Micro-batches after which the counter behind `void_accumulation` begins anew."""
 
 
-def _groups(micro_batches: int, recipe: Recipe) -> list[slice]:
+def _groups(micro_batches: int, training: Training) -> list[slice]:
     """Which micro-batches of an epoch belong to each optimizer step.
 
     With `void_accumulation` a step comes where (count + 1) mod k = 0, the count being of micro-batches, begun anew at
     every hundredth and at each epoch; those after the last step change no weight and are left out.
     """
-    k = recipe.accumulation
-    if not recipe.void_accumulation:
+    k = training.accumulation
+    if not training.void_accumulation:
         return [slice(first, min(first + k, micro_batches)) for first in range(0, micro_batches, k)]
     ends = [n for n in range(1, micro_batches + 1) if (n % VOID_RESTART + 1) % k == 0]
     return [slice(first, end) for first, end in zip([0, *ends], ends, strict=False)]
-
-
-def _shuffled_truncated(validation: Windows, recipe: Recipe, holdout: torch.Generator) -> Windows:
-    """The windows of the whole batches of a new shuffle (all windows, where there is no whole batch)."""
-    whole = len(validation) - len(validation) % recipe.batch_size or len(validation)
-    return validation.subset(torch.randperm(len(validation), generator=holdout)[:whole])

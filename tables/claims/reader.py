@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from benchmark.config.recipe import STATUSES
 from benchmark.config.yamlfile import Section, load
 from benchmark.errors import nearest
 from benchmark.judging.printed import printed_models
+from benchmark.workloads import METRICS
 
 SUMS = "ratio of sums"
 PER_CELL = "mean per cell"
@@ -100,7 +100,7 @@ class _Reader:
         children = section.mapping().children()
         if "kind" not in children:
             raise section.fail(f"'kind' is missing: one of {', '.join(KINDS)}")
-        self.kind = self._word(children["kind"], KINDS, "kind of claim")
+        self.kind = children["kind"].one_of(KINDS, "kind of claim")
         keys = (*_ALWAYS, *KINDS[self.kind])
         self.part = section.known(keys)
         for key in keys:
@@ -111,11 +111,11 @@ class _Reader:
     def claim(self) -> Claim:
         """The claim, checked."""
         value = float(self.part["value"].of((int, float), "a number")) if "value" in self.part else 0.0
-        metric = self._word(self.part["metric"], ("mse", "mae"), "metric") if "metric" in self.part else "mse"
+        metric = self.part["metric"].one_of(METRICS, "metric") if "metric" in self.part else "mse"
         return Claim(
             name=self.name, paper=self.paper, says=self._text("says"), kind=self.kind,
-            average=self._word(self.part["average"], AVERAGES, "way of averaging"), source=self._text("source"),
-            status=self._word(self.part["status"], STATUSES, "status"),
+            average=self.part["average"].one_of(AVERAGES, "way of averaging"), source=self._text("source"),
+            status=self.part["status"].one_of(STATUSES, "status"),
             note=self._text("note") if "note" in self.part else "",
             metric="n_params" if self.kind == "parameters" else metric, value=value, refs=self._refs(), pairs=self._pairs(),
             routes=self._routes(), datasets=self._datasets(), horizons=self._horizons(),
@@ -124,19 +124,11 @@ class _Reader:
     def _text(self, key: str) -> str:
         return " ".join(str(self.part[key].of(str, "a text")).split())
 
-    @staticmethod
-    def _word(section: Section, known: Iterable[str], what: str) -> str:
-        word = section.of(str, f"a {what}")
-        if word not in list(known):
-            raise section.fail(f"unknown {what} '{word}'{nearest(word, known)}")
-        return str(word)
-
     def _refs(self) -> tuple[Ref, ...]:
         single = [self.part[key] for key in ("of", "over") if key in self.part]
         many = self.part.get("others")
         if many is not None:
-            many.of(list, "a list of columns")
-            single += many.children().values()
+            single += many.items("a list of columns")
         return tuple(self._ref(section) for section in single)
 
     def _ref(self, section: Section, protocol: str | None = None) -> Ref:
@@ -173,9 +165,8 @@ class _Reader:
     def _routes(self) -> tuple[Route, ...]:
         if "paths" not in self.part:
             return ()
-        self.part["paths"].of(list, "a list of paths")
         paths = []
-        for section in self.part["paths"].children().values():
+        for section in self.part["paths"].items("a list of paths"):
             part = section.known(["path", "from", "steps"])
             for key in ("path", "from", "steps"):
                 if key not in part:
@@ -191,11 +182,9 @@ class _Reader:
         if "datasets" not in self.part:
             return None
         known = [*self.catalogue.datasets, *self.catalogue.groups]
-        self.part["datasets"].of(list, "a list of data sets")
-        return tuple(self._word(c, known, "data set") for c in self.part["datasets"].children().values())
+        return tuple(c.one_of(known, "data set") for c in self.part["datasets"].items("a list of data sets"))
 
     def _horizons(self) -> tuple[int, ...] | None:
         if "horizons" not in self.part:
             return None
-        self.part["horizons"].of(list, "a list of horizons")
-        return tuple(c.of(int, "a whole number") for c in self.part["horizons"].children().values())
+        return tuple(c.of(int, "a whole number") for c in self.part["horizons"].items("a list of horizons"))

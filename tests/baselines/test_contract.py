@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 import torch
 
-from baselines import ARGUMENTS, MODELS, build, misfit
+from baselines import MODELS, build, misfit
+from baselines.arguments import REQUIRED, SCALAR
 from baselines.base import ClosedForm, Forecaster
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -118,10 +119,13 @@ def test_its_arguments_are_checked_before_torch_is_imported(name: str) -> None:
     cls = getattr(importlib.import_module(f"baselines.{info.module}"), info.cls)
     hints = get_type_hints(cls.__init__)
     for argument, parameter in inspect.signature(cls).parameters.items():
-        if argument in info.arguments and argument in ARGUMENTS:
+        if argument in info.arguments:
+            kind = info.arguments[argument].kind
+            assert kind is not SCALAR, f"{argument}: annotate it as a Size, a Rate, a bool or a Literal"
+            assert info.arguments[argument].default in (parameter.default, REQUIRED)
             words = get_args(hints[argument]) if get_origin(hints[argument]) is Literal else (parameter.default,)
-            assert all(ARGUMENTS[argument].fits(word) for word in words if word not in (None, parameter.empty)), argument
-            assert not ARGUMENTS[argument].fits("none of these")
+            assert all(kind.fits(word) for word in words if word not in (None, parameter.empty)), argument
+            assert not kind.fits("none of these")
 
 
 @pytest.mark.parametrize(

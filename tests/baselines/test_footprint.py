@@ -102,11 +102,10 @@ def taken() -> dict[str, int]:
 def estimated(name: str) -> int:
     """Bytes as a plan counts them, without data: activations, and six copies of the parameters."""
     batch, lookback, horizon, channels, arguments = LARGE[name]
-    estimator = MODELS[name].memory
-    assert estimator is not None, "a model that is trained needs its estimator"
-    activations, parameters = estimator(
-        lookback=lookback, horizon=horizon, channels=channels, batch=batch, arguments=arguments
-    )
+    shape = {"lookback": lookback, "horizon": horizon, "channels": channels}
+    found = MODELS[name].of_step(shape, batch, arguments)
+    assert found is not None, "a model that is trained needs its estimator"
+    activations, parameters = found
     return activations + 6 * 4 * parameters
 
 
@@ -134,14 +133,12 @@ def test_large_tokens_are_not_held(name: str, taken: dict[str, int], monkeypatch
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_parameters_are_counted_exactly(name: str) -> None:
-    estimator = MODELS[name].memory
-    assert estimator is not None
     for arguments in ARGUMENTS.get(name, SEGMENTS):
         for lookback, horizon, channels in ((48, 12, 3), (50, 12, 1), (24, 30, 2)):
             sizes = {"lookback": lookback, "horizon": horizon, "channels": channels}
             model = build(name, **sizes, **arguments)
-            counted = estimator(**sizes, batch=2, arguments=arguments)[1]
-            assert counted == sum(p.numel() for p in model.parameters()), (sizes, arguments)
+            found = MODELS[name].of_step(sizes, 2, arguments)
+            assert found is not None and found[1] == sum(p.numel() for p in model.parameters()), (sizes, arguments)
 
 
 def test_without_torch() -> None:

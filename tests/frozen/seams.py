@@ -12,20 +12,24 @@ from typing import Any
 
 from conftest import ROOT
 
-from benchmark import memory
-from benchmark.cell import Stopped, Task, checkpoint_path, log_path, run
+from benchmark.cell import Experiment
+from benchmark.config.catalogue import Catalogue, catalogue
+from benchmark.data.download.supply import Supply
 from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DataSet
-from benchmark.data.supply import Supply
-from benchmark.grid import Catalogue, Planned, Selection, plan
-from benchmark.listing import last_line, statuses, text
-from benchmark.session import catalogue
+from benchmark.grid import cost
+from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.listing import last_line, statuses, text
+from benchmark.grid.plan import plan
+from benchmark.runner.job import Job, Stopped
+from benchmark.runner.watch import Unwatched, Watcher
+from benchmark.runner.worker import train, under_lease
 from benchmark.show import describe
-from benchmark.store import Result, Store
-from benchmark.watch import Unwatched, Watcher
+from benchmark.store.result import Result
+from benchmark.store.store import Store
 from tables.__main__ import main as tables
 
-__all__ = ["Planned", "Result", "Store", "Task", "Unwatched", "checkpoint_path", "log_path", "tables"]
+__all__ = ["Job", "Planned", "Result", "Store", "Unwatched", "checkpoint_path", "log_path", "tables"]
 
 Checksum = Callable[[DataSet], str | None]
 
@@ -67,15 +71,14 @@ def sizes(cell: Planned) -> tuple[int | None, int]:
     """A cell's estimated bytes, and the windows of one batch of validation and test."""
     dataset = everything().datasets[cell.cell.dataset]
     assert cell.recipe is not None and dataset.channels is not None
-    plain = cell.recipe.plain()
-    batch = memory.evaluation_batch(dataset.channels, cell.cell.horizon, plain)
-    return memory.estimate(dataset, cell.cell.horizon, plain), batch
+    batch = cost.evaluation_batch(dataset.channels, cell.cell.horizon, cell.recipe)
+    return cost.estimate(dataset, cell.cell.horizon, cell.recipe), batch
 
 
 def most_steps(cell: Planned) -> int | None:
     """The optimizer steps that a profile lets a cell take; None: it sets no bound."""
     assert cell.recipe is not None
-    return cell.recipe.plain().get("profile.max_steps")
+    return cell.recipe.bounds.max_steps
 
 
 def listed(cells: list[Planned], results: Path) -> tuple[str, str]:
@@ -95,19 +98,28 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, timeout=120)
 
 
-def task(cell: Planned, folder: Path, watcher: Watcher | None = None, stop: Path | None = None) -> Task:
+def job(cell: Planned, folder: Path, watcher: Watcher | None = None, stop: Path | None = None) -> Job:
     """The training of a cell of a set without a file, on the CPU; it ends early once there is a file `stop`."""
     assert cell.digest is not None and cell.recipe is not None
     dataset = everything().datasets[cell.cell.dataset]
-    return Task(
-        cell.cell, cell.digest, cell.recipe.plain(), dataset, None, synthetic_sha256(dataset), folder, "cpu", (), None,
-        None, watcher=watcher, stop=stop,
-    )  # fmt: skip
+    sha256 = synthetic_sha256(dataset)
+    experiment = Experiment(cell.cell, cell.digest, cell.recipe, dataset, None, sha256, None, "cpu", None)
+    return Job(experiment, folder, watcher=watcher, stop=stop)
 
 
-def trained(each: Task) -> Result | None:
+def checkpoint_path(each: Job) -> Path:
+    """Where its checkpoint stands."""
+    return each.checkpoint_path
+
+
+def log_path(each: Job) -> Path:
+    """Where its log stands."""
+    return each.log_path
+
+
+def trained(each: Job) -> Result | None:
     """The Result of a cell that is trained here; None where it was asked to end before it was through."""
-    outcome = run(each)
+    outcome = under_lease(each, train)
     if isinstance(outcome, Stopped):
         return None
     assert isinstance(outcome, Result)

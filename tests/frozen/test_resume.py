@@ -76,13 +76,13 @@ def cell(config: Path) -> seams.Planned:
     return found
 
 
-def broken_off(config: Path, folder: Path) -> seams.Task:
-    """A task whose training was broken off after three of six epochs."""
+def broken_off(config: Path, folder: Path) -> seams.Job:
+    """A job whose training was broken off after three of six epochs."""
     stop = folder / "stop"
     folder.mkdir()
-    task = seams.task(cell(config), folder, Stopper(stop, BROKEN_OFF), stop)
-    assert seams.trained(task) is None and seams.Store(folder).digests() == set()
-    return task
+    job = seams.job(cell(config), folder, Stopper(stop, BROKEN_OFF), stop)
+    assert seams.trained(job) is None and seams.Store(folder).digests() == set()
+    return job
 
 
 def structure(value: Any, path: str = "") -> dict[str, str]:
@@ -112,13 +112,13 @@ def described(raw: bytes) -> dict[str, str]:
 
 
 def test_a_checkpoint_has_the_structure_that_it_had(tiny: Callable[[int], Path], tmp_path: Path) -> None:
-    task = broken_off(tiny(EPOCHS), tmp_path / "results")
-    path = seams.checkpoint_path(task)
-    assert path.relative_to(tmp_path / "results").parts == ("checkpoints", f"{task.digest}.pt")
+    job = broken_off(tiny(EPOCHS), tmp_path / "results")
+    path = seams.checkpoint_path(job)
+    assert path.relative_to(tmp_path / "results").parts == ("checkpoints", f"{job.digest}.pt")
     raw = path.read_bytes()
     assert described(raw) == json.loads((FROZEN / "checkpoint.json").read_text("utf-8"))
     held = torch.load(io.BytesIO(raw[64:]), weights_only=True)
-    made_for = {"schema": 1, "digest": task.digest, "torch": str(torch.__version__), "device": "cpu"}
+    made_for = {"schema": 1, "digest": job.digest, "torch": str(torch.__version__), "device": "cpu"}
     assert held["made_for"] == made_for and held["seconds"] > 0
     progress = held["state"]["progress"]
     assert len(progress["epochs"]) == BROKEN_OFF and progress["steps"] == BROKEN_OFF * 32
@@ -127,15 +127,15 @@ def test_a_checkpoint_has_the_structure_that_it_had(tiny: Callable[[int], Path],
 
 def test_it_goes_on_to_the_result_of_one_that_was_not_broken_off(tiny: Callable[[int], Path], tmp_path: Path) -> None:
     config = tiny(EPOCHS)
-    whole = seams.trained(seams.task(cell(config), tmp_path / "whole"))
-    task = broken_off(config, tmp_path / "results")
+    whole = seams.trained(seams.job(cell(config), tmp_path / "whole"))
+    job = broken_off(config, tmp_path / "results")
     watcher = Stopper(tmp_path / "never", 0)
-    resumed = seams.trained(seams.task(cell(config), tmp_path / "results", watcher))
+    resumed = seams.trained(seams.job(cell(config), tmp_path / "results", watcher))
     assert whole is not None and resumed is not None and resumed.status == "done", resumed
     assert resumed.comparable() == whole.comparable()
     assert len(watcher.seen) == EPOCHS == len(resumed.epochs)
-    assert "going on from a checkpoint" in seams.log_path(task).read_text("utf-8").splitlines()
-    assert not seams.checkpoint_path(task).exists()
+    assert "going on from a checkpoint" in seams.log_path(job).read_text("utf-8").splitlines()
+    assert not seams.checkpoint_path(job).exists()
 
 
 def near(today: Any, before: Any) -> bool:
@@ -151,7 +151,7 @@ def trained_anew(config: Path, folder: Path) -> dict[str, dict[str, Any]]:
     """The first seed of the tiny paper's columns at horizon 4: by key, the Result without what is measured."""
     config.write_text(config.read_text() + MORE)
     cells = seams.planned(seams.checksums({}, Path()), (config,), papers=("tiny",), horizons=(4,), seeds=(0,))
-    found = {each.cell.key: seams.trained(seams.task(each, folder)) for each in cells}
+    found = {each.cell.key: seams.trained(seams.job(each, folder)) for each in cells}
     plain = {key: result.comparable() for key, result in found.items() if result is not None}
     return dict(json.loads(json.dumps(plain)))
 
@@ -168,8 +168,8 @@ def test_training_again_finds_what_was_found(key: str, tmp_path: Path) -> None:
     (before,) = (raw for raw in map(json.loads, texts().values()) if raw["key"] == key)
     cells = seams.planned(seams.checksums({}, Path()), papers=("toy",), profile="quick")
     (planned,) = (each for each in cells if each.cell.key == key)
-    task = seams.task(planned, tmp_path / "results")
-    assert seams.trained(task) is not None and planned.digest == before["digest"]
+    job = seams.job(planned, tmp_path / "results")
+    assert seams.trained(job) is not None and planned.digest == before["digest"]
     today = json.loads(seams.Store(tmp_path / "results").path(before["digest"]).read_text("utf-8"))
     assert list(today) == list(before)
     for raw in (today, before):

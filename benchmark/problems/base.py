@@ -1,0 +1,62 @@
+"""The two things that a kind of task gives: a problem, on which models are trained; and what is held out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Problem(Protocol):
+    """What the training loop sees. There are no test examples in it.
+
+    A model is an `nn.Module` of the kind that the problem is for. A batch is whatever the problem makes of some examples;
+    the loop hands it back and knows nothing of it.
+    """
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+
+    @property
+    def selected_by(self) -> str:
+        """The metric on validation whose least value selects the weights."""
+
+    def shape(self) -> Mapping[str, int]:
+        """The keywords that a model for it is built with."""
+
+    def counts(self) -> tuple[int, int]:
+        """How many examples there are to train on, and to validate on."""
+
+    def micro_batches(self, order: torch.Generator, size: int) -> Sequence[Tensor]:
+        """The training examples in a new order, cut into parts of `size` [n]; the last one may be smaller."""
+
+    def batch(self, part: Tensor) -> Any:
+        """The examples of one part, on the device."""
+
+    def size(self, batch: Any) -> int:
+        """How many examples a batch has."""
+
+    def loss(self, model: Any, batch: Any) -> Tensor:
+        """The training loss [] of a batch: the mean over its examples."""
+
+    def validate(self, model: Any, holdout: torch.Generator) -> float:
+        """`selected_by` on validation. `holdout`: what a protocol that shuffles validation draws from."""
+
+    def measure(self, model: Any) -> dict[str, float]:
+        """Every metric on validation by name."""
+
+    def fit(self, model: Any) -> None:
+        """Fits a model in closed form (`baselines.base.ClosedForm`)."""
+
+
+class Held(Protocol):
+    """The test examples. Whoever trains has none of them; they are opened once, when training has ended."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def measure(self, model: Any) -> dict[str, float]:
+        """Every metric on them by name."""

@@ -1,0 +1,16 @@
+"""Kinds of tasks: what a plan and a table need of each. Free of torch; what training sees of it is in `problems`.
+
+Whoever has a cell asks its paper's workload, and never which one that is.
+"""
+
+from __future__ import annotations
+
+from benchmark.workloads.base import Metric, Workload
+from benchmark.workloads.forecasting import FORECASTING
+
+__all__ = ["FORECASTING", "METRICS", "WORKLOADS", "Metric", "Workload"]
+
+WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in (FORECASTING,)}
+"""By name, as a paper's YAML says it."""
+METRICS: dict[str, Metric] = {metric.name: metric for workload in WORKLOADS.values() for metric in workload.metrics}
+"""Every metric by its name."""

@@ -1,0 +1,91 @@
+"""Forecasting: from `lookback` steps of all channels the next `horizon` steps of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from benchmark.data.registry import DataSet
+from benchmark.data.splits import segments
+from benchmark.workloads.base import Metric
+
+_FLOAT32, _FLOAT64 = 4, 8
+
+
+class ForecastingFields(BaseModel):
+    """What any model's forecast depends on, trained or not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    lookback: PositiveInt = Field(
+        description="input steps L; a recipe may list several: then each is trained, and validation chooses (tables)"
+    )
+    mask_sentinels: bool = Field(
+        default=False, description="replace −9999 (Weather) by the channel's last value; the papers use it as it stands"
+    )
+
+
+class ForecastingTrainingFields(ForecastingFields):
+    """What a trained model's forecast depends on besides."""
+
+    time_features: bool = Field(default=False, description="the model gets time features, where the file has dates")
+    drop_last_test_batch: bool = Field(
+        default=False, description="test on whole training batches alone: the windows of an incomplete last one are dropped"
+    )
+    shuffled_truncated_validation: bool = Field(
+        default=False, description="validate on whole batches of a new shuffle each epoch; what is left over is dropped"
+    )
+
+
+class Forecasting:
+    """The workload of every paper that does not say another."""
+
+    name = "forecasting"
+    metrics: tuple[Metric, ...] = (Metric("mse", "MSE"), Metric("mae", "MAE"))
+    fields: type[BaseModel] = ForecastingFields
+    training_fields: type[BaseModel] = ForecastingTrainingFields
+    listed: str | None = "lookback"
+    profiles: Mapping[str, Mapping[str, int]] = MappingProxyType({
+        "paper": {}, "quick": {"max_lookback": 512, "max_steps": 60, "max_windows": 64},
+    })  # fmt: skip
+
+    def shape(self, channels: int, lookback: int, horizon: int) -> Mapping[str, int]:
+        """As in baselines: lookback, horizon, channels."""
+        return {"lookback": lookback, "horizon": horizon, "channels": channels}
+
+    def example(self, channels: int, lookback: int, horizon: int) -> int:
+        """Numbers in one window, (L + H)·C."""
+        return (lookback + horizon) * channels
+
+    def train_examples(self, dataset: DataSet, lookback: int, horizon: int) -> int:
+        """Windows of the train split; 1 where the data set's size is not known."""
+        if dataset.split == "pairs":
+            return int(dataset.options["train"])
+        if dataset.rows is None:
+            return 1
+        return max(1, segments(dataset, dataset.rows, lookback).train.windows(lookback, horizon))
+
+    def data_bytes(self, dataset: DataSet, lookback: int, horizon: int) -> int | None:
+        """The table and its standardised copy (float64), and the series on the device (float32)."""
+        if dataset.rows is None or dataset.channels is None:
+            return None
+        rows = dataset.rows
+        if dataset.split == "pairs":
+            rows = sum(int(dataset.options[split]) for split in ("train", "validation", "test")) * (lookback + horizon)
+        return rows * dataset.channels * (2 * _FLOAT64 + _FLOAT32)
+
+    def infeasible(self, dataset: DataSet, lookback: int, horizon: int) -> str | None:
+        """Which split has no window at all, if one has none."""
+        if dataset.split == "pairs" or dataset.rows is None:
+            return None
+        counts = segments(dataset, dataset.rows, lookback).counts(lookback, horizon)
+        for split, count in zip(("train", "validation", "test"), counts, strict=True):
+            if count < 1 and (split != "validation" or counts[2] >= 1):
+                rows = f" ({dataset.rows:,} rows)" if dataset.own else ""
+                return f"no {split} window: {dataset.name}{rows}, look-back {lookback}, horizon {horizon}"
+        return None
+
+
+FORECASTING = Forecasting()
