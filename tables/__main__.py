@@ -31,20 +31,20 @@ def parser() -> Parser:
         description="Writes DIR/tables/<paper>.{md,tex,csv,png,svg}, protocols.md and claims.md from DIR/cells.",
     )  # fmt: skip
     _places(rendered)
-    _looks(rendered)
+    _table_options(rendered)
     claims = commands.add_parser(
         "claims", help="check what the papers say in a number",
         description="Checks the claims of paper_configs/claims.yaml on the printed numbers and on the Results in "
         "DIR/cells, shows what holds, and writes DIR/tables/claims.md with every figure.",
     )  # fmt: skip
     _places(claims)
-    drawn = commands.add_parser(
+    one_cell = commands.add_parser(
         "forecast", help="draw a cell's worst, median and best forecast",
         description="Writes DIR/tables/forecast.<digest>.{png,svg} from what the cell kept in DIR/forecasts.",
     )  # fmt: skip
-    drawn.add_argument("cell", metavar="KEY|DIGEST", help="samformer/ETTh1/96/SAMformer/sam/s0, or a digest")
-    drawn.add_argument("--channel", type=int, metavar="N", help="counted from the last, which is 1 and the default")
-    _places(drawn)
+    one_cell.add_argument("cell", metavar="KEY|DIGEST", help="samformer/ETTh1/96/SAMformer/sam/s0, or a digest")
+    one_cell.add_argument("--channel", type=int, metavar="N", help="counted from the last, which is 1 and the default")
+    _places(one_cell)
     return main
 
 
@@ -54,18 +54,18 @@ def _places(command: argparse.ArgumentParser) -> None:
                          help="the YAML of your own that the Results were run with; repeatable")  # fmt: skip
 
 
-def _looks(command: argparse.ArgumentParser) -> None:
+def _table_options(command: argparse.ArgumentParser) -> None:
     """How the papers' own tables are shown; the CSV and the list of cells always have everything."""
-    looks = command.add_argument_group("the papers' own tables")
-    looks.add_argument("--papers", type=names, metavar="P[,P…]", help="default: all, and the documents about all of them")
-    looks.add_argument("--models", type=names, default=(), metavar="M[,M…]",
+    group = command.add_argument_group("the papers' own tables")
+    group.add_argument("--papers", type=names, metavar="P[,P…]", help="default: all, and the documents about all of them")
+    group.add_argument("--models", type=names, default=(), metavar="M[,M…]",
                        help="columns, variants too, in this order; default: the paper's")  # fmt: skip
-    looks.add_argument("--metrics", type=names, default=(), metavar="|".join(METRICS), help="default: the paper's")
-    looks.add_argument("--digits", type=int, choices=range(1, 7), default=DIGITS, metavar="1…6",
+    group.add_argument("--metrics", type=names, default=(), metavar="|".join(METRICS), help="default: the paper's")
+    group.add_argument("--digits", type=int, choices=range(1, 7), default=DIGITS, metavar="1…6",
                        help=f"after the point; default {DIGITS}")  # fmt: skip
-    looks.add_argument("--no-std", action="store_true", help="means alone")
-    looks.add_argument("--transposed", action="store_true", help="a line a model")
-    looks.add_argument("--no-figures", action="store_true", help="tables alone: the figures take longer")
+    group.add_argument("--no-std", action="store_true", help="means alone")
+    group.add_argument("--transposed", action="store_true", help="a line a model")
+    group.add_argument("--no-figures", action="store_true", help="tables alone: the figures take longer")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,29 +86,29 @@ def _render(options: argparse.Namespace) -> None:
     if not (options.results_dir / "cells").is_dir():
         raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
     columns = [name for paper in known.papers.values() for name in (*paper.columns, *printed_models(paper.name))]
-    looks = Options(
+    chosen = Options(
         metrics=spelt("--metrics", options.metrics, METRICS), models=spelt("--models", options.models, columns),
         digits=options.digits, std=not options.no_std, transposed=options.transposed,
         figures=not options.no_figures,
     )  # fmt: skip
     papers = None if options.papers is None else spelt("--papers", options.papers, known.papers)
     for name in papers or ():
-        _shows(known.papers[name], looks)
-    written = render(known, options.results_dir, looks, papers)
+        _shows(known.papers[name], chosen)
+    written = render(known, options.results_dir, chosen, papers)
     for path in written:
         print(f"written: {path}")
     if not written:
         print(f"no Result of {', '.join(papers) if papers else 'any known paper'} in {options.results_dir}")
 
 
-def _shows(paper: Paper, looks: Options) -> None:
+def _shows(paper: Paper, chosen: Options) -> None:
     """Raises UsageError for a paper that is asked for, and has none of the metrics or models that are asked for."""
     metrics = {metric for layout in paper.layout for metric in layout.metrics} or set(paper.metrics)
-    if looks.metrics and not metrics & set(looks.metrics):
+    if chosen.metrics and not metrics & set(chosen.metrics):
         raise UsageError(f"--metrics: the tables of {paper.name} have {', '.join(sorted(metrics))} alone")
     models = (*paper.columns, *printed_models(paper.name))
-    if looks.models and not set(models) & set(looks.models):
-        raise UsageError(f"--models: {paper.name} has none of {', '.join(looks.models)}; it has {', '.join(models)}")
+    if chosen.models and not set(models) & set(chosen.models):
+        raise UsageError(f"--models: {paper.name} has none of {', '.join(chosen.models)}; it has {', '.join(models)}")
 
 
 def _forecast(options: argparse.Namespace) -> None:
@@ -126,7 +126,10 @@ def _forecast(options: argparse.Namespace) -> None:
     else:
         result = store.begins(text)
     arrays = forecast.read(options.results_dir / "forecasts" / f"{result.digest}.npz")
-    for kind, content in forecast.pictures(arrays, result.key, options.channel).items():
+    figure = forecast.figure(arrays, result.key, options.channel)
+    from tables.figures.matplotlib_renderer import pictures  # slow to import
+
+    for kind, content in pictures(figure).items():
         path = options.results_dir / "tables" / f"forecast.{result.digest[:12]}.{kind}"
         write_atomically(path, content)
         print(f"written: {path}")

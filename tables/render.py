@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue
@@ -18,17 +19,63 @@ from tables.documents import protocols
 from tables.documents.claims import document as claims_document
 from tables.documents.paper import document as paper_document
 from tables.figures import cost, curves, deviation, horizons, sam
+from tables.figures.data import Figure
 from tables.layout import latex
 from tables.layout.table import AS_IT_IS, Options
 from tables.numbers import fixed
 from tables.rows.build import lookback_notes, rows
 from tables.rows.means import horizon_name, means
-from tables.rows.results import Index, index
+from tables.rows.results import Curve, Index, index
 from tables.rows.row import Row
 
 CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metric", "mean", "std", "n", "ddof", "seeds",
                "published", "published_status", "published_lookback", "deviation_pct", "verdict", "recipe_status",
                "missing")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What the files of one paper, protocol and profile are about. `curves`: of the whole store, by digest."""
+
+    paper: Paper
+    rows: Sequence[Row]
+    protocol: str
+    profile: str
+    notes: Sequence[str] = ()
+    options: Options = AS_IT_IS
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+
+    @property
+    def about(self) -> str:
+        """How the titles of its figures begin."""
+        smoke = "" if self.profile == "paper" else f", profile {self.profile} (a smoke run)"
+        return f"{self.paper.name}, protocol {self.protocol}{smoke}"
+
+
+@dataclass(frozen=True)
+class FigureFile:
+    """A figure beside the tables. suffix: in its files' names. protocol: the only one that has it; None: every one."""
+
+    suffix: str
+    figure: Callable[[Subject], Figure | None]
+    protocol: str | None = None
+
+
+FIGURES = (
+    FigureFile("", lambda of: horizons.figure(of.paper, of.rows, of.about)),
+    FigureFile("deviation", lambda of: deviation.figure(of.paper, of.rows, of.profile, of.about)),
+    FigureFile("sam", lambda of: sam.figure(of.paper, of.rows, of.about)),
+    FigureFile("cost", lambda of: cost.figure(of.paper, of.rows, of.about), protocol="paper"),
+    FigureFile("curves", lambda of: curves.figure(of.paper, of.rows, of.curves, of.about), protocol="paper"),
+)
+"""Every figure of a paper; one without data makes no file."""
+
+DOCUMENTS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
+    ("md", lambda of: paper_document(of.paper, of.rows, of.protocol, of.profile, of.notes, of.options)),
+    ("csv", lambda of: long_csv([*of.rows, *_averages(of)])),
+    ("tex", lambda of: latex.document(of.paper, of.rows, of.protocol, of.profile, of.options)),
+)
+"""Every document of a paper, by the suffix of its file."""
 
 
 def render(
@@ -56,7 +103,9 @@ def render(
             print(f"{paper.name}: {left}", file=sys.stderr)
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
-            for suffix, content in _files(paper, table, *kind, [*lookback_notes(table), *notes], options, found):
+            subject = Subject(paper=paper, rows=table, protocol=kind[0], profile=kind[1], options=options,
+                              notes=[*lookback_notes(table), *notes], curves=found.curves)  # fmt: skip
+            for suffix, content in _files(subject):
                 path = base.with_name(f"{base.name}.{suffix}")
                 write_atomically(path, content)
                 written.append(path)
@@ -96,34 +145,22 @@ def _name(paper: Paper, protocol: str, profile: str, kinds: Sequence[tuple[str, 
     return ".".join(name)
 
 
-def _files(
-    paper: Paper, table: Sequence[Row], protocol: str, profile: str, notes: Sequence[str], options: Options,
-    found: Index,
-) -> Iterator[tuple[str, str | bytes]]:
-    """The suffix and content of each file of one table."""
-    averages = means(paper, table, profile) if any(layout.horizons != "each" for layout in paper.layout) else []
-    yield "md", paper_document(paper, table, protocol, profile, notes, options)
-    yield "csv", long_csv([*table, *averages])
-    yield "tex", latex.document(paper, table, protocol, profile, options)
-    if options.figures:
-        yield from _figures(paper, table, protocol, profile, found)
+def _files(of: Subject) -> Iterator[tuple[str, str | bytes]]:
+    """The suffix and content of each file."""
+    for suffix, document in DOCUMENTS:
+        yield suffix, document(of)
+    if of.options.figures:
+        from tables.figures.matplotlib_renderer import pictures  # slow to import, and not needed by all commands
+
+        for file in FIGURES:
+            if file.protocol in (None, of.protocol) and (figure := file.figure(of)) is not None:
+                yield from ((f"{file.suffix}.{kind}".lstrip("."), data) for kind, data in pictures(figure).items())
 
 
-def _figures(
-    paper: Paper, table: Sequence[Row], protocol: str, profile: str, found: Index
-) -> Iterator[tuple[str, bytes]]:
-    """Every figure that the rows have data for, as PNG and SVG; cost and learning curves of protocol `paper` alone."""
-    title = f"{paper.name}, protocol {protocol}" + ("" if profile == "paper" else f", profile {profile} (a smoke run)")
-    figures = {
-        "": horizons.pictures(paper, table, f"{title}: mean ± standard deviation over seeds"),
-        "deviation.": deviation.pictures(paper, table, profile, f"{title}: ours against printed"),
-        "sam.": sam.pictures(paper, table, f"{title}: SAM off against on"),
-    }
-    if protocol == "paper":
-        figures["cost."] = cost.pictures(paper, table, f"{title}: cost against error")
-        figures["curves."] = curves.pictures(paper, table, found.curves, f"{title}: learning curves")
-    for name, files in figures.items():
-        yield from ((f"{name}{kind}", content) for kind, content in files.items())
+def _averages(of: Subject) -> list[Row]:
+    """Means over the horizons, where a table of the paper's shows them."""
+    shown = any(layout.horizons != "each" for layout in of.paper.layout)
+    return means(of.paper, of.rows, of.profile) if shown else []
 
 
 def long_csv(table: Sequence[Row]) -> str:

@@ -5,71 +5,74 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from benchmark.config.paper import Paper
-from tables.figures.style import heading, legend, look, plain, saved
+from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points
+from tables.figures.style import style_of_series
 from tables.rows.row import Row
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-Points = dict[str, list[tuple[float, float]]]
-"""Column → seconds and excess error (percent above the best) of each cell."""
+def figure(paper: Paper, rows: Sequence[Row], about: str) -> Figure | None:
+    """None where there are no two columns to compare. `about`: how the title begins."""
+    found = _by_column(paper, rows)
+    if len(found) < 2:
+        return None
+    panel = Panel(
+        x=_seconds([x for cells in found.values() for x in cells.x]),
+        y=_errors([y or 0.0 for cells in found.values() for y in cells.y]),
+        marks=(*found.values(), *(_median(cells, place) for place, cells in enumerate(found.values()))),
+    )
+    legend = [
+        LegendEntry(name=f"{name} ({len(cells.x)})", style=style_of_series(place))
+        for place, (name, cells) in enumerate(found.items())
+    ]
+    return Figure(
+        name="cost", title=f"{about}: cost against error", panels=(panel,), panel_size=(5.6, 3.1), legend=tuple(legend),
+        notes=("Small: a cell; large: the column's median; in brackets the number of cells",),
+    )  # fmt: skip
 
 
-def points(paper: Paper, rows: Sequence[Row]) -> Points:
+def _by_column(paper: Paper, rows: Sequence[Row]) -> dict[str, Points]:
     """Of the cells in which at least two columns have Results; a column with its own SAM setting."""
-    cells: dict[tuple[str, int], dict[str, Row]] = {}
+    by_cell: dict[tuple[str, int], dict[str, tuple[float, float]]] = {}
     for row in rows:
         if row.key.metric == "mse" and row.own_sam and row.ours.mean is not None and row.seconds:
-            cells.setdefault((row.key.dataset, row.key.horizon), {})[row.key.model] = row
-    found: Points = {name: [] for name in paper.columns}
-    for of_cell in cells.values():
-        best = min(row.ours.mean or 0.0 for row in of_cell.values())
+            of_cell = by_cell.setdefault((row.key.dataset, row.key.horizon), {})
+            of_cell[row.key.model] = row.seconds, row.ours.mean
+    found: dict[str, list[tuple[float, float, str]]] = {name: [] for name in paper.columns}
+    for (dataset, horizon), of_cell in by_cell.items():
+        best = min(mse for _, mse in of_cell.values())
         if len(of_cell) > 1 and best > 0:
-            for name, row in of_cell.items():
-                found[name].append((row.seconds or 0.0, 100 * ((row.ours.mean or 0.0) / best - 1)))
-    return {name: of_column for name, of_column in found.items() if of_column}
+            for name, (seconds, mse) in of_cell.items():
+                found[name].append((seconds, 100 * (mse / best - 1), f"{dataset}, {horizon}"))
+    filled = [(name, cells) for name, cells in found.items() if cells]
+    return {name: _points(name, place, cells) for place, (name, cells) in enumerate(filled)}
 
 
-def pictures(paper: Paper, rows: Sequence[Row], title: str) -> dict[str, bytes]:
-    """`png` and `svg`; nothing where there are no two columns to compare."""
-    found = points(paper, rows)
-    return saved(lambda: _draw(found, title)) if len(found) > 1 else {}
+def _points(name: str, place: int, cells: Sequence[tuple[float, float, str]]) -> Points:
+    seconds, errors, labels = zip(*cells, strict=True)
+    style = style_of_series(place, size=3, opacity=0.35)
+    return Points(series=name, meaning="a cell", style=style, x=seconds, y=errors, labels=labels)
 
 
-def _draw(found: Points, title: str) -> Figure:
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-    from matplotlib.ticker import FuncFormatter, NullLocator
+def _median(cells: Points, place: int) -> Points:
+    style = style_of_series(place, size=9, outlined=True)
+    middle = (statistics.median(cells.x),), (statistics.median(y or 0.0 for y in cells.y),)
+    return Points(series=cells.series, meaning="the column's median", style=style, x=middle[0], y=middle[1])
 
-    figure = Figure(figsize=(5.6, 4.2), layout="constrained")
-    axis = figure.subplots()
-    entries = []
-    for place, (name, of_column) in enumerate(found.items()):
-        style = look(place)
-        axis.plot([s for s, _ in of_column], [e for _, e in of_column], linestyle="none", markersize=3, alpha=0.35, **style)
-        middle = [statistics.median(values) for values in zip(*of_column, strict=True)]
-        axis.plot(*middle, linestyle="none", markersize=9, markeredgecolor="black", **style)
-        entries.append(Line2D([], [], linestyle="none", label=f"{plain(name)} ({len(of_column)})", **style))
-    seconds, errors = zip(*(point for of_column in found.values() for point in of_column), strict=True)
-    first, last = math.floor(math.log10(min(seconds) * 0.9)), math.ceil(math.log10(max(seconds) * 1.1))
-    worst = max(*errors, 1)
-    axis.set_xscale("log")
-    axis.set_xlim(10.0**first, 10.0**last)
-    axis.set_xticks(_round(first, last))
-    axis.set_yscale("symlog", linthresh=1)
-    axis.set_ylim(-0.2, worst * 1.5)
-    axis.set_yticks([0, *(tick for tick in _round(0, math.ceil(math.log10(worst * 1.2))) if tick <= worst * 1.5)])
-    for scale in (axis.xaxis, axis.yaxis):
-        scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        scale.set_minor_locator(NullLocator())
-    axis.set_xlabel("seconds of one training (mean over the seeds, as run)")
-    axis.set_ylabel("MSE above the best column of the cell, %")
-    heading(figure, f"{title}. Small: a cell; large: the column's median; in brackets the number of cells")
-    legend(figure, entries)
-    return figure
+
+def _seconds(values: Sequence[float]) -> Axis:
+    first, last = math.floor(math.log10(min(values) * 0.9)), math.ceil(math.log10(max(values) * 1.1))
+    label = "seconds of one training (mean over the seeds, as run)"
+    return Axis(label=label, scale="log", limits=(10.0**first, 10.0**last), ticks=tuple(_round(first, last)))
+
+
+def _errors(values: Sequence[float]) -> Axis:
+    """In percent; below 1 the axis is linear and reaches 0."""
+    worst = max(*values, 1.0)
+    ticks = [tick for tick in _round(0, math.ceil(math.log10(worst * 1.2))) if tick <= worst * 1.5]
+    label = "MSE above the best column of the cell, %"
+    return Axis(label=label, scale="symlog", limits=(-0.2, worst * 1.5), ticks=(0.0, *ticks))
 
 
 def _round(first: int, last: int) -> list[float]:

@@ -2,65 +2,75 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from benchmark.config.paper import Paper
-from tables.figures.style import heading, legend, look, plain, saved
+from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, holes
+from tables.figures.style import Style, style_of_series
 from tables.rows.results import Curve
 from tables.rows.row import Row
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-ACROSS = 4
 MOST = 16
-"""Panels; of more cells those that come first are drawn, and the title says so."""
+"""Panels; of more cells those that come first are shown, and the figure says so."""
+Series = tuple[str, bool]
+"""A column and whether SAM is on."""
 
 
-def pictures(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], title: str) -> dict[str, bytes]:
-    """`png` and `svg` of the main columns; `curves` by digest. Nothing where nothing was trained by epochs."""
+def figure(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], about: str) -> Figure | None:
+    """The main columns; None where nothing was trained by epochs. `curves`: by digest. `about`: how the title begins."""
     shown = [row for row in rows if row.key.metric == "mse" and row.main and any(d in curves for d in row.ours.digests)]
-    return saved(lambda: _draw(paper, shown, curves, title)) if shown else {}
-
-
-def _draw(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], title: str) -> Figure:
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-    from matplotlib.ticker import MaxNLocator
-
-    cells = list(dict.fromkeys((row.key.dataset, row.key.horizon) for row in rows))
+    if not shown:
+        return None
+    by_cell: dict[tuple[str, int], list[Row]] = {}
+    for row in shown:
+        by_cell.setdefault((row.key.dataset, row.key.horizon), []).append(row)
     order = list(paper.columns)
-    series = sorted({(row.key.model, row.key.sam) for row in rows}, key=lambda s: (order.index(s[0]), not s[1]))
-    if len(cells) > MOST:
-        title = f"{title}. The first {MOST} of {len(cells)} cells"
-    cells = cells[:MOST]
-    across = min(ACROSS, len(cells))
-    down = math.ceil(len(cells) / across)
-    figure = Figure(figsize=(max(2.5 * across, 4.6), 1.7 * down + 1.1), layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False)
-    for place, axis in enumerate(axes.flat):
-        if place >= len(cells):
-            axis.set_visible(False)
-            continue
-        dataset, horizon = cells[place]
-        for row in rows:
-            if (row.key.dataset, row.key.horizon) != cells[place]:
-                continue
-            style = look(series.index((row.key.model, row.key.sam)))
-            for curve in (curves[d] for d in row.ours.digests if d in curves):
-                axis.plot(range(1, len(curve.val_mse) + 1), curve.val_mse, color=style["color"], linewidth=0.7)
-                if curve.best_epoch:
-                    axis.plot(curve.best_epoch, curve.val_mse[curve.best_epoch - 1], markersize=3.5, **style)
-        axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axis.set_title(f"{plain(dataset)}, {horizon}", loc="left", fontweight="bold")
-        if place % across == 0:
-            axis.set_ylabel("validation MSE")
-        if place >= len(cells) - across:
-            axis.set_xlabel("epoch")
-    heading(figure, f"{title}. Validation MSE of every seed; mark: its best epoch")
-    names = [model + ("" if model in {r.key.model for r in rows if r.own_sam} else f", SAM {'on' if sam else 'off'}")
-             for model, sam in series]  # fmt: skip
-    legend(figure, [Line2D([], [], linewidth=1, label=plain(name), **look(i)) for i, name in enumerate(names)])
-    return figure
+    series = sorted({(row.key.model, row.key.sam) for row in shown}, key=lambda s: (order.index(s[0]), not s[1]))
+    names = {each: _name(each, shown) for each in series}
+    fewer = (f"The first {MOST} of {len(by_cell)} cells",) if len(by_cell) > MOST else ()
+    return Figure(
+        name="curves",
+        title=f"{about}: learning curves",
+        panels=tuple(_panel(of_cell, names, curves) for of_cell in list(by_cell.values())[:MOST]),
+        panel_size=(2.5, 1.7),
+        legend=tuple(
+            LegendEntry(name=name, style=style_of_series(place, line="solid")) for place, name in enumerate(names.values())
+        ),
+        notes=(*fewer, "Validation MSE of every seed; mark: its best epoch"),
+    )
+
+
+def _name(series: Series, rows: Sequence[Row]) -> str:
+    """The column; with its SAM setting where that is not its own alone."""
+    model, sam = series
+    alone = all(row.own_sam for row in rows if row.key.model == model)
+    return model if alone else f"{model}, SAM {'on' if sam else 'off'}"
+
+
+def _panel(rows: Sequence[Row], names: Mapping[Series, str], curves: Mapping[str, Curve]) -> Panel:
+    """One cell."""
+    marks: list[Points] = []
+    longest = 1
+    for row in rows:
+        series = (row.key.model, row.key.sam)
+        style = style_of_series(list(names).index(series), size=3.5)
+        for curve in (curves[d] for d in row.ours.digests if d in curves):
+            marks += _marks(curve, names[series], style)
+            longest = max(longest, len(curve.val_mse))
+    return Panel(
+        title=f"{rows[0].key.dataset}, {rows[0].key.horizon}",
+        marks=tuple(marks),
+        x=Axis(label="epoch", whole=True, limits=(0.5, 1.5) if longest == 1 else None),
+        y=Axis(label="validation MSE"),
+    )
+
+
+def _marks(curve: Curve, name: str, style: Style) -> list[Points]:
+    """Of one seed."""
+    values = holes(curve.val_mse)
+    line = Style(colour=style.colour, line="solid", width=0.7)
+    marks = [Points(series=name, meaning="one seed", style=line, x=tuple(range(1, len(values) + 1)), y=values)]
+    if curve.best_epoch:
+        best = (values[curve.best_epoch - 1],)
+        marks.append(Points(series=name, meaning="its best epoch", style=style, x=(curve.best_epoch,), y=best))
+    return marks

@@ -5,19 +5,24 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import UsageError
-from tables.figures.style import COLOURS, heading, legend, plain, saved
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, Rule, holes
+from tables.figures.style import Style
 
 WINDOWS = ("worst", "median", "best")
+STYLES = {
+    "input": Style(colour="grey", line="solid", width=0.8),
+    "truth": Style(colour="black", line="solid"),
+    "forecast": Style(colour=1, line="dashed", width=1.2),
+}
+END_OF_INPUT = Style(colour="light grey", line="solid", width=0.8)
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -36,8 +41,8 @@ def read(path: Path) -> Arrays:
     return arrays
 
 
-def pictures(arrays: Arrays, key: str, channel: int | None = None) -> dict[str, bytes]:
-    """`png` and `svg` of one of the kept channels, counted from the last, which is 1 (and the default).
+def figure(arrays: Arrays, key: str, channel: int | None = None) -> Figure:
+    """One of the kept channels of the cell `key`, counted from the last, which is 1 (and the default).
 
     Raises UsageError for a channel that was not kept.
     """
@@ -45,26 +50,33 @@ def pictures(arrays: Arrays, key: str, channel: int | None = None) -> dict[str, 
     channel = 1 if channel is None else channel
     if not 1 <= channel <= kept:
         raise UsageError(f"--channel: expected 1 (the last) to {kept} (channels that are kept), found {channel}")
-    return saved(lambda: _draw(arrays, key, kept - channel, channel))
-
-
-def _draw(arrays: Arrays, key: str, column: int, channel: int) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 2.6), layout="constrained")
-    axes = figure.subplots(1, 3, squeeze=False)[0]
-    for i, axis in enumerate(axes):
-        past, truth, forecast = (arrays[name][i, :, column] for name in ("past", "truth", "forecast"))
-        steps = np.arange(1, len(truth) + 1)
-        axis.plot(np.arange(1 - len(past), 1), past, color="#777777", linewidth=0.8, label="input")
-        axis.plot(steps, truth, color="#000000", linewidth=1.0, label="truth")
-        axis.plot(steps, forecast, color=COLOURS[1], linewidth=1.2, linestyle=(0, (4, 1.2)), label="forecast")
-        axis.axvline(0.5, color="#bbbbbb", linewidth=0.8)
-        number, mse = int(arrays["window"][i]), float(arrays["mse"][i])
-        axis.set_title(f"{WINDOWS[i]}: window {number}, MSE {mse:.3f}", loc="left")
-        axis.set_xlabel("step")
-    axes[0].set_ylabel("standardised value")
     which = "the last channel" if channel == 1 else f"the last channel but {channel - 1}"
-    heading(figure, f"{plain(key)}: {which}; windows by the MSE over all channels")
-    legend(figure, axes[0].get_legend_handles_labels()[0])
-    return figure
+    return Figure(
+        name="forecast",
+        title=f"{key}: {which}; windows by the MSE over all channels",
+        panels=tuple(_panel(arrays, place, kept - channel) for place in range(len(WINDOWS))),
+        across=len(WINDOWS),
+        panel_size=(2.6, 1.5),
+        legend=tuple(LegendEntry(name=name, style=style) for name, style in STYLES.items()),
+    )
+
+
+def _panel(arrays: Arrays, window: int, column: int) -> Panel:
+    """One window: steps from 1 are what is forecast, those before are the input."""
+    past, truth, forecast = (arrays[name][window, :, column] for name in ("past", "truth", "forecast"))
+    lines = [_line("input", 1 - len(past), past), _line("truth", 1, truth), _line("forecast", 1, forecast)]
+    end = Rule(across="x", at=0.5, style=END_OF_INPUT, meaning="the end of the input")
+    return Panel(
+        title=WINDOWS[window],
+        remark=f"window {int(arrays['window'][window])}, MSE {float(arrays['mse'][window]):.3f}",
+        x=Axis(label="step", whole=True),
+        y=Axis(label="standardised value"),
+        marks=(*lines, end),
+    )
+
+
+def _line(name: str, first: int, values: NDArray[Any]) -> Points:
+    """A value a step; a single one is a mark, since no line shows it."""
+    style = STYLES[name] if len(values) > 1 else replace(STYLES[name], shape="circle", size=3)
+    steps = tuple(range(first, first + len(values)))
+    return Points(series=name, meaning="one step", style=style, x=steps, y=holes(values.tolist()))

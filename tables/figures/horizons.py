@@ -1,99 +1,100 @@
-"""The frame → a figure: MSE by horizon, a panel a data set, with the seeds' spread and the printed values as marks."""
+"""MSE by horizon, a panel a data set, with the seeds' spread and the printed values as marks."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
 from benchmark.config.paper import Paper
-from tables.figures.style import heading, legend, look, plain, saved
+from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, beside, holes
+from tables.figures.style import Style, style_of_series
 from tables.rows.row import Row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-ACROSS = 4
-"""Panels side by side."""
 
 Series = tuple[str, bool]
 """A column and whether SAM is on."""
 
-
-def pictures(paper: Paper, rows: Sequence[Row], title: str) -> dict[str, bytes]:
-    """The figure as `png` and `svg`, the same bytes for the same rows; nothing where no main column has a Result."""
-    shown = [r for r in rows if r.key.metric == "mse" and r.main]
-    run = [d for d in paper.datasets if any(r.key.dataset == d and r.ours.n for r in shown)]
-    if not run:
-        return {}
-    return saved(lambda: _draw([r for r in shown if r.key.dataset in run], run, title))
+BESIDE_THE_MEAN = 0.09
+"""How far the seeds stand at its right and the printed value at its left, in horizons."""
+SEED = Style(colour="dark grey", shape="circle", size=1.25)
+PRINTED = Style(colour="dark grey", shape="cross", size=5, width=1.4)
 
 
-def _draw(rows: Sequence[Row], datasets: Sequence[str], title: str) -> Figure:
-    from matplotlib.figure import Figure
-
-    series = list(dict.fromkeys((r.key.model, r.key.sam) for r in rows))
-    series = [s for s in series if any((r.key.model, r.key.sam) == s and r.ours.n for r in rows)]
-    across = min(ACROSS, len(datasets))
-    down = math.ceil(len(datasets) / across)
-    figure = Figure(figsize=(max(2.6 * across, 4.6), 2.3 * down + 1.1), layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False)
-    for place, axis in enumerate(axes.flat):
-        if place >= len(datasets):
-            axis.set_visible(False)
-            continue
-        _panel(axis, [r for r in rows if r.key.dataset == datasets[place]], series)
-        axis.set_title(plain(datasets[place]), loc="left", fontweight="bold")
-        if place % across == 0:
-            axis.set_ylabel("test MSE")
-        if place >= len(datasets) - across:
-            axis.set_xlabel("horizon (steps)")
-    heading(figure, title)
-    _legend(figure, series, any(r.printed is not None for r in rows))
-    return figure
+def figure(paper: Paper, rows: Sequence[Row], about: str) -> Figure | None:
+    """The main columns; None where none of them has a Result. `about`: how the title begins."""
+    main = [row for row in rows if row.key.metric == "mse" and row.main]
+    datasets = [d for d in paper.datasets if any(row.key.dataset == d and row.ours.n for row in main)]
+    if not datasets:
+        return None
+    shown = [row for row in main if row.key.dataset in datasets]
+    done = {_series(row) for row in shown if row.ours.n}
+    series = [each for each in dict.fromkeys(map(_series, shown)) if each in done]
+    return Figure(
+        name="horizons",
+        title=f"{about}: mean ± standard deviation over seeds",
+        panels=tuple(_panel(d, [row for row in shown if row.key.dataset == d], series) for d in datasets),
+        panel_size=(2.6, 2.3),
+        legend=_legend(series, any(row.printed is not None for row in shown)),
+    )
 
 
-def _panel(axis: Axes, rows: Sequence[Row], series: Sequence[Series]) -> None:
+def _series(row: Row) -> Series:
+    return row.key.model, row.key.sam
+
+
+def _panel(dataset: str, rows: Sequence[Row], series: Sequence[Series]) -> Panel:
     """One data set: horizons at equal distances, the series beside one another so that none hides another."""
-    horizons = sorted({r.key.horizon for r in rows})
-    for place, key in enumerate(series):
-        shift = (place - (len(series) - 1) / 2) * 0.5 / max(len(series), 2)
-        mine = {r.key.horizon: r for r in rows if (r.key.model, r.key.sam) == key}
-        colour, style = _look(place, key[1])
-        found = [mine.get(h) for h in horizons]
-        # A hole is NaN, so that no line is drawn across it.
-        means = [r.ours.mean if r and r.ours.mean is not None else math.nan for r in found]
-        spreads = [r.ours.std if r and r.ours.std is not None else 0.0 for r in found]
-        axis.errorbar([i + shift for i in range(len(horizons))], means, yerr=spreads, capsize=2.5, linewidth=1.1, **style)
-        for i, row in enumerate(found):
-            if row:
-                axis.plot([i + shift + 0.09] * len(row.ours.values), row.ours.values, ".", markersize=2.5, color=colour)
-        printed = [r.printed.value if r and r.printed is not None else math.nan for r in found]
-        beside = [i + shift - 0.09 for i in range(len(horizons))]
-        axis.plot(beside, printed, "x", markersize=5, markeredgewidth=1.4, color=colour)
-    axis.set_xticks(range(len(horizons)), [str(h) for h in horizons])
-    axis.set_xlim(-0.5, len(horizons) - 0.5)
+    horizons = sorted({row.key.horizon for row in rows})
+    marks: list[Points] = []
+    for place, each in enumerate(series):
+        of_horizon = {row.key.horizon: row for row in rows if _series(row) == each}
+        found = [of_horizon.get(horizon) for horizon in horizons]
+        marks += _marks(_name(each), _style(place, each[1]), beside(place, len(series), 0.5), found)
+    return Panel(
+        title=dataset, marks=tuple(marks),
+        x=Axis(label="horizon (steps)", categories=tuple(map(str, horizons))), y=Axis(label="test MSE"),
+    )  # fmt: skip
 
 
-def _look(place: int, sam: bool) -> tuple[str, dict[str, Any]]:
-    """Colour and marker of a series: filled and drawn through with SAM, hollow and dashed without."""
-    style = look(place)
-    return style["color"], {
-        **style, "markersize": 5, "markerfacecolor": style["color"] if sam else "white",
-        "linestyle": "-" if sam else (0, (4, 2)),
-    }  # fmt: skip
+def _marks(name: str, style: Style, shift: float, rows: Sequence[Row | None]) -> list[Points]:
+    """Of one series, horizon by horizon: its means, its seeds, what is printed."""
+    at = [place + shift for place in range(len(rows))]
+    seeds = [
+        (x + BESIDE_THE_MEAN, value, f"seed {seed}")
+        for x, row in zip(at, rows, strict=True) if row
+        for seed, value in zip(row.ours.seeds, row.ours.values, strict=True)
+    ]  # fmt: skip
+    marks = (
+        Points(
+            series=name, meaning="mean ± standard deviation over seeds", style=style, x=tuple(at),
+            y=holes(row.ours.mean if row else None for row in rows),
+            spread=holes(row.ours.std if row else None for row in rows),
+        ),
+        Points(
+            series=name, meaning="one seed", style=replace(SEED, colour=style.colour), x=tuple(x for x, _, _ in seeds),
+            y=holes(value for _, value, _ in seeds), labels=tuple(label for _, _, label in seeds),
+        ),
+        Points(
+            series=name, meaning="printed", style=replace(PRINTED, colour=style.colour),
+            x=tuple(x - BESIDE_THE_MEAN for x in at),
+            y=holes(row.printed.value if row and row.printed else None for row in rows),
+        ),
+    )  # fmt: skip
+    return [mark for mark in marks if any(value is not None for value in mark.y)]
 
 
-def _legend(figure: Figure, series: Sequence[Series], printed: bool) -> None:
-    from matplotlib.lines import Line2D
+def _name(series: Series) -> str:
+    model, sam = series
+    return f"{model}, SAM {'on' if sam else 'off'}"
 
-    entries = [
-        Line2D([], [], label=f"{plain(model)}, SAM {'on' if sam else 'off'}", linewidth=1.1, **_look(place, sam)[1])
-        for place, (model, sam) in enumerate(series)
-    ]
-    grey: dict[str, Any] = {"color": "#555555", "linestyle": "none"}
-    entries.append(Line2D([], [], label="one seed", marker=".", markersize=2.5, **grey))
+
+def _style(place: int, sam: bool) -> Style:
+    """Filled and drawn through with SAM, hollow and dashed without."""
+    return style_of_series(place, size=5, width=1.1, filled=sam, line="solid" if sam else "dashed")
+
+
+def _legend(series: Sequence[Series], printed: bool) -> tuple[LegendEntry, ...]:
+    entries = [LegendEntry(name=_name(each), style=_style(place, each[1])) for place, each in enumerate(series)]
+    entries.append(LegendEntry(name="one seed", style=SEED))
     if printed:
-        entries.append(Line2D([], [], label="printed", marker="x", markersize=5, markeredgewidth=1.4, **grey))
-    legend(figure, entries)
+        entries.append(LegendEntry(name="printed", style=PRINTED))
+    return tuple(entries)

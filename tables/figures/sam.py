@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from benchmark.config.paper import Column, Paper
-from tables.figures.style import heading, legend, look, plain, saved
+from tables.figures.data import Arrows, Axis, Figure, LegendEntry, Panel, beside
+from tables.figures.style import style_of_series
 from tables.rows.row import Row
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-ACROSS = 4
 Side = tuple[str, bool]
 """A column and whether SAM is on."""
 Pair = tuple[str, Side, Side]
 """A name, what stands without SAM, what with."""
+Means = Mapping[tuple[str, int, str, bool], float]
+"""Data set, horizon, column and whether SAM is on → our mean MSE."""
+MEANING = "from the mean with SAM off to the mean with SAM on"
 
 
 def sam_pairs(paper: Paper, rows: Sequence[Row]) -> list[Pair]:
@@ -52,57 +49,43 @@ def _values(column: Column, dataset: str, horizon: int) -> list[object]:
     return [(name, value.value if value else None) for name, value in said.items()]
 
 
-def pictures(paper: Paper, rows: Sequence[Row], title: str) -> dict[str, bytes]:
-    """`png` and `svg`; nothing where no pair has a Result on both sides."""
-    mse = [row for row in rows if row.key.metric == "mse" and row.ours.mean is not None]
-    pairs = sam_pairs(paper, mse)
-    return saved(lambda: _draw(paper, mse, pairs, title)) if pairs else {}
+def figure(paper: Paper, rows: Sequence[Row], about: str) -> Figure | None:
+    """None where no pair has a Result on both sides. `about`: how the title begins."""
+    found = [row for row in rows if row.key.metric == "mse" and row.ours.mean is not None]
+    pairs = sam_pairs(paper, found)
+    if not pairs:
+        return None
+    means = {(row.key.dataset, row.key.horizon, row.key.model, row.key.sam): row.ours.mean or 0.0 for row in found}
+    datasets = [d for d in paper.datasets if any(row.key.dataset == d for row in found)]
+    legend = [LegendEntry(name=_name(pair), style=style_of_series(place)) for place, pair in enumerate(pairs)]
+    return Figure(
+        name="sam", title=f"{about}: SAM off against on", panel_size=(2.6, 2.2), legend=tuple(legend),
+        panels=tuple(_panel(paper, dataset, means, pairs) for dataset in datasets),
+        notes=("Hollow: SAM off, filled: SAM on",),
+    )  # fmt: skip
 
 
-def _draw(paper: Paper, rows: Sequence[Row], pairs: Sequence[Pair], title: str) -> Figure:
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
-    cells = {(row.key.dataset, row.key.horizon, row.key.model, row.key.sam): row for row in rows}
-    datasets = [d for d in paper.datasets if any(row.key.dataset == d for row in rows)]
-    across = min(ACROSS, len(datasets))
-    down = math.ceil(len(datasets) / across)
-    figure = Figure(figsize=(max(2.6 * across, 4.6), 2.2 * down + 1.1), layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False)
-    for place, axis in enumerate(axes.flat):
-        if place >= len(datasets):
-            axis.set_visible(False)
-            continue
-        dataset = datasets[place]
-        horizons = [h for h in paper.horizons_of(dataset) if any(key[:2] == (dataset, h) for key in cells)]
-        _panel(axis, dataset, horizons, cells, pairs)
-        if place % across == 0:
-            axis.set_ylabel("test MSE")
-        if place >= len(datasets) - across:
-            axis.set_xlabel("horizon (steps)")
-    heading(figure, f"{title}. Hollow: SAM off, filled: SAM on")
-    legend(figure, [Line2D([], [], linestyle="none", label=plain(_label(pair)), **look(i)) for i, pair in enumerate(pairs)])
-    return figure
-
-
-def _label(pair: Pair) -> str:
+def _name(pair: Pair) -> str:
     name, (without, _), (with_, _) = pair
     return name if without == with_ else f"{without} → {with_}"
 
 
-def _panel(
-    axis: Axes, dataset: str, horizons: Sequence[int], cells: dict[tuple[str, int, str, bool], Row], pairs: Sequence[Pair]
-) -> None:
-    for i, (_, without, with_) in enumerate(pairs):
-        style = look(i)
-        for j, horizon in enumerate(horizons):
-            off, on = cells.get((dataset, horizon, *without)), cells.get((dataset, horizon, *with_))
-            if off is None or on is None or off.ours.mean is None or on.ours.mean is None:
-                continue
-            x = j + (i - (len(pairs) - 1) / 2) * 0.7 / max(len(pairs), 2)
-            axis.plot([x, x], [off.ours.mean, on.ours.mean], color=style["color"], linewidth=1.2)
-            axis.plot(x, off.ours.mean, markerfacecolor="white", markersize=4.5, **style)
-            axis.plot(x, on.ours.mean, markersize=4.5, **style)
-    axis.set_title(plain(dataset), loc="left", fontweight="bold")
-    axis.set_xticks(range(len(horizons)), [str(h) for h in horizons])
-    axis.set_xlim(-0.5, len(horizons) - 0.5)
+def _panel(paper: Paper, dataset: str, means: Means, pairs: Sequence[Pair]) -> Panel:
+    """One data set: horizons at equal distances, the pairs beside one another."""
+    horizons = [h for h in paper.horizons_of(dataset) if any(key[:2] == (dataset, h) for key in means)]
+    marks = []
+    for place, pair in enumerate(pairs):
+        _, without, with_ = pair
+        ends = [
+            (at + beside(place, len(pairs), 0.7), means[dataset, horizon, *without], means[dataset, horizon, *with_])
+            for at, horizon in enumerate(horizons)
+            if {(dataset, horizon, *without), (dataset, horizon, *with_)} <= means.keys()
+        ]
+        if ends:
+            x, start, end = zip(*ends, strict=True)
+            style = style_of_series(place, size=4.5, line="solid", width=1.2)
+            marks.append(Arrows(series=_name(pair), meaning=MEANING, style=style, x=x, start=start, end=end))
+    return Panel(
+        title=dataset, marks=tuple(marks),
+        x=Axis(label="horizon (steps)", categories=tuple(map(str, horizons))), y=Axis(label="test MSE"),
+    )  # fmt: skip

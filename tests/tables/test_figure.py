@@ -1,11 +1,13 @@
+"""The main figure as data: MSE by horizon, with the seeds and the printed values beside the means."""
+
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import matplotlib
+import pytest
 
 from tables.figures import horizons
+from tables.figures.data import Points
 
 pytest_plugins = ("tests.tables.made_up",)
 
@@ -18,44 +20,62 @@ def shown(row: Any) -> list[Any]:
     ]
 
 
-def test_same_rows_same_bytes_whatever_the_users_settings(made: Any, row: Any) -> None:
-    first = horizons.pictures(made.paper, shown(row), "a $title$ with_marks")
-    with matplotlib.rc_context({"font.size": 20, "savefig.dpi": 30, "axes.grid": False}):
-        second = horizons.pictures(made.paper, shown(row), "a $title$ with_marks")
-    assert first == second and set(first) == {"png", "svg"}
-    assert first["png"].startswith(b"\x89PNG") and b"<svg" in first["svg"]
-    assert not re.search(rb"\d{4}-\d\d-\d\dT", first["svg"]), "no date"
-
-
-def test_settings_are_set_back(made: Any, row: Any) -> None:
-    before = {k: v for k, v in matplotlib.rcParams.items() if k != "backend"}
-    horizons.pictures(made.paper, shown(row), "")
-    assert {k: v for k, v in matplotlib.rcParams.items() if k != "backend"} == before
+def marks(figure: Any, series: str) -> dict[str, Points]:
+    """Of one series in the first panel, by what they mean."""
+    return {mark.meaning: mark for mark in figure.panels[0].marks if mark.series == series}
 
 
 def test_a_panel_a_data_set_with_results(made: Any, row: Any) -> None:
     evil = "a_b & 50%#<1"
-    rows = [*shown(row), row(evil, mean=None, published=0.4)]
-    drawn = horizons._draw(rows, ["toy", evil], "title")
-    assert [axis.get_title(loc="left") for axis in drawn.axes] == ["toy", evil]
-    labels = [text.get_text() for text in drawn.legends[0].get_texts()]
-    assert labels == ["With_SAM, SAM on", "Plain, SAM off", "one seed", "printed"]
+    only_printed = horizons.figure(made.paper, [*shown(row), row(evil, mean=None, published=0.4)], "about")
+    assert only_printed is not None and [panel.title for panel in only_printed.panels] == ["toy"]
+    figure = horizons.figure(made.paper, [*shown(row), row(evil, mean=0.4, values=(0.4,) * 3)], "about")
+    assert figure is not None and figure.title == "about: mean ± standard deviation over seeds"
+    assert [panel.title for panel in figure.panels] == ["toy", evil]
+    assert [entry.name for entry in figure.legend] == ["With_SAM, SAM on", "Plain, SAM off", "one seed", "printed"]
+    (x, y) = figure.panels[0].x, figure.panels[0].y
+    assert (x.label, x.categories, y.label) == ("horizon (steps)", ("4", "8"), "test MSE")
 
 
-def test_no_line_is_drawn_across_a_hole(made: Any, row: Any) -> None:
-    rows = [row("toy", h, mean=mean, std=0.01, values=(0.4,) * 3) for h, mean in ((4, 0.4), (8, None), (16, 0.5))]
-    (axis,) = horizons._draw(rows, ["toy"], "title").axes
-    ours = [float(y) for y in axis.lines[0].get_ydata()]
-    assert ours[0] == 0.4 and ours[1] != ours[1] and ours[2] == 0.5
+def test_means_seeds_and_printed_values_of_a_series_stand_side_by_side(made: Any, row: Any) -> None:
+    figure = horizons.figure(made.paper, shown(row), "about")
+    found = marks(figure, "With_SAM, SAM on")
+    assert list(found) == ["mean ± standard deviation over seeds", "one seed", "printed"]
+    means, seeds, printed = found.values()
+    assert means.y == pytest.approx((0.44, 0.48)) and means.spread == (0.01, 0.01)
+    assert seeds.y == (0.39, 0.4, 0.41) * 2 and seeds.labels == ("seed 0", "seed 1", "seed 2") * 2
+    assert printed.y == (0.41, 0.41)
+    assert printed.x[0] < means.x[0] < seeds.x[0] == seeds.x[2] < means.x[1]
+    other = marks(figure, "Plain, SAM off")["mean ± standard deviation over seeds"]
+    assert means.x[0] < 0 < other.x[0], "beside one another, around the horizon"
 
 
-def test_nothing_done_nothing_drawn(made: Any, row: Any) -> None:
-    assert horizons.pictures(made.paper, [row(mean=None), row(metric="mae")], "title") == {}
+def test_sam_on_is_filled_and_drawn_through_and_off_is_hollow_and_dashed(made: Any, row: Any) -> None:
+    figure = horizons.figure(made.paper, shown(row), "about")
+    assert figure is not None
+    on, off, *_ = (entry.style for entry in figure.legend)
+    assert (on.colour, on.shape, on.filled, on.line) == (0, "circle", True, "solid")
+    assert (off.colour, off.shape, off.filled, off.line) == (1, "square", False, "dashed")
+    for name, style in (("With_SAM, SAM on", on), ("Plain, SAM off", off)):
+        means, seeds, printed = marks(figure, name).values()
+        assert means.style == style and seeds.style.colour == printed.style.colour == style.colour
+        assert (seeds.style.line, printed.style.line) == ("none", "none") and printed.style.shape == "cross"
 
 
-def test_the_legend_stays_on_the_page(made: Any, row: Any) -> None:
-    rows = [row("toy", 4, name, published=0.4, values=(0.4,)) for name in ("A model with a long name", "B", "C", "D")]
-    drawn = horizons._draw(rows, ["toy"], "title")
-    drawn.draw_without_rendering()
-    box = drawn.legends[0].get_window_extent()
-    assert box.x0 >= 0 and box.x1 <= drawn.bbox.x1 and box.y0 >= 0
+def test_a_cell_without_a_number_is_a_hole(made: Any, row: Any) -> None:
+    means = {4: 0.4, 8: None, 16: 0.5}
+    rows = [row("toy", h, mean=mean, values=(0.4,) * 3 if mean else ()) for h, mean in means.items()]
+    figure = horizons.figure(made.paper, rows, "about")
+    assert marks(figure, "With_SAM, SAM on")["mean ± standard deviation over seeds"].y == (0.4, None, 0.5)
+
+
+def test_one_seed_has_no_spread_and_what_is_not_printed_no_mark(made: Any, row: Any) -> None:
+    figure = horizons.figure(made.paper, [row(n=1, mean=0.4, values=(0.4,))], "about")
+    found = marks(figure, "With_SAM, SAM on")
+    assert list(found) == ["mean ± standard deviation over seeds", "one seed"]
+    assert found["mean ± standard deviation over seeds"].spread == (None,)
+    assert figure is not None and [entry.name for entry in figure.legend] == ["With_SAM, SAM on", "one seed"]
+
+
+def test_nothing_done_nothing_shown(made: Any, row: Any) -> None:
+    assert horizons.figure(made.paper, [row(mean=None), row(metric="mae"), row(main=False)], "about") is None

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tables.__main__ import main
-from tables.render import render
+from tables.layout.table import Options
+from tables.render import FIGURES, Subject, render
 
 pytest_plugins = ("tests.tables.made_up",)
 
@@ -27,6 +28,24 @@ def test_what_is_written_and_twice_the_same(made: Any) -> None:
     first = {p: p.read_bytes() for p in written}
     assert {p: p.read_bytes() for p in render(made.catalogue, made.results)} == first
     assert sorted((made.results / "tables").iterdir()) == sorted(written), "no temporary file is left"
+
+
+def test_cost_and_learning_curves_are_of_protocol_paper_alone() -> None:
+    assert [(file.suffix, file.protocol) for file in FIGURES] == [
+        ("", None), ("deviation", None), ("sam", None), ("cost", "paper"), ("curves", "paper"),
+    ]  # fmt: skip
+
+
+def test_titles_name_the_protocol_and_a_smoke_run(made: Any) -> None:
+    subject = Subject(paper=made.paper, rows=[], protocol="released", profile="quick")
+    assert subject.about == "made, protocol released, profile quick (a smoke run)"
+    assert Subject(paper=made.paper, rows=[], protocol="paper", profile="paper").about == "made, protocol paper"
+
+
+def test_tables_alone(made: Any) -> None:
+    made.add("toy", 4, "With_SAM", 0.4)
+    written = render(made.catalogue, made.results, Options(figures=False))
+    assert [path.name for path in written] == ["made.md", "made.csv", "made.tex", "protocols.md", "claims.md"]
 
 
 def test_quick_beside_paper_stands_in_files_of_its_own(made: Any) -> None:
