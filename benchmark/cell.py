@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,11 +57,13 @@ def begun(experiment: Experiment) -> Result:
 
 
 def train_and_test(
-    experiment: Experiment, blank: Result, results_dir: Path, on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint
-) -> Result:
+    experiment: Experiment, blank: Result, results_dir: Path, history: Sequence[Epoch],
+    on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint,
+) -> Result:  # fmt: skip
     """The cell's Result, whatever becomes of it; what its probes keep goes below `results_dir`.
 
-    `blank`: as `begun` made it. `on_epoch` is called after every epoch; StopTraining, which it may raise, goes through.
+    blank: as `begun` made it. on_epoch: called after every epoch; StopTraining, which it may raise, goes through.
+    history: the epochs that on_epoch has been told, for the Result of a training that fails.
     """
     import torch
 
@@ -72,12 +74,6 @@ def train_and_test(
     from benchmark.training.streams import seed_default
 
     cell, recipe, device = experiment.cell, experiment.recipe, torch.device(experiment.device)
-    history: list[Epoch] = []
-
-    def ended(epoch: Epoch) -> None:
-        history.append(epoch)
-        on_epoch(epoch)
-
     progress = Progress()
     if device.type == "cpu":
         torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
@@ -93,7 +89,7 @@ def train_and_test(
             problem.fit(model)
         else:
             fit(model, recipe.training, problem, progress, seed=cell.seed, max_steps=recipe.bounds.max_steps,
-                on_epoch=ended, checkpoint=checkpoint)  # fmt: skip
+                on_epoch=on_epoch, checkpoint=checkpoint)  # fmt: skip
         test, validation = held.measure(model), problem.measure(model)  # the test examples are opened once, here
         analysis.keep(recipe.workload, model, held, results_dir, experiment.digest)
     except StopTraining:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.console import Parser, command
-from benchmark.data.download.supply import checksum_of
-from benchmark.data.files import Checksums, data_dir
+from benchmark.data.files import Checksums, checksum_of, data_dir
 from benchmark.errors import UsageError, nearest
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.plan import parse_protocol, plan

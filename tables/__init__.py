@@ -1,1 +1,1 @@
-"""Results and printed numbers → frames → Markdown, CSV, LaTeX. Reads the store; never imports torch."""
+"""Results and printed numbers → rows → Markdown, CSV, LaTeX. Reads the store; never imports torch."""

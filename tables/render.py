@@ -96,7 +96,7 @@ def render(
     for paper in catalogue.papers.values():
         if papers is not None and paper.name not in papers:
             continue
-        of_paper = evidence.frames[paper.name]
+        of_paper = evidence.rows_of[paper.name]
         used = {d for table in of_paper.values() for row in table for d in (*row.ours.digests, *row.choice.passed_over)}
         notes = found.notes(paper, catalogue, used)
         if left := found.left_out(paper, used):
@@ -111,7 +111,7 @@ def render(
                 written.append(path)
     if written and papers is None:
         path = results_dir / "tables" / "protocols.md"
-        write_atomically(path, protocols.document((p, evidence.frames[p.name]) for p in catalogue.papers.values()))
+        write_atomically(path, protocols.document((p, evidence.rows_of[p.name]) for p in catalogue.papers.values()))
         written += [path, write_claims(load_claims(catalogue), evidence, results_dir)]
     return written
 
@@ -122,11 +122,11 @@ def read(catalogue: Catalogue, results_dir: Path) -> tuple[Index, Evidence]:
     found = index(store)
     if (note := store.note()) is not None:
         print(note, file=sys.stderr)
-    frames = {
+    rows_of = {
         paper.name: {kind: rows(catalogue, paper, found, *kind) for kind in found.kinds_of(paper)}
         for paper in catalogue.papers.values()
     }
-    return found, Evidence(catalogue, frames)
+    return found, Evidence(catalogue, rows_of)
 
 
 def write_claims(claims: Sequence[Claim], evidence: Evidence, results_dir: Path) -> Path:

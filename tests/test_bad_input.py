@@ -10,10 +10,11 @@ import pytest
 from conftest import TINY
 
 import run_all as command
-from benchmark.config.recipe import Recipe
+from benchmark.config.recipe import fields_of
 from benchmark.data import __main__ as data_command
 from benchmark.show import main as show
 from benchmark.tracking.__main__ import main as tracking
+from benchmark.workloads import FORECASTING
 from tables.__main__ import main as tables
 
 Said = Callable[..., str]
@@ -87,7 +88,7 @@ def test_words_that_are_no_options(words: list[str], said: Said) -> None:
     assert words[0].partition("=")[0] in found or words[-1] in found
 
 
-WRONG: dict[str, list[Any]] = {name: ["[1, 2, 3, 4]", "{a: 1}", "nonsense"] for name in Recipe.model_fields}
+WRONG: dict[str, list[Any]] = {name: ["[1, 2, 3, 4]", "{a: 1}", "nonsense"] for name in fields_of(FORECASTING)}
 NUMBERS = ("lookback", "batch_size", "accumulation", "epochs", "restart_period", "patience", "evaluation_batch")
 for _name in NUMBERS:
     WRONG[_name] += ["0", "-1", "1.5", "true", ".inf"]

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 import torch
 from conftest import ROOT
-from test_step import recipe
+from test_step import problem, training
 from test_training import made
 
 import baselines
 from baselines.base import Forecaster
 from benchmark.training import checkpoint as module
 from benchmark.training.checkpoint import Checkpoint
-from benchmark.training.loop import Epoch, Progress, train
+from benchmark.training.loop import Epoch, Progress, fit
 from benchmark.training.streams import seed_default
 
 DIGEST = "ab" * 32
@@ -32,7 +32,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "sam": {"rho": 0.1},
     "adamw": {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine_restarts", "restart_period": 4},
     "keras": {"optimizer": "keras_adam", "selection": "last_epoch", "accumulation": 3},
-    "one cycle": {"schedule": "one_cycle", "shuffled_truncated_validation": True},
+    "one cycle": {"schedule": "one_cycle", "truncate": 8},
 }
 
 
@@ -59,8 +59,10 @@ def trained(
             kept.write()
             raise BrokenOff
 
-    options = {"epochs": 12, "patience": 6, "batch_size": 8} | changes
-    progress = train(model, recipe(**options), made(), made(40), seed=3, on_epoch=on_epoch, checkpoint=kept)
+    options: dict[str, Any] = {"epochs": 12, "patience": 6, "batch_size": 8} | changes
+    truncate, progress = options.pop("truncate", None), Progress()
+    values, seen_by_loop = training(**options), problem(made(), made(40), truncate=truncate)
+    fit(model, values, seen_by_loop, progress, seed=3, on_epoch=on_epoch, checkpoint=kept)
     assert seen == progress.epochs, "every epoch is told once, those before the resume too"
     return model, progress
 
@@ -172,7 +174,7 @@ def test_short_cells_write_none_and_a_full_disk_costs_a_line(
 KILLED = """
 import os, sys
 from pathlib import Path
-from test_checkpoint import DIGEST, Checkpoint, begun, made, recipe, train
+from test_checkpoint import DIGEST, Checkpoint, Progress, begun, fit, made, problem, training
 from benchmark.training import checkpoint
 checkpoint.EVERY_SECONDS, checkpoint.SHARE = 0.0, 1e9
 seen = []
@@ -183,8 +185,8 @@ def on_epoch(epoch):
         os.kill(os.getpid(), 9)
 kept = Checkpoint(Path(sys.argv[1]), DIGEST, "cpu", print)
 kept._pause = 0.0
-options = recipe(epochs=12, patience=6, batch_size=8, rho=0.1)
-train(begun(), options, made(), made(40), seed=3, on_epoch=on_epoch, checkpoint=kept)
+values = training(epochs=12, patience=6, batch_size=8, rho=0.1)
+fit(begun(), values, problem(made(), made(40)), Progress(), seed=3, on_epoch=on_epoch, checkpoint=kept)
 """
 
 

@@ -11,8 +11,8 @@ from conftest import TINY
 from baselines import MODELS
 from benchmark.config.catalogue import load_papers
 from benchmark.config.reader import CONFIG_DIR
-from benchmark.config.recipe import STATUSES, arguments, setting, typed
-from benchmark.config.resolve import Refusal, by_lookback, resolve
+from benchmark.config.recipe import STATUSES
+from benchmark.config.resolve import Refusal, candidates, resolve
 from benchmark.data.registry import DATASETS
 from benchmark.errors import UsageError
 
@@ -91,12 +91,13 @@ def test_every_cell_of_every_paper_has_a_whole_recipe(name: str) -> None:
                 except Refusal as refusal:
                     assert "no season of SeasonalNaive" in str(refusal)
                     continue
-                for recipe in by_lookback(resolved):
+                for recipe in candidates(resolved):
+                    assert recipe.setting and recipe.task.lookback == recipe.lookback
                     if MODELS[column.model].closed_form:
-                        assert setting(recipe.plain()) and "epochs" not in recipe.plain()
+                        assert recipe.training is None
                     else:
-                        assert (typed(recipe.plain()).rho is not None) == column.sam
-                        assert arguments(recipe.plain())
+                        assert recipe.training is not None and (recipe.training.rho is not None) == column.sam
+                        assert recipe.arguments
                 assert all(v.source and v.status in STATUSES for v in resolved.values.values())
 
 

@@ -7,15 +7,14 @@ from functools import partial
 
 import pytest
 import torch
-from test_step import batches, net, recipe, weights
-from test_training import made
+from test_step import batches, net, stepper, training, weights
+from test_training import made, trained
 
 import baselines
 from baselines.base import Forecaster
-from benchmark.config.recipe import Recipe
+from benchmark.config.recipe import Training
 from benchmark.data.windows import Batch, Windows
-from benchmark.training import loop
-from benchmark.training.loop import train
+from benchmark.problems import forecasting
 from benchmark.training.schedules import Position, beta1, learning_rate
 from benchmark.training.step import LOSS_SCALE, Stepper
 from benchmark.training.streams import generator
@@ -32,7 +31,7 @@ def samovar(dropout: float = 0.0) -> Forecaster:
 
 
 def test_one_cycle_is_torchs_with_its_cycled_beta1() -> None:
-    per_epoch, values = 7, recipe(epochs=4, **CYCLE)
+    per_epoch, values = 7, training(epochs=4, **CYCLE)
     weight = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.AdamW([weight], lr=6e-4, betas=(0.9, 0.95))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -46,20 +45,20 @@ def test_one_cycle_is_torchs_with_its_cycled_beta1() -> None:
             assert beta1(values, at) == pytest.approx(group["betas"][0], rel=1e-9)
             optimizer.step()
             schedule.step()
-    assert beta1(recipe(epochs=4, **{**CYCLE, "cycled_beta1": None}), Position(1, 2, 7)) == 0.9
+    assert beta1(training(epochs=4, **{**CYCLE, "cycled_beta1": None}), Position(1, 2, 7)) == 0.9
 
 
 def test_a_step_on_several_micro_batches_takes_the_rate_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(Stepper, "set_pace", lambda self, rate, beta, steps: seen.append((rate, steps)))
     monkeypatch.setattr(Stepper, "learning_rate", 0.0, raising=False)
-    values = recipe(epochs=2, batch_size=8, accumulation=3, **CYCLE)
-    train(net(), values, made(), made(40), seed=0)  # 55 windows: 7 micro-batches, 3 steps an epoch
+    values = training(epochs=2, batch_size=8, accumulation=3, **CYCLE)
+    trained(net(), values, made(), made(40), seed=0)  # 55 windows: 7 micro-batches, 3 steps an epoch
     ends = [(0, 2), (0, 5), (0, 6), (1, 2), (1, 5), (1, 6)]
     assert seen == [(learning_rate(values, Position(e, m, 7)), i) for i, (e, m) in enumerate(ends)]
 
 
-def transcribed(model: Forecaster, windows: Windows, values: Recipe, seed: int, epochs: int) -> None:
+def transcribed(model: Forecaster, windows: Windows, values: Training, seed: int, epochs: int) -> None:
     """Released loop, as described: zero before every micro-batch; step where (count + 1) mod 4 = 0; the loss is not
     divided; the count begins anew at every hundredth micro-batch (before that micro-batch's own test) and each epoch."""
     optimizer = torch.optim.AdamW(
@@ -83,11 +82,11 @@ def transcribed(model: Forecaster, windows: Windows, values: Recipe, seed: int, 
 
 @pytest.mark.parametrize("length", [60, 447])
 def test_void_accumulation_is_what_its_description_says(length: int) -> None:
-    values = recipe(epochs=2, batch_size=4, accumulation=4, void_accumulation=True, optimizer="adamw", weight_decay=0.1,
+    values = training(epochs=2, batch_size=4, accumulation=4, void_accumulation=True, optimizer="adamw", weight_decay=0.1,
                     learning_rate=1e-3, selection="last_epoch")  # fmt: skip
     windows = made(length, lookback=12, horizon=4)
     ours, theirs = samovar(), samovar()
-    progress = train(ours, values, windows, windows, seed=5)
+    progress = trained(ours, values, windows, windows, seed=5)
     transcribed(theirs, windows, values, 5, 2)
     micro_batches = -(-len(windows) // 4)
     assert progress.steps == 2 * sum((n % 100 + 1) % 4 == 0 for n in range(1, micro_batches + 1)) > 0
@@ -98,7 +97,7 @@ def test_void_accumulation_is_not_accumulation() -> None:
     values = {"epochs": 2, "batch_size": 4, "accumulation": 4, "learning_rate": 1e-3, "selection": "last_epoch"}
     windows, models = made(60, lookback=12, horizon=4), (samovar(), samovar())
     for model, void in zip(models, (True, False), strict=True):
-        train(model, recipe(void_accumulation=void, **values), windows, windows, seed=5)
+        trained(model, training(void_accumulation=void, **values), windows, windows, seed=5)
     assert not torch.allclose(weights(models[0]), weights(models[1]), rtol=1e-3)
 
 
@@ -107,9 +106,9 @@ def test_clip_before_unscale_is_what_its_description_says(steps: int) -> None:
     scale = LOSS_SCALE * 2.0 ** (steps // 2000)
     ours, theirs = net(), net()
     parts = batches(5, 5)
-    stepper = Stepper(ours, recipe(clip_norm=1.0, clip_before_unscale=True, accumulation=2))
-    stepper.set_pace(0.01, 0.9, steps)
-    stepper.step(parts)
+    taken = stepper(ours, training(clip_norm=1.0, clip_before_unscale=True, accumulation=2))
+    taken.set_pace(0.01, 0.9, steps)
+    taken.step(parts)
     optimizer = torch.optim.Adam(theirs.parameters(), lr=0.01, betas=(0.9, 0.999), eps=1e-8)
     for part in parts:
         (theirs.training_loss(*part) / 2 * scale).backward()  # type: ignore[no-untyped-call]
@@ -127,19 +126,19 @@ def test_shuffled_truncated_validation_sees_other_windows_each_epoch_and_none_of
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = []
-    evaluate = loop.evaluate
+    evaluate = forecasting.evaluate
 
-    def watched(model: Forecaster, windows: Windows, *arguments: Recipe, mae: bool) -> dict[str, float]:
+    def watched(model: Forecaster, windows: Windows, setting: Training, *, only_mse: bool) -> dict[str, float]:
         seen.append(windows.starts.tolist())
-        return evaluate(model, windows, *arguments, mae=mae)
+        return evaluate(model, windows, setting, only_mse=only_mse)
 
-    monkeypatch.setattr(loop, "evaluate", watched)
+    monkeypatch.setattr(forecasting, "evaluate", watched)
     truncated, whole = net(), net()
     values = {"epochs": 3, "batch_size": 8, "selection": "last_epoch"}
-    train(truncated, recipe(shuffled_truncated_validation=True, **values), made(), made(40), seed=0)  # 35 windows
+    trained(truncated, training(**values), made(), made(40), seed=0, truncate=8)  # 35 windows
     assert [len(s) for s in seen] == [32, 32, 32]
     assert seen[0] != seen[1] and len(set(seen[0])) == 32
-    train(whole, recipe(**values), made(), made(40), seed=0)
+    trained(whole, training(**values), made(), made(40), seed=0)
     assert torch.equal(weights(truncated), weights(whole)), "the batch order does not notice"
 
 
@@ -160,7 +159,7 @@ def test_four_micro_batches_of_samovar_equal_one_batch(rho: float | None, sizes:
     at_once = [Batch(torch.cat([p.x for p in parts]), torch.cat([p.y for p in parts]), None)]
     accumulated, whole = samovar().double(), samovar().double()
     for model, given in ((accumulated, parts), (whole, at_once)):
-        stepper = Stepper(model, recipe(rho=rho, clip_norm=1.0, **{**CYCLE, "learning_rate": 1e-3}))
+        steps = stepper(model, training(rho=rho, clip_norm=1.0, **{**CYCLE, "learning_rate": 1e-3}))
         for _ in range(3):
-            stepper.step(given)
+            steps.step(given)
     torch.testing.assert_close(weights(accumulated), weights(whole), rtol=1e-9, atol=1e-11)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT
-from test_step import recipe
+from recipes import made_up
+from test_step import training
 
 from baselines import build
 from benchmark.config.catalogue import catalogue
@@ -27,26 +28,27 @@ from benchmark.machine import peak_memory, reset_peak_memory
 from benchmark.data.windows import Windows
 from benchmark.problems.forecasting import evaluate
 from benchmark.grid.cost import evaluation_batch
-from benchmark.config.recipe import Setting
+import sys; sys.path.insert(0, "tests")
+from recipes import made_up
 
 torch.set_num_threads(1)
 lookback, horizon = 512, 720
 series = torch.zeros(862, lookback + horizon + 255)
 model = build("last_value", lookback=lookback, horizon=horizon, channels=862)
 few, many = (Windows(series, torch.arange(count), lookback, horizon) for count in (8, 256))
-size = evaluation_batch(862, horizon, {"model": "last_value", "lookback": lookback})
-setting = Setting(lookback=lookback, evaluation_batch=size, precision="float32")
+recipe = made_up("last_value", trained=False, lookback=lookback)
+setting = recipe.setting.model_copy(update={"evaluation_batch": evaluation_batch(862, horizon, recipe)})
 evaluate(model, few, setting)
 reset_peak_memory()
-before = peak_memory("cpu")
+before = peak_memory()
 evaluate(model, many, setting)
-print(peak_memory("cpu") - before)
+print(peak_memory() - before)
 """
 
 
 def at_once(lookback: int, horizon: int, **recipe: object) -> int:
     """Windows of one batch of evaluation, of Traffic's channels."""
-    return evaluation_batch(CHANNELS, horizon, {"model": "last_value", "lookback": lookback, **recipe})
+    return evaluation_batch(CHANNELS, horizon, made_up("last_value", trained=False, lookback=lookback, **recipe))
 
 
 def test_no_more_than_a_batch_is_held() -> None:
@@ -73,17 +75,19 @@ def test_no_cell_evaluates_more_than_it_trains_on() -> None:
     cells = [p for p in plan(known, asked, lambda dataset: "0" * 64) if p.recipe is not None]
     assert len(cells) > 1000
     for planned in cells:
-        recipe, horizon = planned.recipe.plain() if planned.recipe else {}, planned.cell.horizon
+        assert planned.recipe is not None
+        recipe, horizon = planned.recipe, planned.cell.horizon
         channels = known.datasets[planned.cell.dataset].channels or 1
         activations, size = of_step(channels, horizon, recipe)[0], evaluation_batch(channels, horizon, recipe)
-        assert size * activations / recipe.get("batch_size", 1) <= max(2**29, activations), planned.cell.key
+        batch = recipe.training.batch_size if recipe.training else 1
+        assert size * activations / batch <= max(2**29, activations), planned.cell.key
 
 
 def test_the_metrics_do_not_depend_on_the_batch() -> None:
     torch.manual_seed(0)
     windows = Windows(torch.randn(3, 90), torch.arange(60), 24, 6)
     model = build("dlinear", lookback=24, horizon=6, channels=3)
-    seven = recipe(evaluation_batch=7)
-    whole, parts = evaluate(model, windows, recipe()), evaluate(model, windows, seven)
+    seven = training(evaluation_batch=7)
+    whole, parts = evaluate(model, windows, training()), evaluate(model, windows, seven)
     assert whole == pytest.approx(parts, rel=1e-6) and whole.keys() == {"mse", "mae"}
-    assert evaluate(model, windows, seven, mae=False)["mse"] == pytest.approx(whole["mse"], rel=1e-6)
+    assert evaluate(model, windows, seven, only_mse=True)["mse"] == pytest.approx(whole["mse"], rel=1e-6)

@@ -19,7 +19,7 @@ def cells(**selection: object) -> list[Planned]:
 def test_the_longest_come_first() -> None:
     found = cells(subset=("ETTh1", "ETTm1"), papers=("samformer", "samovar"), horizons=(96,), seeds=(0,),
                   models=("SAMoVAR", "SAMformer", "Transformer", "Ridge"))  # fmt: skip
-    costs = [cost.cost(p, DATASETS[p.cell.dataset]) for p in found]
+    costs = [cost.work(p, DATASETS[p.cell.dataset]) for p in found]
     order = [found[i].cell.key for i in cost.longest_first(found, costs)]
     assert order == [
         "samovar/ETTm1/96/SAMoVAR/s0", "samovar/ETTh1/96/SAMoVAR/s0", "samformer/ETTm1/96/SAMformer/sam/s0",
@@ -31,7 +31,7 @@ def test_the_longest_come_first() -> None:
 
 def test_cells_that_are_about_as_long_stay_together_by_data_set() -> None:
     found = cells(subset=("ETTh1", "ETTh2"), papers=("samformer",), horizons=(96,), seeds=(0, 1), models=("SAMformer",))
-    costs = [cost.cost(p, DATASETS[p.cell.dataset]) for p in found]
+    costs = [cost.work(p, DATASETS[p.cell.dataset]) for p in found]
     order = [found[i].cell.dataset for i in cost.longest_first(found, costs)]
     assert order == ["ETTh1", "ETTh1", "ETTh2", "ETTh2"]
 
@@ -40,7 +40,7 @@ def test_sam_counts_twice_and_a_profile_bounds_the_steps() -> None:
     asked = {"subset": ("ETTh1",), "papers": ("samformer",), "horizons": (96,), "seeds": (0,), "models": ("SAMformer",)}
     on, off = cells(sam="both", **asked)
     quick = cells(profile="quick", **asked)[0]
-    one, other, bounded = (cost.cost(p, DATASETS["ETTh1"]) for p in (on, off, quick))
+    one, other, bounded = (cost.work(p, DATASETS["ETTh1"]) for p in (on, off, quick))
     assert one == 2 * other
     assert bounded < one / 1000  # 60 steps of 300 epochs of 247
 

@@ -125,7 +125,7 @@ def test_one_look_back_of_the_users_own_takes_the_place_of_the_list(tmp_path: Pa
 def test_a_quick_cell_of_a_large_model_takes_fewer_steps() -> None:
     found = cells(papers=("samovar",), subset=("ETTh1", "Traffic"), horizons=(96,), models=("SAMoVAR", "PatchTST", "Ridge"),
                   profile="quick")  # fmt: skip
-    steps = {p.cell.key: p.recipe.plain().get("profile.max_steps") for p in found if p.recipe}
+    steps = {p.cell.key: p.recipe.bounds.max_steps for p in found if p.recipe}
     assert steps == {
         "samovar/quick/ETTh1/96/SAMoVAR/s0": 60, "samovar/quick/ETTh1/96/PatchTST/s0": 5,
         "samovar/quick/ETTh1/96/Ridge/s0": None, "samovar/quick/Traffic/96/SAMoVAR/s0": 5,

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from baselines.base import Forecaster
-from benchmark.config.recipe import Recipe
-from benchmark.data.windows import Batch
+from benchmark.config.recipe import Training
+from benchmark.data.windows import Batch, Windows
+from benchmark.problems.forecasting import Forecasting
 from benchmark.training.step import Stepper
 
 BASE = {
-    "lookback": 4, "batch_size": 8, "accumulation": 1, "epochs": 1, "patience": None, "optimizer": "adam",
+    "batch_size": 8, "accumulation": 1, "epochs": 1, "patience": None, "optimizer": "adam",
     "learning_rate": 0.01, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "schedule": "constant",
     "minimum_learning_rate": 0.0, "restart_period": 1, "clip_norm": None, "rho": None,
     "selection": "best_validation", "evaluation_batch": None, "precision": "float32",
 }  # fmt: skip
 
 
-def recipe(**values: object) -> Recipe:
-    known = {k: v for k, v in BASE.items() if k in Recipe.model_fields}
-    return Recipe.model_validate({**known, **values})
+def training(**values: object) -> Training:
+    return Training.model_validate({**BASE, **values})
+
+
+def problem(windows: Windows | None = None, validation: Windows | None = None, **options: Any) -> Forecasting:
+    """What the loop sees; where steps are taken on batches of one's own, its windows do not matter."""
+    windows = windows or Windows(torch.zeros(3, 6), torch.arange(1), 4, 2)
+    return Forecasting(windows, validation or windows, options.pop("setting", training()), **options)
+
+
+def stepper(model: nn.Module, values: Training) -> Stepper:
+    return Stepper(model, values, problem())
 
 
 class Net(Forecaster):
@@ -69,7 +80,7 @@ def weights(model: nn.Module) -> Tensor:
 def test_micro_batches_equal_the_whole_batch(rho: float | None, sizes: tuple[int, ...], clip: float | None) -> None:
     parts = batches(*sizes)
     accumulated, at_once = net(), net()
-    one, other = (Stepper(m, recipe(rho=rho, clip_norm=clip)) for m in (accumulated, at_once))
+    one, other = (stepper(m, training(rho=rho, clip_norm=clip)) for m in (accumulated, at_once))
     for _ in range(3):
         first, second = one.step(parts), other.step(whole(parts))
         assert first.loss.item() == pytest.approx(second.loss.item(), rel=1e-5)
@@ -81,7 +92,7 @@ def test_micro_batches_equal_the_whole_batch(rho: float | None, sizes: tuple[int
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_rho_zero_is_the_base_optimizer_bit_for_bit(optimizer: str, dropout: float) -> None:
     with_sam, without = net(dropout=dropout), net(dropout=dropout)
-    one, other = Stepper(with_sam, recipe(rho=0.0, optimizer=optimizer)), Stepper(without, recipe(optimizer=optimizer))
+    one, other = stepper(with_sam, training(rho=0.0, optimizer=optimizer)), stepper(without, training(optimizer=optimizer))
     for step in range(4):
         torch.manual_seed(step)
         one.step(batches(5, 3))
@@ -102,8 +113,8 @@ def test_one_sam_step_against_a_hand_computation() -> None:
             return self.w * x
 
     model = Scalar()
-    stepper = Stepper(model, recipe(rho=0.25))
-    outcome = stepper.step([Batch(torch.ones(1, 1, 1), torch.zeros(1, 1, 1), None)])
+    steps = stepper(model, training(rho=0.25))
+    outcome = steps.step([Batch(torch.ones(1, 1, 1), torch.zeros(1, 1, 1), None)])
     assert outcome.loss.item() == pytest.approx(1.0)
     assert outcome.grad_norm.item() == pytest.approx(2.0)
     assert model.w.grad is not None
@@ -114,7 +125,7 @@ def test_one_sam_step_against_a_hand_computation() -> None:
 
 def test_both_passes_see_the_same_dropout_masks() -> None:
     model = net(dropout=0.5)
-    Stepper(model, recipe(rho=0.5)).step(batches(4, 4, 2))
+    stepper(model, training(rho=0.5)).step(batches(4, 4, 2))
     first, second = model.masks[:3], model.masks[3:]
     assert len(second) == 3
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -123,16 +134,16 @@ def test_both_passes_see_the_same_dropout_masks() -> None:
 
 def test_the_next_step_draws_new_masks() -> None:
     model = net(dropout=0.5)
-    stepper = Stepper(model, recipe(rho=0.5))
-    stepper.step(batches(4))
-    stepper.step(batches(4))
+    steps = stepper(model, training(rho=0.5))
+    steps.step(batches(4))
+    steps.step(batches(4))
     assert not torch.equal(model.masks[0], model.masks[2])
 
 
 def test_the_second_pass_moves_no_running_statistics() -> None:
     with_sam, without = net(norm=True), net(norm=True)
-    Stepper(with_sam, recipe(rho=0.5)).step(batches(8))
-    Stepper(without, recipe()).step(batches(8))
+    stepper(with_sam, training(rho=0.5)).step(batches(8))
+    stepper(without, training()).step(batches(8))
     assert with_sam.norm is not None and without.norm is not None
     for mine, theirs in zip(with_sam.norm.buffers(), without.norm.buffers(), strict=True):
         assert torch.equal(mine, theirs)
@@ -140,8 +151,8 @@ def test_the_second_pass_moves_no_running_statistics() -> None:
 
 def test_clipping_acts_once_on_the_second_gradient() -> None:
     model = net()
-    stepper = Stepper(model, recipe(rho=0.5, clip_norm=1e-3))
-    outcome = stepper.step(batches(8))
+    steps = stepper(model, training(rho=0.5, clip_norm=1e-3))
+    outcome = steps.step(batches(8))
     norm = math.sqrt(sum(float(p.grad.square().sum()) for p in model.parameters() if p.grad is not None))
     assert norm == pytest.approx(1e-3, rel=1e-3)
     assert outcome.grad_norm.item() > 1e-2, "the norm that is reported is that before clipping"

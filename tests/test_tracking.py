@@ -27,7 +27,7 @@ from benchmark.tracking.sync import KIND, search
 
 ARGUMENTS = ["--subset", "toy", "--papers", "tiny", "--horizons", "4", "--seeds", "1", "--jobs", "2", "--device", "cpu"]
 OWN = {"process", runs.PARENT, "results_dir"}  # tags that two runs of one cell differ in, beside its times
-MEASURED = {*runs.EPOCH_METRICS, "seconds", "peak_memory_bytes"}
+MEASURED = {"train_loss", "val_mse", "lr", "grad_norm", "seconds", "peak_memory_bytes"}
 
 
 def start(results: Path, uri: str = "", *more: str, prefix: Sequence[str] = ()) -> subprocess.Popen[str]:

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_step import Net, net, recipe
-from torch import Tensor
+from test_step import Net, net, problem, training
+from torch import Tensor, nn
 
 from baselines.base import Forecaster
+from benchmark.config.recipe import Training
 from benchmark.data import series, windows
 from benchmark.data.registry import DATASETS
 from benchmark.data.windows import Windows
 from benchmark.grid.digest import TRAINING_SEMANTICS
 from benchmark.problems.forecasting import evaluate
-from benchmark.training.loop import Diverged, train
+from benchmark.training.loop import Diverged, Progress, fit
 from benchmark.training.schedules import Position, learning_rate
 from benchmark.training.streams import generator, seed_default
 
@@ -30,6 +31,16 @@ def made(length: int = 60, channels: int = 3, lookback: int = 4, horizon: int = 
     random = torch.Generator().manual_seed(1)
     count = length - lookback - horizon + 1
     return Windows(torch.randn(channels, length, generator=random), torch.arange(count), lookback, horizon)
+
+
+def trained(
+    model: nn.Module, values: Training, windows: Windows, validation: Windows, *, seed: int, truncate: int | None = None,
+    **options: Any,
+) -> Progress:  # fmt: skip
+    """A whole training; what came of it."""
+    progress = Progress()
+    fit(model, values, problem(windows, validation, setting=values, truncate=truncate), progress, seed=seed, **options)
+    return progress
 
 
 def test_a_batch_is_the_windows_that_it_names() -> None:
@@ -52,7 +63,7 @@ def test_metrics_are_over_all_windows_whatever_the_batch() -> None:
     model.eval()
     error = (model(x) - y).detach().double()
     for batch in (1, 7, 55, 1000):
-        got = evaluate(model, found, recipe(evaluation_batch=batch))
+        got = evaluate(model, found, training(evaluation_batch=batch))
         assert got["mse"] == pytest.approx(float(error.square().mean()), rel=1e-6)
         assert got["mae"] == pytest.approx(float(error.abs().mean()), rel=1e-6)
 
@@ -68,27 +79,27 @@ def test_an_all_pairs_forecast_is_measured_over_all_pairs() -> None:
         x, y, _ = found.batch(slice(start, start + 4))
         pairs = [float((x[j, :2] + x[i, :1] - y[j]).double().square().mean()) for i in range(len(x)) for j in range(len(x))]
         total += np.mean(pairs) * len(x)
-    assert evaluate(Pairs(), found, recipe(evaluation_batch=4))["mse"] == pytest.approx(total / len(found), rel=1e-6)
+    assert evaluate(Pairs(), found, training(evaluation_batch=4))["mse"] == pytest.approx(total / len(found), rel=1e-6)
 
 
 def test_it_stops_after_patience_epochs_without_a_better_one_and_restores_the_best() -> None:
     model = net()
-    progress = train(model, recipe(epochs=200, patience=3, learning_rate=0.3), made(), made(40), seed=0)
+    progress = trained(model, training(epochs=200, patience=3, learning_rate=0.3), made(), made(40), seed=0)
     values = [e["val_mse"] for e in progress.epochs]
     assert len(values) < 200
     assert progress.best_epoch == int(np.argmin(values)) == len(values) - 1 - 3
-    assert evaluate(model, made(40), recipe())["mse"] == pytest.approx(min(values), rel=1e-6)
+    assert evaluate(model, made(40), training())["mse"] == pytest.approx(min(values), rel=1e-6)
 
 
 def test_without_patience_it_goes_on_and_last_epoch_means_the_last() -> None:
     model = net()
-    progress = train(model, recipe(epochs=12, selection="last_epoch", learning_rate=0.3), made(), made(40), seed=0)
+    progress = trained(model, training(epochs=12, selection="last_epoch", learning_rate=0.3), made(), made(40), seed=0)
     assert len(progress.epochs) == 12
-    assert evaluate(model, made(40), recipe())["mse"] == pytest.approx(progress.epochs[-1]["val_mse"], rel=1e-6)
+    assert evaluate(model, made(40), training())["mse"] == pytest.approx(progress.epochs[-1]["val_mse"], rel=1e-6)
 
 
 def test_the_quick_profile_counts_optimizer_steps() -> None:
-    progress = train(net(), recipe(epochs=100, batch_size=8, accumulation=2), made(), made(40), seed=0, max_steps=9)
+    progress = trained(net(), training(epochs=100, batch_size=8, accumulation=2), made(), made(40), seed=0, max_steps=9)
     assert progress.steps == 9
     assert len(progress.epochs) == math.ceil(9 / math.ceil(55 / 16))
 
@@ -100,7 +111,7 @@ def test_divergence_is_noticed() -> None:
 
     torch.manual_seed(0)
     with pytest.raises(Diverged, match="epoch 1"):
-        train(Exploding(), recipe(), made(), made(40), seed=0)
+        trained(Exploding(), training(), made(), made(40), seed=0)
 
 
 def seen_order(dropout: float, draws: int) -> list[float]:
@@ -114,7 +125,7 @@ def seen_order(dropout: float, draws: int) -> list[float]:
 
     seed_default(7, "initialisation")
     torch.rand(draws)
-    train(Watching(dropout=dropout), recipe(epochs=2), made(), made(40), seed=7)
+    trained(Watching(dropout=dropout), training(epochs=2), made(), made(40), seed=7)
     return seen
 
 
@@ -132,7 +143,7 @@ def test_dropout_does_not_depend_on_how_many_numbers_the_initialiser_drew() -> N
         torch.rand(draws)
         model = net(0, dropout=0.5)
         model.masks.clear()
-        train(model, recipe(), made(), made(40), seed=3)
+        trained(model, training(), made(), made(40), seed=3)
         masks.append(model.masks[0])
     assert torch.equal(*masks)
 
@@ -140,11 +151,11 @@ def test_dropout_does_not_depend_on_how_many_numbers_the_initialiser_drew() -> N
 @pytest.mark.parametrize(("epoch", "rate"), [(0, 1e-3), (5, 1e-3), (1, 9.0460e-4), (4, 9.6396e-5), (9, 9.6396e-5)])
 def test_samformers_schedule_restarts_every_five_epochs(epoch: int, rate: float) -> None:
     values = {"schedule": "cosine_restarts", "learning_rate": 1e-3, "minimum_learning_rate": 1e-6, "restart_period": 5}
-    assert learning_rate(recipe(**values), Position(epoch, 0, 10)) == pytest.approx(rate, rel=1e-4)
+    assert learning_rate(training(**values), Position(epoch, 0, 10)) == pytest.approx(rate, rel=1e-4)
 
 
 def test_itransformers_schedule_halves_every_epoch() -> None:
-    halved = recipe(schedule="halved_every_epoch", learning_rate=1e-4)
+    halved = training(schedule="halved_every_epoch", learning_rate=1e-4)
     assert [learning_rate(halved, Position(epoch, 0, 10)) for epoch in range(3)] == pytest.approx([1e-4, 5e-5, 2.5e-5])
 
 
@@ -182,9 +193,9 @@ def trajectory() -> dict[str, list[float]]:
         seed_default(0, "initialisation")
         model = baselines.build(kind, lookback=16, horizon=4, channels=7, **arguments)
         schedule = {"schedule": "cosine_restarts", "minimum_learning_rate": 1e-6, "restart_period": 5, "epochs": 3}
-        progress = train(model, recipe(**values, **schedule), splits.train, splits.validation, seed=0)
+        progress = trained(model, training(**values, **schedule), splits.train, splits.validation, seed=0)
         out[name] = [e[k] for e in progress.epochs for k in ("train_loss", "val_mse", "grad_norm")]
-        out[name].append(evaluate(model, splits.test, recipe())["mse"])
+        out[name].append(evaluate(model, splits.test, training())["mse"])
     return out
 
 

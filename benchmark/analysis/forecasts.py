@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.base import Forecaster
-from benchmark.problems.forecasting import TestWindows
+from benchmark.problems.forecasting import HeldWindows
 from benchmark.problems.precision import autocast
 
 NAMES = ("worst", "median", "best")
@@ -19,7 +19,7 @@ HORIZONS_BACK = 2
 
 
 @torch.no_grad()
-def worst_median_best(model: Forecaster, held: TestWindows) -> Mapping[str, NDArray[Any]]:
+def worst_median_best(model: Forecaster, held: HeldWindows) -> Mapping[str, NDArray[Any]]:
     """Three windows by their MSE: `past` [3, ≤ 2H, C], `truth` and `forecast` [3, H, C] (float32, on the standardised
     scale; of more than eight channels the last eight), `mse` and `window` (its number) [3]."""
     if held.each is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.config.recipe import Sourced
-from benchmark.workloads import FORECASTING, WORKLOADS
+from benchmark.workloads import FORECASTING, WORKLOADS, Metric
 
 DIMENSIONS = ("dataset", "horizon", "model", "sam")
 """By which a recipe value may differ."""
@@ -148,6 +148,11 @@ class Paper:
     def metrics(self) -> tuple[str, ...]:
         """The names of the metrics that a Result of it has: `test_` and `val_` before them. The first one decides."""
         return tuple(metric.name for metric in WORKLOADS[self.workload].metrics if not metric.extra)
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides: verdicts, ranks, figures are about it first."""
+        return WORKLOADS[self.workload].metrics[0]
 
     def default_seeds(self) -> tuple[int, ...]:
         """The recipe's seeds; a number n means 0 … n−1."""

@@ -133,3 +133,18 @@ def verify(dataset: DataSet, path: Path, sha256: str, record: Mapping[str, str] 
             f"{dataset.name}: {path} is not the file {whose}: SHA-256 {sha256[:12]}…, expected {known[:12]}…; "
             f"move it away and run: python -m benchmark.data fetch {dataset.name}"
         )
+
+
+def checksum_of(dataset: DataSet, folder: Path, sums: Checksums) -> tuple[str | None, str | None]:
+    """A data set's checksum; or None, and what is wrong, where its file is missing or is another one."""
+    path = locate(dataset, folder)
+    if path is None:
+        return synthetic_sha256(dataset), None
+    try:
+        found = sums.of(path)
+        if found is None:
+            return None, how_to_get(dataset, folder)
+        verify(dataset, path, found, recorded(folder))
+    except DataError as error:
+        return None, str(error)
+    return found, None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from benchmark.judging.printed import PrintedNumber
 from benchmark.judging.verdict import verdict
+from benchmark.workloads import Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,9 @@ class Comparison:
     deviation_pct: float | None = None
 
 
-def compare(ours: Ours, printed: PrintedNumber | None, *, lookback: int, profile: str) -> Comparison:
+def compare(
+    ours: Ours, printed: PrintedNumber | None, *, metric: Metric, lookback: int, profile: str
+) -> Comparison:
     """Ours against a printed number, if there is one.
 
     They can be compared where the look-back (steps) is the one that the paper states, the number is its own, and the
@@ -60,6 +63,6 @@ def compare(ours: Ours, printed: PrintedNumber | None, *, lookback: int, profile
     if printed is None:
         return Comparison()
     comparable = str(lookback) == printed.lookback and not printed.quoted and profile == "paper"
-    word = verdict(ours.mean, ours.std, ours.n, printed.value, comparable)
+    word = verdict(ours.mean, ours.std, ours.n, printed.value, comparable, metric)
     known = ours.mean is not None and printed.value
     return Comparison(word, 100 * ((ours.mean or 0.0) - printed.value) / printed.value if known else None)

@@ -117,7 +117,7 @@ class Forecasting:
 
 
 @dataclass
-class TestWindows:
+class HeldWindows:
     """The test windows. each [N]: every window's MSE, once they have been measured."""
 
     windows: Windows
@@ -136,7 +136,7 @@ class TestWindows:
 def load(
     recipe: Recipe, dataset: DataSet, path: Path | None, horizon: int, device: torch.device, *,
     evaluation_batch: Callable[[int], int], sha256: str, cache_dir: Path | None,
-) -> tuple[Forecasting, TestWindows]:  # fmt: skip
+) -> tuple[Forecasting, HeldWindows]:  # fmt: skip
     """As `benchmark.problems.load` says."""
     task, lookback = recipe.task, recipe.lookback
     trained = recipe.training is not None
@@ -153,4 +153,4 @@ def load(
         test = test.whole_batches(size) if task.drop_last_test_batch else test
         truncate = size if task.shuffled_truncated_validation else None
     validation = splits.validation.evenly(recipe.bounds.max_windows)
-    return Forecasting(splits.train, validation, setting, truncate), TestWindows(test, setting)
+    return Forecasting(splits.train, validation, setting, truncate), HeldWindows(test, setting)

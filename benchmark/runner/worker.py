@@ -100,7 +100,7 @@ def train(job: Job) -> Result:
 
         try:
             with time_limit(job.timeout, log, expired):
-                result = train_and_test(job.experiment, blank, job.results_dir, on_epoch, checkpoint)
+                result = train_and_test(job.experiment, blank, job.results_dir, history, on_epoch, checkpoint)
             return ended(result)
         finally:
             watch.close()

@@ -45,10 +45,10 @@ RULE = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Finding:
     """One figure for a claim: whose numbers, under which protocol, averaged how; `of` cells are what it is about.
 
-    `estimate` None: no cell has a number, or the outcome only sums up others.
+    `estimate` None: no cell has a number, or the finding only sums up others.
     """
 
     numbers: str
@@ -75,23 +75,23 @@ class Part:
 Lookup = Callable[[Ref], Sample]
 
 
-def evaluate(claim: Claim, evidence: Evidence) -> list[Outcome]:
+def evaluate(claim: Claim, evidence: Evidence) -> list[Finding]:
     """Every figure for a claim: on the printed numbers, then on ours under every protocol that has Results."""
-    outcomes = list(_kinds(claim, evidence, PRINTED, "", lambda ref: evidence.printed(ref, claim.metric)))
+    findings = list(_kinds(claim, evidence, PRINTED, "", lambda ref: evidence.printed(ref, claim.metric)))
     for protocol in evidence.protocols(claim.paper) or ["paper"]:
         lookup = _ours(evidence, claim.metric, protocol)
-        outcomes += _kinds(claim, evidence, OURS, protocol, lookup)
-    return outcomes
+        findings += _kinds(claim, evidence, OURS, protocol, lookup)
+    return findings
 
 
 def _ours(evidence: Evidence, metric: str, protocol: str) -> Lookup:
     return lambda ref: evidence.ours(ref, metric, protocol)
 
 
-def _kinds(claim: Claim, evidence: Evidence, numbers: str, protocol: str, lookup: Lookup) -> Iterator[Outcome]:
+def _kinds(claim: Claim, evidence: Evidence, numbers: str, protocol: str, lookup: Lookup) -> Iterator[Finding]:
     """The figures of one claim on one kind of numbers."""
     cells = evidence.grid(claim)
-    blank = Outcome(numbers, protocol, "", "", None, len(cells), (), "")
+    blank = Finding(numbers, protocol, "", "", None, len(cells), (), "")
     if claim.kind == "sam":
         yield from _sam(claim, evidence, cells, blank, lookup)
         return
@@ -114,19 +114,19 @@ def _kinds(claim: Claim, evidence: Evidence, numbers: str, protocol: str, lookup
 
 
 def _compared(
-    claim: Claim, outcome: Outcome, samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Statistic
-) -> Outcome:
+    claim: Claim, finding: Finding, samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Statistic
+) -> Finding:
     """Two columns over the cells that both have."""
     found = estimate(samples, cells, statistic)
-    outcome = replace(outcome, estimate=found, seeds=_seeds(samples, cells, outcome.numbers))
-    if found is None or len(cells) < outcome.of:
-        return replace(outcome, verdict=_too_few(len(cells), outcome.of))
+    finding = replace(finding, estimate=found, seeds=_seeds(samples, cells, finding.numbers))
+    if found is None or len(cells) < finding.of:
+        return replace(finding, verdict=_too_few(len(cells), finding.of))
     if claim.kind == "parameters":
-        return replace(outcome, verdict=HOLDS if abs(found.value - claim.value) < ABOUT else FAILS)
+        return replace(finding, verdict=HOLDS if abs(found.value - claim.value) < ABOUT else FAILS)
     low, high = found.low, found.high
-    if outcome.numbers == PRINTED:
+    if finding.numbers == PRINTED:
         low, high = rounding(samples, cells, statistic, HALF_UNIT)
-    return replace(outcome, verdict=_judged(low, high, claim.value, 0.0))
+    return replace(finding, verdict=_judged(low, high, claim.value, 0.0))
 
 
 def _judged(low: float | None, high: float | None, claimed: float, nothing: float) -> str:
@@ -138,15 +138,15 @@ def _judged(low: float | None, high: float | None, claimed: float, nothing: floa
     return HOLDS if low > nothing else UNDECIDED
 
 
-def _rank(claim: Claim, outcome: Outcome, samples: Sequence[Sample], cells: Sequence[CellKey]) -> Outcome:
+def _rank(claim: Claim, finding: Finding, samples: Sequence[Sample], cells: Sequence[CellKey]) -> Finding:
     found = estimate(samples, cells, average_rank)
-    outcome = replace(outcome, estimate=found, seeds=_seeds(samples, cells, outcome.numbers))
-    if found is None or len(cells) < outcome.of:
-        return replace(outcome, verdict=_too_few(len(cells), outcome.of))
-    low, high = (found.value, found.value) if outcome.numbers == PRINTED else (found.low, found.high)
+    finding = replace(finding, estimate=found, seeds=_seeds(samples, cells, finding.numbers))
+    if found is None or len(cells) < finding.of:
+        return replace(finding, verdict=_too_few(len(cells), finding.of))
+    low, high = (found.value, found.value) if finding.numbers == PRINTED else (found.low, found.high)
     middle = (len(samples) + 1) / 2
     # A low rank is a good one: the signs are turned round.
-    return replace(outcome, verdict=_judged(high and -high, low and -low, -claim.value, -middle))
+    return replace(finding, verdict=_judged(high and -high, low and -low, -claim.value, -middle))
 
 
 def _means(sample: Sample, cells: Sequence[CellKey]) -> Sample:
@@ -162,8 +162,8 @@ def _means(sample: Sample, cells: Sequence[CellKey]) -> Sample:
 
 
 def _sam(
-    claim: Claim, evidence: Evidence, cells: Sequence[CellKey], blank: Outcome, lookup: Lookup
-) -> Iterator[Outcome]:
+    claim: Claim, evidence: Evidence, cells: Sequence[CellKey], blank: Finding, lookup: Lookup
+) -> Iterator[Finding]:
     """A figure a pair and average; 'every model' holds where each does."""
     verdicts = []
     for without, with_ in pairs(claim, evidence, blank.protocol):
@@ -174,9 +174,9 @@ def _sam(
         name = with_.column if without.sam is None else f"{with_.column} with SAM"
         for average, statistic in ((SUMS, ratio_of_sums), (PER_CELL, mean_per_cell)):
             what = f"{name} over {without.column}" + ("" if without.sam is None else " without")
-            outcome = _compared(claim, replace(blank, average=average, what=what), samples, common, statistic)
-            verdicts += [outcome.verdict] if average == claim.average else []
-            yield outcome
+            finding = _compared(claim, replace(blank, average=average, what=what), samples, common, statistic)
+            verdicts += [finding.verdict] if average == claim.average else []
+            yield finding
     if len(verdicts) > 1:
         order = [FAILS, *(v for v in verdicts if v.startswith(TOO_FEW)), UNDECIDED, HOLDS]
         yield replace(blank, what=EVERY, average=claim.average, verdict=min(verdicts, key=order.index))
@@ -192,7 +192,7 @@ def pairs(claim: Claim, evidence: Evidence, protocol: str) -> list[tuple[Ref, Re
     for name in columns:
         if f"{name}+SAM" in columns:
             found.setdefault(Ref(claim.paper, name), Ref(claim.paper, f"{name}+SAM"))
-    rows = evidence.frames.get(claim.paper, {}).get((protocol, "paper"), ())
+    rows = evidence.rows_of.get(claim.paper, {}).get((protocol, "paper"), ())
     settings = {(r.key.model, r.key.sam) for r in rows if r.ours.n}
     for name in columns:
         if {(name, True), (name, False)} <= settings:

@@ -14,7 +14,7 @@ from tables.claims.reader import Claim, Ref
 from tables.rows.row import Row
 from tables.statistics import CellKey, Sample
 
-Frames = Mapping[tuple[str, str], Sequence[Row]]
+RowsByKind = Mapping[tuple[str, str], Sequence[Row]]
 """A paper's rows by protocol and profile."""
 AVERAGE = "avg"
 """The horizon of a printed mean over all horizons."""
@@ -22,14 +22,14 @@ AVERAGE = "avg"
 
 @dataclass(frozen=True)
 class Evidence:
-    """All there is to check claims on: `frames` by the paper's name."""
+    """All there is to check claims on: `rows_of` by the paper's name."""
 
     catalogue: Catalogue
-    frames: Mapping[str, Frames]
+    rows_of: Mapping[str, RowsByKind]
 
     def protocols(self, paper: str) -> list[str]:
         """The protocols of a paper that have Results in profile paper, `paper` first; no claim is checked on others."""
-        found = [protocol for protocol, profile in self.frames.get(paper, {}) if profile == "paper"]
+        found = [protocol for protocol, profile in self.rows_of.get(paper, {}) if profile == "paper"]
         return sorted(found, key=lambda name: (name != "paper", name))
 
     def grid(self, claim: Claim) -> list[CellKey]:
@@ -64,13 +64,13 @@ class Evidence:
 
     def ours(self, ref: Ref, metric: str, protocol: str) -> Sample:
         """Our numbers of a column by seed, of the cells with enough seeds; parameters are counted from one."""
-        frames = self.frames.get(ref.paper, {})
-        wanted = ref.protocol or (protocol if (protocol, "paper") in frames else "paper")
+        rows_of = self.rows_of.get(ref.paper, {})
+        wanted = ref.protocol or (protocol if (protocol, "paper") in rows_of else "paper")
         sample: dict[CellKey, Sequence[float]] = {}
-        for row in frames.get((wanted, "paper"), ()):
+        for row in rows_of.get((wanted, "paper"), ()):
             if row.key.model != ref.column or (row.own_sam if ref.sam is None else row.key.sam == ref.sam) is False:
                 continue
-            if metric == "n_params" and row.key.metric == "mse" and row.n_params is not None:
+            if metric == "n_params" and row.n_params is not None:
                 sample[row.key.dataset, str(row.key.horizon)] = (float(row.n_params),)
             elif row.key.metric == metric and row.ours.n >= LEAST_SEEDS:
                 sample[row.key.dataset, str(row.key.horizon)] = row.ours.values

@@ -111,7 +111,7 @@ class _Reader:
     def claim(self) -> Claim:
         """The claim, checked."""
         value = float(self.part["value"].of((int, float), "a number")) if "value" in self.part else 0.0
-        metric = self.part["metric"].one_of(METRICS, "metric") if "metric" in self.part else "mse"
+        metric = self.part["metric"].one_of(METRICS, "metric") if "metric" in self.part else self._first_metric()
         return Claim(
             name=self.name, paper=self.paper, says=self._text("says"), kind=self.kind,
             average=self.part["average"].one_of(AVERAGES, "way of averaging"), source=self._text("source"),
@@ -120,6 +120,10 @@ class _Reader:
             metric="n_params" if self.kind == "parameters" else metric, value=value, refs=self._refs(), pairs=self._pairs(),
             routes=self._routes(), datasets=self._datasets(), horizons=self._horizons(),
         )  # fmt: skip
+
+    def _first_metric(self) -> str:
+        paper = self.catalogue.papers.get(self.paper)
+        return paper.metric.name if paper else next(iter(METRICS))
 
     def _text(self, key: str) -> str:
         return " ".join(str(self.part[key].of(str, "a text")).split())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from tables.claims.evaluate import EVERY, FAILS, OURS, PRINTED, RANK_OF_MEANS, RULE, Outcome, Part, evaluate, parts
+from tables.claims.evaluate import EVERY, FAILS, OURS, PRINTED, RANK_OF_MEANS, RULE, Finding, Part, evaluate, parts
 from tables.claims.evidence import Evidence
 from tables.claims.reader import SUMS, Claim
 from tables.layout.markdown import HOLE, escape, number
@@ -25,9 +25,9 @@ UNITS = {"improvement": " %", "sam": " %", "rank": "", "parameters": " ×"}
 def document(claims: Iterable[Claim], evidence: Evidence) -> str:
     """Every claim: an overview, then its figures one by one."""
     checked = [(claim, evaluate(claim, evidence), parts(claim, evidence)) for claim in claims]
-    sections = [_section(claim, outcomes, steps) for claim, outcomes, steps in checked]
+    sections = [_section(claim, findings, steps) for claim, findings, steps in checked]
     overview = _table(
-        [[escape(cell) for cell in line] for claim, outcomes, _ in checked for line in _overview(claim, outcomes)], HEADS
+        [[escape(cell) for cell in line] for claim, findings, _ in checked for line in _overview(claim, findings)], HEADS
     )
     return "\n\n".join(["# Claims, executed", INTRODUCTION, RULE, overview, *sections]) + "\n"
 
@@ -44,19 +44,19 @@ def _table(lines: Sequence[Sequence[str]], heads: Sequence[str], numbers: int = 
     return str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=align))
 
 
-def headline(claim: Claim, outcomes: Sequence[Outcome], numbers: str, protocol: str) -> Outcome:
+def headline(claim: Claim, findings: Sequence[Finding], numbers: str, protocol: str) -> Finding:
     """The one figure that stands for a claim: by the paper's own way of averaging; of several models the sum of them."""
-    found = [o for o in outcomes if o.numbers == numbers and o.protocol == protocol]
+    found = [o for o in findings if o.numbers == numbers and o.protocol == protocol]
     if claim.kind == "sam":
         return next((o for o in found if o.what == EVERY), found[0])
     return next((o for o in found if o.average == claim.average), found[0])
 
 
-def _overview(claim: Claim, outcomes: Sequence[Outcome]) -> list[list[str]]:
-    printed = headline(claim, outcomes, PRINTED, "")
+def _overview(claim: Claim, findings: Sequence[Finding]) -> list[list[str]]:
+    printed = headline(claim, findings, PRINTED, "")
     lines: list[list[str]] = []
-    for protocol in dict.fromkeys(o.protocol for o in outcomes if o.numbers == OURS):
-        ours = headline(claim, outcomes, OURS, protocol)
+    for protocol in dict.fromkeys(o.protocol for o in findings if o.numbers == OURS):
+        ours = headline(claim, findings, OURS, protocol)
         first = not lines
         lines.append([
             claim.name if first else "", claim.says if first else "", _brief(claim, printed) if first else "",
@@ -65,9 +65,9 @@ def _overview(claim: Claim, outcomes: Sequence[Outcome]) -> list[list[str]]:
     return lines
 
 
-def _brief(claim: Claim, outcome: Outcome) -> str:
+def _brief(claim: Claim, finding: Finding) -> str:
     """The verdict with its figure."""
-    return outcome.verdict + (f": {_figure(claim, outcome.estimate)}" if outcome.estimate else "")
+    return finding.verdict + (f": {_figure(claim, finding.estimate)}" if finding.estimate else "")
 
 
 def _figure(claim: Claim, estimate: Estimate | None) -> str:
@@ -80,32 +80,32 @@ def _interval(estimate: Estimate | None) -> str:
     return f"{number(estimate.low, 2)} to {number(estimate.high, 2)}"
 
 
-def _cells(outcome: Outcome) -> str:
+def _cells(finding: Finding) -> str:
     """How many cells a figure is over, of how many; nothing for what only sums up other figures."""
-    if outcome.what == EVERY:
+    if finding.what == EVERY:
         return HOLE
-    found = outcome.estimate.cells if outcome.estimate else 0
-    return f"{found} means" if outcome.average == RANK_OF_MEANS else f"{found} of {outcome.of}"
+    found = finding.estimate.cells if finding.estimate else 0
+    return f"{found} means" if finding.average == RANK_OF_MEANS else f"{found} of {finding.of}"
 
 
-def _section(claim: Claim, outcomes: Sequence[Outcome], steps: Sequence[Part]) -> str:
+def _section(claim: Claim, findings: Sequence[Finding], steps: Sequence[Part]) -> str:
     """Heading, source, what the printed numbers say of it, every figure, the parts."""
     lines = [f"## {escape(claim.name)}", f"{escape(claim.says)}.",
              f"Source: {escape(claim.source)} ({escape(claim.status)}). {escape(claim.note)}".rstrip()]  # fmt: skip
-    printed = headline(claim, outcomes, PRINTED, "")
+    printed = headline(claim, findings, PRINTED, "")
     if printed.verdict == FAILS:
         lines.append(
             f"**The printed numbers themselves do not bear this out: they give {_figure(claim, printed.estimate)} where "
             f"{number(claim.value, 2)}{UNITS[claim.kind]} is claimed.**"
         )
-    several = any(o.what for o in outcomes)
+    several = any(o.what for o in findings)
     heads = [*(["models"] if several else []), "numbers", "protocol", "by", "verdict", "figure", "95 % interval", "cells",
              "seeds"]  # fmt: skip
     body = [
         [*([escape(o.what)] if several else []), o.numbers, escape(o.protocol) or HOLE, o.average,
          o.verdict + (f" ({escape(o.note)})" if o.note else ""), _figure(claim, o.estimate), _interval(o.estimate),
          _cells(o), span(o.seeds) if o.seeds else HOLE]
-        for o in outcomes
+        for o in findings
     ]  # fmt: skip
     lines.append(_table(body, heads, numbers=len(heads) - 4))
     if steps:

@@ -36,11 +36,11 @@ class Pair:
     holm: float | None
 
 
-def samples(paper: Paper, rows: Sequence[Row], metric: str = "mse") -> dict[str, Sample]:
+def samples(paper: Paper, rows: Sequence[Row], metric: str | None = None) -> dict[str, Sample]:
     """Our values by column, with the column's own SAM setting, in the recipe's order."""
     found: dict[str, dict[CellKey, Sequence[float]]] = {name: {} for name in paper.columns}
     for row in rows:
-        if row.key.metric == metric and row.own_sam and row.ours.values:
+        if row.key.metric == (metric or paper.metric.name) and row.own_sam and row.ours.values:
             found[row.key.model][row.key.dataset, str(row.key.horizon)] = row.ours.values
     return {name: sample for name, sample in found.items() if sample}
 

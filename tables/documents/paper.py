@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.config.paper import Paper
-from benchmark.judging.verdict import RULE
+from benchmark.judging.verdict import rule
+from benchmark.workloads import METRICS
 from tables.documents import comparison
 from tables.documents.verdicts import summary
 from tables.layout.markdown import LEGEND, escape, own_table, table
-from tables.layout.table import AS_IT_IS, Options, sheets
+from tables.layout.table import AS_IT_IS, Options, paper_tables
 from tables.rows.row import Row
 
 
@@ -25,20 +26,21 @@ def document(
             f"**Profile {profile}: a smoke run with a shortened training and a sample of the windows. These numbers say "
             "that the way works, nothing about the paper.**"
         )
+    titles = " and ".join(METRICS[name].title for name in paper.metrics)
     parts.append(
-        f"Protocol `{protocol}`, profile `{profile}`. Test MSE and MAE on the standardised scale, over all windows, steps "
+        f"Protocol `{protocol}`, profile `{profile}`. Test {titles} on the standardised scale, over all windows, steps "
         "and channels: mean ± sample standard deviation (n − 1) over n seeds. L: look-back, H: horizon, in steps."
     )
-    parts += [own_table(sheet) for sheet in sheets(paper, rows, profile, options)]
+    parts += [own_table(table) for table in paper_tables(paper, rows, profile, options)]
     if counted := summary(paper, shown, profile):
         parts += ["## Verdicts", counted]
     if compared := comparison.document(paper, shown):
         parts += ["## Statistics", compared]
     if len(parts) > 2 and shown:
         parts.append("## Cell by cell")
-    parts.append(table(shown, synthetic=paper.synthetic) if shown else "No cell of this table has been run to its end.")
+    parts.append(table(paper, shown) if shown else "No cell of this table has been run to its end.")
     if paper.printed:
-        parts.append(f"Printed: {escape(', '.join(paper.printed.tables))}. {RULE}")
+        parts.append(f"Printed: {escape(', '.join(paper.printed.tables))}. {rule(paper.metric)}")
     text = "\n".join(parts)
     legend = [line for mark, line in LEGEND.items() if mark in text]
     if legend:

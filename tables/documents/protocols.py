@@ -14,7 +14,7 @@ from tables.rows.row import Row
 
 Key = tuple[str, int, str, bool]
 """Data set, horizon, column, SAM."""
-Frames = Mapping[tuple[str, str], Sequence[Row]]
+RowsByKind = Mapping[tuple[str, str], Sequence[Row]]
 """The rows of each protocol and profile of a paper."""
 
 INTRODUCTION = (
@@ -26,15 +26,15 @@ INTRODUCTION = (
 )
 
 
-def document(papers: Iterable[tuple[Paper, Frames]]) -> str:
+def document(papers: Iterable[tuple[Paper, RowsByKind]]) -> str:
     """A table a paper and profile that has Results of any protocol but `paper`, then what the paper's switches are."""
     parts = ["# Protocols side by side", INTRODUCTION]
-    for paper, frames in papers:
-        for profile in sorted({profile for _, profile in frames}):
-            of_profile = {name: rows for (name, p), rows in frames.items() if p == profile}
+    for paper, rows_of in papers:
+        for profile in sorted({profile for _, profile in rows_of}):
+            of_profile = {name: rows for (name, p), rows in rows_of.items() if p == profile}
             if set(of_profile) - {"paper"}:
                 parts += _section(paper, profile, of_profile)
-        if any(name != "paper" for name, _ in frames):
+        if any(name != "paper" for name, _ in rows_of):
             parts.append("\n".join(_switches(paper)))
     if len(parts) == 2:
         parts.append("The store has no Result of another protocol than `paper`.")
@@ -43,10 +43,10 @@ def document(papers: Iterable[tuple[Paper, Frames]]) -> str:
     return "\n\n".join([*parts, *(["\\\n".join(marks)] if marks else [])]) + "\n"
 
 
-def _section(paper: Paper, profile: str, frames: Mapping[str, Sequence[Row]]) -> list[str]:
+def _section(paper: Paper, profile: str, rows_of: Mapping[str, Sequence[Row]]) -> list[str]:
     """Heading, table, the count of what lies nearest."""
-    others = sorted(name for name in frames if name != "paper")
-    cells = {name: {_key(r): r for r in rows if r.key.metric == "mse"} for name, rows in frames.items()}
+    others = sorted(name for name in rows_of if name != "paper")
+    cells = {name: {_key(r): r for r in rows if r.key.metric == paper.metric.name} for name, rows in rows_of.items()}
     cells.setdefault("paper", {})
     keys = _keys(paper, cells)
     smoke = "" if profile == "paper" else f" (profile {profile}: a smoke run that says nothing about the paper)"

@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from benchmark.config.paper import Paper
 from benchmark.judging.verdict import VERDICTS
+from benchmark.workloads import METRICS
 from tables.layout.markdown import HOLE, MARKS, escape
 from tables.rows.means import horizon_name, judged
 from tables.rows.row import Row
@@ -17,11 +18,11 @@ from tables.rows.row import Row
 def summary(paper: Paper, rows: Sequence[Row], profile: str) -> str:
     """Counts as Markdown: one sentence a metric, then the MSE by data set and by horizon. Empty without printed numbers."""
     parts = []
-    for metric in ("mse", "mae"):
+    for metric in paper.metrics:
         found = judged(paper, rows, profile, metric)
         if found:
             parts.append(_sentence(found, metric))
-        if found and metric == "mse":
+        if found and metric == paper.metric.name:
             verdicts = [v for v in VERDICTS if any(row.comparison.verdict == v for row in found)]
             parts.append(_counts(found, verdicts, "data set", lambda row: row.key.dataset))
             horizons = sorted({row.key.horizon for row in found})
@@ -36,7 +37,7 @@ def _sentence(found: Sequence[Row], metric: str) -> str:
     counts = Counter(row.comparison.verdict for row in found)
     words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
     of = "means over the horizons" if not any(row.key.horizon for row in found) else "printed numbers"
-    text = f"{metric.upper()}: of {len(found)} {of} {words}."
+    text = f"{METRICS[metric].title}: of {len(found)} {of} {words}."
     marks = Counter(row.printed.status for row in found if row.printed is not None and row.printed.status in MARKS)
     marked = [f"{n} {status} ({MARKS[status]})" for status, n in sorted(marks.items())]
     weak = sum(row.ours.n > 0 and row.recipe_status != "verified" for row in found)

@@ -36,7 +36,7 @@ def _by_column(paper: Paper, rows: Sequence[Row]) -> dict[str, Points]:
     """Of the cells in which at least two columns have Results; a column with its own SAM setting."""
     by_cell: dict[tuple[str, int], dict[str, tuple[float, float]]] = {}
     for row in rows:
-        if row.key.metric == "mse" and row.own_sam and row.ours.mean is not None and row.seconds:
+        if row.key.metric == paper.metric.name and row.own_sam and row.ours.mean is not None and row.seconds:
             of_cell = by_cell.setdefault((row.key.dataset, row.key.horizon), {})
             of_cell[row.key.model] = row.seconds, row.ours.mean
     found: dict[str, list[tuple[float, float, str]]] = {name: [] for name in paper.columns}

@@ -18,7 +18,8 @@ Series = tuple[str, bool]
 
 def figure(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], about: str) -> Figure | None:
     """The main columns; None where nothing was trained by epochs. `curves`: by digest. `about`: how the title begins."""
-    shown = [row for row in rows if row.key.metric == "mse" and row.main and any(d in curves for d in row.ours.digests)]
+    shown = [row for row in rows if row.key.metric == paper.metric.name and row.main]
+    shown = [row for row in shown if any(digest in curves for digest in row.ours.digests)]
     if not shown:
         return None
     by_cell: dict[tuple[str, int], list[Row]] = {}
@@ -56,7 +57,7 @@ def _panel(rows: Sequence[Row], names: Mapping[Series, str], curves: Mapping[str
         style = style_of_series(list(names).index(series), size=3.5)
         for curve in (curves[d] for d in row.ours.digests if d in curves):
             marks += _marks(curve, names[series], style)
-            longest = max(longest, len(curve.val_mse))
+            longest = max(longest, len(curve.validation))
     return Panel(
         title=f"{rows[0].key.dataset}, {rows[0].key.horizon}",
         marks=tuple(marks),
@@ -67,7 +68,7 @@ def _panel(rows: Sequence[Row], names: Mapping[Series, str], curves: Mapping[str
 
 def _marks(curve: Curve, name: str, style: Style) -> list[Points]:
     """Of one seed."""
-    values = holes(curve.val_mse)
+    values = holes(curve.validation)
     line = Style(colour=style.colour, line="solid", width=0.7)
     marks = [Points(series=name, meaning="one seed", style=line, x=tuple(range(1, len(values) + 1)), y=values)]
     if curve.best_epoch:

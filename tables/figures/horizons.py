@@ -21,7 +21,7 @@ PRINTED = Style(colour="dark grey", shape="cross", size=5, width=1.4)
 
 def figure(paper: Paper, rows: Sequence[Row], about: str) -> Figure | None:
     """The main columns; None where none of them has a Result. `about`: how the title begins."""
-    main = [row for row in rows if row.key.metric == "mse" and row.main]
+    main = [row for row in rows if row.key.metric == paper.metric.name and row.main]
     datasets = [d for d in paper.datasets if any(row.key.dataset == d and row.ours.n for row in main)]
     if not datasets:
         return None

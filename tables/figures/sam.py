@@ -51,7 +51,7 @@ def _values(column: Column, dataset: str, horizon: int) -> list[object]:
 
 def figure(paper: Paper, rows: Sequence[Row], about: str) -> Figure | None:
     """None where no pair has a Result on both sides. `about`: how the title begins."""
-    found = [row for row in rows if row.key.metric == "mse" and row.ours.mean is not None]
+    found = [row for row in rows if row.key.metric == paper.metric.name and row.ours.mean is not None]
     pairs = sam_pairs(paper, found)
     if not pairs:
         return None

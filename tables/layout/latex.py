@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 
 from benchmark.config.paper import Paper
-from benchmark.judging.verdict import LEAST_SEEDS, MOST_ABSOLUTE, MOST_RELATIVE
-from tables.layout.grid import Grid, grid, lookbacks, printed_alone
+from benchmark.judging.verdict import LEAST_SEEDS
+from benchmark.workloads import Metric
 from tables.layout.latexstyle import HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
-from tables.layout.pages import Part, parts
-from tables.layout.table import AS_IT_IS, Options, Sheet, sheets
+from tables.layout.pages import Page, pages_of
+from tables.layout.table import AS_IT_IS, Options, PaperTable, paper_tables
+from tables.layout.texts import TextGrid, lookbacks, printed_alone, text_grid
 from tables.numbers import span
 from tables.rows.build import lookback_notes
 from tables.rows.row import Row
@@ -22,10 +23,6 @@ LEGEND = {
     MARKS["unverified"]: "printed number not seen at the source",
     RECIPE_MARK: "our recipe rests on values that are not verified at the source",
 }
-RULE = (
-    rf"our mean over at least {LEAST_SEEDS} seeds, whose 95\,\% interval is no wider to either side than the tolerance, "
-    rf"deviates by no more than that ({MOST_ABSOLUTE} or {100 * MOST_RELATIVE:g}\,\%, whichever is more)"
-)
 BELOW = {
     "improvement": "Improvement of the first column over each other one, in percent of the sums over the lines that both "
     "have (their number in brackets); printed: the paper's own figure, where it has one",
@@ -47,13 +44,13 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, opt
     """A paper's own tables, each page in an environment of its own."""
     texts = [rf"% needs: \usepackage{{{','.join(PACKAGES)}}}" + "\n"]
     labels: set[str] = set()
-    for sheet in sheets(paper, rows, profile, options):
-        words = (paper.name, protocol, profile, "avg" if sheet.layout.horizons == "mean" else "", *sheet.layout.metrics)
+    for table in paper_tables(paper, rows, profile, options):
+        words = (paper.name, protocol, profile, "avg" if table.layout.horizons == "mean" else "", *table.layout.metrics)
         label = "-".join(word for word in words if word not in ("paper", ""))
         label = next(name for n in range(1, 99) if (name := label + (f"-{n}" if n > 1 else "")) not in labels)
         labels.add(label)
-        pages = parts(grid(sheet, Latex()))
-        texts += [_environment(sheet, page, protocol, profile, label, i, len(pages)) for i, page in enumerate(pages, 1)]
+        pages = pages_of(text_grid(table, Latex()))
+        texts += [_environment(table, page, protocol, profile, label, i, len(pages)) for i, page in enumerate(pages, 1)]
     if len(texts) == 1:
         done = any(row.ours.n for row in rows)
         reason = "No table has what was asked for" if done else "No cell of this table has been run to its end"
@@ -61,27 +58,27 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, opt
     return "\n".join(texts)
 
 
-def _environment(sheet: Sheet, part: Part, protocol: str, profile: str, label: str, number: int, of: int) -> str:
+def _environment(table: PaperTable, part: Page, protocol: str, profile: str, label: str, number: int, of: int) -> str:
     """A whole environment: caption, label, tabular no wider than the line, legend."""
     kind = "sidewaystable" if part.sideways else "table"
     tabular = _tabular(part.grid)
-    metrics = " and ".join(metric.upper() for metric in sheet.layout.metrics)
-    caption = _caption(sheet, protocol, profile)
+    metrics = " and ".join(metric.upper() for metric in table.layout.metrics)
+    caption = _caption(table, protocol, profile)
     if of > 1:
-        caption = f"{caption if number == 1 else _title(sheet)} Part {number} of {of}."
+        caption = f"{caption if number == 1 else _title(table)} Part {number} of {of}."
     return (
         f"\\begin{{{kind}}}\n\\centering\\small\n"
         "\\setlength{\\abovecaptionskip}{0pt}\\setlength{\\belowcaptionskip}{6pt}\n"
-        f"\\caption[{escape(sheet.paper.name)}: test {metrics}]{{{caption}}}\n"
+        f"\\caption[{escape(table.paper.name)}: test {metrics}]{{{caption}}}\n"
         f"\\label{{tab:{label}{f'-part{number}' if number > 1 else ''}}}\n"
         "\\footnotesize\n\\setlength{\\tabcolsep}{4pt}\n"
         # Shrinks a table that is wider than the line and leaves any other as it is.
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
-        f"{tabular}}}\n{_legend(sheet, tabular)}\\end{{{kind}}}\n"
+        f"{tabular}}}\n{_legend(table, tabular)}\\end{{{kind}}}\n"
     )
 
 
-def _tabular(grid: Grid) -> str:
+def _tabular(grid: TextGrid) -> str:
     """pandas writes it; the rules between groups, which it does not know, are set by the numbers of its lines."""
     import pandas as pd
 
@@ -110,7 +107,7 @@ def _tabular(grid: Grid) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rules(grid: Grid) -> str:
+def _rules(grid: TextGrid) -> str:
     start, rules = 3, []
     for group in grid.groups:
         end = start + len(group.heads) - 1
@@ -119,22 +116,22 @@ def _rules(grid: Grid) -> str:
     return " ".join(rules)
 
 
-def _title(sheet: Sheet) -> str:
-    table = f" {escape(sheet.layout.table[:1].upper() + sheet.layout.table[1:])}." if sheet.layout.table else ""
-    return rf"\textbf{{{escape(sheet.paper.title)}.{table}}}"
+def _title(table: PaperTable) -> str:
+    named = f" {escape(table.layout.table[:1].upper() + table.layout.table[1:])}." if table.layout.table else ""
+    return rf"\textbf{{{escape(table.paper.title)}.{named}}}"
 
 
-def _caption(sheet: Sheet, protocol: str, profile: str) -> str:
-    rows = list(sheet.cells.values())
+def _caption(table: PaperTable, protocol: str, profile: str) -> str:
+    rows = list(table.cells.values())
     counts = [row.ours.n for row in rows if row.ours.n] or [0]
-    metrics = " and ".join(metric.upper() for metric in sheet.layout.metrics)
+    metrics = " and ".join(metric.upper() for metric in table.layout.metrics)
     seeds = "seed" if max(counts) == 1 else "seeds"
-    spread = r"mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$)" if sheet.options.std else "mean"
+    spread = r"mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$)" if table.options.std else "mean"
     horizon = {"each": "at horizon $H$", "mean": "mean over all horizons of a data set",
-               "both": "at horizon $H$ and over all of them (avg)"}[sheet.layout.horizons]  # fmt: skip
+               "both": "at horizon $H$ and over all of them (avg)"}[table.layout.horizons]  # fmt: skip
     text = (
-        f"{_title(sheet)} Test {metrics} on the standardised scale, {horizon}; "
-        f"look-back {_lookback(row for row in rows if row.key.model in sheet.paper.columns)}. Ours: {spread} over "
+        f"{_title(table)} Test {metrics} on the standardised scale, {horizon}; "
+        f"look-back {_lookback(row for row in rows if row.key.model in table.paper.columns)}. Ours: {spread} over "
         f"$n = {span(counts).replace(' to ', r'$ to $')}$ {seeds}; best of ours in bold, second underlined, ties "
         f"alike; {HOLE}: no seed done, or no printed number. Protocol {escape(protocol)}, profile {escape(profile)}."
     )
@@ -142,10 +139,18 @@ def _caption(sheet: Sheet, protocol: str, profile: str) -> str:
         text += " A smoke run, shortened and on a sample of the windows: it says nothing about the paper."
     theirs = lookbacks(rows)
     if theirs:
-        printed = sheet.paper.printed
+        printed = table.paper.printed
         text += f" Printed: {escape(', '.join(printed.tables) if printed else '')} (look-back {_theirs(theirs)}); "
-        text += f"a number counts as reproduced where {RULE}."
+        text += f"a number counts as reproduced where {_rule(table.paper.metric)}."
     return text
+
+
+def _rule(metric: Metric) -> str:
+    return (
+        rf"our mean over at least {LEAST_SEEDS} seeds, whose 95\,\% interval is no wider to either side than the "
+        "tolerance, "
+        rf"deviates by no more than that ({metric.absolute:g} or {100 * metric.relative:g}\,\%, whichever is more)"
+    )
 
 
 def _theirs(found: dict[str, set[str]]) -> str:
@@ -173,17 +178,17 @@ def _lookback(rows: Iterable[Row]) -> str:
     return span([row.key.lookback for row in known_]) + ", cell by cell" if known_ else "by horizon"
 
 
-def _legend(sheet: Sheet, tabular: str) -> str:
+def _legend(table: PaperTable, tabular: str) -> str:
     """What the marks in the table mean, how look-backs were chosen, what stands below, and what was not run."""
-    used = [v for v in VERDICTS if any(r.comparison.verdict == v for r in sheet.cells.values())]
+    used = [v for v in VERDICTS if any(r.comparison.verdict == v for r in table.cells.values())]
     rule = "; ".join(f"{VERDICTS[v][0]} {VERDICTS[v][1]}" for v in used if VERDICTS[v][0] and VERDICTS[v][0] in tabular)
     sentences = [f"Verdict on the printed number: {rule}."] if rule else []
     marks = "; ".join(f"{mark} {text}" for mark, text in LEGEND.items() if mark in tabular)
     sentences += [f"{marks}."] if marks else []
-    sentences += ["In italics: as printed; this suite has no recipe for it."] if printed_alone(sheet) else []
-    sentences += [f"{BELOW[below.row]}." for below in sheet.below]
-    sentences += [escape(note) for note in lookback_notes(sheet.cells.values())]
-    sentences += [f"Not run: {', '.join(map(escape, sheet.not_run))}."] if sheet.not_run else []
+    sentences += ["In italics: as printed; this suite has no recipe for it."] if printed_alone(table) else []
+    sentences += [f"{BELOW[below.row]}." for below in table.below]
+    sentences += [escape(note) for note in lookback_notes(table.cells.values())]
+    sentences += [f"Not run: {', '.join(map(escape, table.not_run))}."] if table.not_run else []
     if not sentences:
         return ""
     return "\\par\\medskip\n\\parbox{\\linewidth}{\\raggedright " + "\n".join(sentences) + "}\n"

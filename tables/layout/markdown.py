@@ -1,15 +1,18 @@
-"""Frames → Markdown, for people."""
+"""RowsByKind → Markdown, for people."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tabulate import tabulate
 
+from benchmark.config.paper import Paper
 from benchmark.data import optimum
-from tables.layout.grid import BELOW, Grid, grid, printed_alone
-from tables.layout.table import Sheet
+from benchmark.workloads import METRICS
+from tables.layout.table import PaperTable
+from tables.layout.texts import BELOW, TextGrid, printed_alone, text_grid
 from tables.numbers import DIGITS, fixed, known
 from tables.rows.row import Row
 
@@ -83,9 +86,9 @@ class Markdown:
         return number(value, digits)
 
 
-def own_table(sheet: Sheet) -> str:
+def own_table(table: PaperTable) -> str:
     """A paper's own table, with its name and what its signs mean."""
-    found: Grid = grid(sheet, Markdown())
+    found: TextGrid = text_grid(table, Markdown())
     heads, aligns = list(found.stub), ["left", "right" if found.stub[1] == "H" else "left"]
     for group in found.groups:
         heads += [f"{group.head} {head}".strip() if not i else head for i, head in enumerate(group.heads)]
@@ -94,15 +97,15 @@ def own_table(sheet: Sheet) -> str:
     for i, (name, stub) in enumerate(found.lines):
         shown = name if not i or name != found.lines[i - 1][0] else ""
         lines.append([shown, stub, *(cell for group in found.groups for cell in group.lines[i])])
-    metrics = " and ".join(metric.upper() for metric in sheet.layout.metrics)
+    metrics = " and ".join(metric.upper() for metric in table.layout.metrics)
     text = str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=aligns))
-    used = {row.comparison.verdict for row in sheet.cells.values()}
+    used = {row.comparison.verdict for row in table.cells.values()}
     signs = [f"{sign} {verdict}" for verdict, sign in SIGNS.items() if verdict in used]
     notes = [f"Best of ours in bold, second in italics. {'Verdicts: ' + ', '.join(signs) + '. ' if signs else ''}"]
-    if printed_alone(sheet):
+    if printed_alone(table):
         notes.append("Heads in italics: as printed, this suite has no recipe for it. ")
-    notes += [f"{BELOW[below.row].capitalize()}: {LAST[below.row]}. " for below in sheet.below]
-    title = escape(sheet.layout.table[:1].upper() + sheet.layout.table[1:]) or "Table"
+    notes += [f"{BELOW[below.row].capitalize()}: {LAST[below.row]}. " for below in table.below]
+    title = escape(table.layout.table[:1].upper() + table.layout.table[1:]) or "Table"
     return f"## {title}: test {metrics}\n\n{text}\n\n{''.join(notes).strip()}"
 
 
@@ -115,28 +118,29 @@ LAST = {
 }
 
 
-def table(rows: Sequence[Row], *, synthetic: bool = False) -> str:
-    """The MSE of each cell beside the printed number, our MAE behind; of synthetic sets the least MSE possible."""
-    mae = {(r.key.dataset, r.key.horizon, r.key.model, r.key.sam): r for r in rows if r.key.metric == "mae"}
+def table(paper: Paper, rows: Sequence[Row]) -> str:
+    """The first metric of each cell beside the printed number, our others behind; of synthetic sets the least possible."""
+    first, *more = (METRICS[name] for name in paper.metrics)
+    by_key = {r.key: r for r in rows}
     lines = []
     for row in rows:
-        if row.key.metric != "mse":
+        if row.key.metric != first.name:
             continue
         lookback = row.printed.lookback if row.printed is not None else ""
         mark = " §" if known(row.ours.mean) and row.recipe_status != "verified" else ""
-        other = mae[row.key.dataset, row.key.horizon, row.key.model, row.key.sam]
         key, deviation = row.key, row.comparison.deviation_pct
         lines.append([
             escape(key.dataset), str(key.lookback or HOLE), str(key.horizon), escape(key.model), "on" if key.sam else "off",
             spread(row) + mark, printed(row), escape(lookback),
             HOLE if deviation is None else f"{number(deviation, 1)} %", row.comparison.verdict or "no printed number",
-            spread(other),
+            *(spread(by_key[replace(key, metric=other.name)]) for other in more),
         ])  # fmt: skip
-    headers = ["data set", "L", "H", "model", "SAM", "MSE, ours (n)", "printed", "its L", "deviation", "verdict",
-               "MAE, ours (n)"]  # fmt: skip
-    align = ("left", "right", "right", "left", "left", "right", "right", "right", "right", "left", "right", "right")
-    if synthetic:
-        best = [optimum(row.key.dataset, row.key.lookback, row.key.horizon) for row in rows if row.key.metric == "mse"]
+    headers = ["data set", "L", "H", "model", "SAM", f"{first.title}, ours (n)", "printed", "its L", "deviation", "verdict",
+               *(f"{other.title}, ours (n)" for other in more)]  # fmt: skip
+    align = ["left", "right", "right", "left", "left", "right", "right", "right", "right", "left"]
+    align += ["right"] * (len(more) + 1)
+    if paper.synthetic:
+        best = [optimum(row.key.dataset, row.key.lookback, row.key.horizon) for row in rows if row.key.metric == first.name]
         lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
         headers.append("optimum")
-    return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align[: len(headers)]))
+    return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=tuple(align[: len(headers)])))

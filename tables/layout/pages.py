@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from tables.layout.grid import Grid, Group
+from tables.layout.texts import Group, TextGrid
 
 UPRIGHT = (108, 50)
 """Characters across and lines down that a page takes at footnote size, shrunk by a tenth at most."""
@@ -16,22 +16,22 @@ SIDEWAYS = (165, 28)
 
 
 @dataclass(frozen=True)
-class Part:
+class Page:
     """What stands on one page."""
 
-    grid: Grid
+    grid: TextGrid
     sideways: bool
 
 
-def parts(grid: Grid) -> list[Part]:
+def pages_of(grid: TextGrid) -> list[Page]:
     """The parts of a grid, upright or sideways, whichever needs fewer pages; groups and data sets stay whole."""
     choices = [(_split(grid, *room), room is SIDEWAYS) for room in (UPRIGHT, SIDEWAYS)]
     pages, sideways = min(choices, key=lambda choice: len(choice[0]))
-    return [Part(page, sideways) for page in pages]
+    return [Page(page, sideways) for page in pages]
 
 
-def _split(grid: Grid, across: int, down: int) -> list[Grid]:
-    stub = 4 + sum(max(len(_visible(texts[i])) for texts in (grid.stub, *grid.lines)) for i in (0, 1))
+def _split(grid: TextGrid, across: int, down: int) -> list[TextGrid]:
+    stub = 4 + sum(max(len(_visible(pair[i])) for pair in (grid.stub, *grid.lines)) for i in (0, 1))
     columns = _runs([_width(group) for group in grid.groups], across - stub)
     starts = [i for i, (name, _) in enumerate(grid.lines) if not i or name != grid.lines[i - 1][0]] + [len(grid.lines)]
     blocks = [range(a, b) for a, b in pairwise(starts)]
@@ -61,7 +61,7 @@ def _greedy(sizes: Sequence[int], room: int) -> list[tuple[int, int]]:
     return [*runs, (start, len(sizes))]
 
 
-def _piece(grid: Grid, lines: Sequence[int], groups: Sequence[Group]) -> Grid:
+def _piece(grid: TextGrid, lines: Sequence[int], groups: Sequence[Group]) -> TextGrid:
     return replace(
         grid,
         lines=tuple(grid.lines[i] for i in lines),

@@ -13,9 +13,9 @@ from tables.numbers import DIGITS, best_and_second, fixed
 from tables.rows.means import AVERAGE, means, printed_only
 from tables.rows.row import Row
 
-Line = tuple[str, int]
+LineKey = tuple[str, int]
 """Data set and horizon."""
-Column = tuple[str, bool]
+ColumnKey = tuple[str, bool]
 """A column and whether SAM is on."""
 
 
@@ -42,49 +42,49 @@ class Below:
     """A line below a table: a number of ours, over how many lines, and the printed number, by column and metric."""
 
     row: str
-    ours: dict[tuple[Column, str], tuple[float, int]] = field(default_factory=dict)
-    printed: dict[tuple[Column, str], float] = field(default_factory=dict)
+    ours: dict[tuple[ColumnKey, str], tuple[float, int]] = field(default_factory=dict)
+    printed: dict[tuple[ColumnKey, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Sheet:
+class PaperTable:
     """One table. `best` and `second` are of ours, by line and metric, in the digits that are shown."""
 
     paper: Paper
     layout: Layout
     options: Options
-    lines: tuple[Line, ...]
-    columns: tuple[Column, ...]
-    own_sam: dict[Column, bool]
-    cells: dict[tuple[Line, Column, str], Row]
-    best: frozenset[tuple[Line, Column, str]]
-    second: frozenset[tuple[Line, Column, str]]
+    lines: tuple[LineKey, ...]
+    columns: tuple[ColumnKey, ...]
+    own_sam: dict[ColumnKey, bool]
+    cells: dict[tuple[LineKey, ColumnKey, str], Row]
+    best: frozenset[tuple[LineKey, ColumnKey, str]]
+    second: frozenset[tuple[LineKey, ColumnKey, str]]
     below: tuple[Below, ...]
     not_run: tuple[str, ...]
 
-    def row(self, line: Line, column: Column, metric: str) -> Row | None:
+    def row(self, line: LineKey, column: ColumnKey, metric: str) -> Row | None:
         """The row of a cell, if there is one."""
         return self.cells.get((line, column, metric))
 
-    def has(self, column: Column, metric: str, kind: str) -> bool:
+    def has(self, column: ColumnKey, metric: str, kind: str) -> bool:
         """Whether a column has numbers of a `kind`: ours (or a place for them) or printed."""
         if kind == "ours":
             return column[0] in self.paper.columns
         return any(r.printed is not None for (_, c, m), r in self.cells.items() if (c, m) == (column, metric))
 
 
-def sheets(paper: Paper, rows: Sequence[Row], profile: str, options: Options) -> list[Sheet]:
+def paper_tables(paper: Paper, rows: Sequence[Row], profile: str, options: Options) -> list[PaperTable]:
     """The paper's tables, in its own layout; without one, a table a metric. Tables without a Result are left out."""
-    layouts = paper.layout or (Layout("", ("mse",)), Layout("", ("mae",)))
+    layouts = paper.layout or tuple(Layout("", (metric,)) for metric in paper.metrics)
     found = []
     for layout in layouts:
         metrics = tuple(m for m in layout.metrics if not options.metrics or m in options.metrics)
         if metrics:
-            found.append(_sheet(paper, rows, profile, options, replace(layout, metrics=metrics)))
-    return [sheet for sheet in found if sheet.lines]
+            found.append(_paper_table(paper, rows, profile, options, replace(layout, metrics=metrics)))
+    return [table for table in found if table.lines]
 
 
-def _sheet(paper: Paper, rows: Sequence[Row], profile: str, options: Options, layout: Layout) -> Sheet:
+def _paper_table(paper: Paper, rows: Sequence[Row], profile: str, options: Options, layout: Layout) -> PaperTable:
     main = [name for name, column in paper.columns.items() if column.main]
     names = list(options.models or layout.columns or main)
     datasets = layout.datasets or paper.datasets
@@ -102,17 +102,17 @@ def _sheet(paper: Paper, rows: Sequence[Row], profile: str, options: Options, la
     columns = tuple(sorted(own, key=lambda c: (names.index(c[0]), not own[c])))
     cells = {((r.key.dataset, r.key.horizon), (r.key.model, r.key.sam), r.key.metric): r for r in mine}
     best, second = _emphasised(order, columns, layout.metrics, cells, options.digits)
-    sheet = Sheet(paper, layout, options, tuple(order), columns, own, cells, best, second, (),
+    table = PaperTable(paper, layout, options, tuple(order), columns, own, cells, best, second, (),
                   tuple(d for d in datasets if d not in run))  # fmt: skip
-    return replace(sheet, below=tuple(_below(sheet, last) for last in layout.last)) if order else sheet
+    return replace(table, below=tuple(_below(table, last) for last in layout.last)) if order else table
 
 
-Cells = dict[tuple[Line, Column, str], Row]
+Cells = dict[tuple[LineKey, ColumnKey, str], Row]
 
 
 def _emphasised(
-    lines: Iterable[Line], columns: Sequence[Column], metrics: Sequence[str], cells: Cells, digits: int
-) -> tuple[frozenset[tuple[Line, Column, str]], frozenset[tuple[Line, Column, str]]]:
+    lines: Iterable[LineKey], columns: Sequence[ColumnKey], metrics: Sequence[str], cells: Cells, digits: int
+) -> tuple[frozenset[tuple[LineKey, ColumnKey, str]], frozenset[tuple[LineKey, ColumnKey, str]]]:
     best, second = set(), set()
     for line in lines:
         for metric in metrics:
@@ -123,46 +123,50 @@ def _emphasised(
     return frozenset(best), frozenset(second)
 
 
-def _below(sheet: Sheet, last: Last) -> Below:
+def _below(table: PaperTable, last: Last) -> Below:
     """Computed from ours and from the printed numbers; where the paper prints its own, those."""
-    ours: dict[tuple[Column, str], tuple[float, int]] = {}
-    printed: dict[tuple[Column, str], float] = {}
-    lines = [line for line in sheet.lines if sheet.layout.horizons != "both" or line[1] != AVERAGE]
-    for metric in sheet.layout.metrics:
+    ours: dict[tuple[ColumnKey, str], tuple[float, int]] = {}
+    printed: dict[tuple[ColumnKey, str], float] = {}
+    lines = [line for line in table.lines if table.layout.horizons != "both" or line[1] != AVERAGE]
+    for metric in table.layout.metrics:
         for kind in ("ours", "printed"):
-            numbers = {column: _numbers(sheet, lines, column, metric, kind) for column in sheet.columns}
-            found = _figures(last.row, {column: of_line for column, of_line in numbers.items() if of_line}, sheet)
+            numbers = {column: _numbers(table, lines, column, metric, kind) for column in table.columns}
+            found = _figures(last.row, {column: of_line for column, of_line in numbers.items() if of_line}, table)
             if kind == "ours":
                 ours |= {(column, metric): value for column, value in found.items()}
             else:
                 printed |= {(column, metric): value for column, (value, _) in found.items()}
-    as_printed = last.row != "improvement" or sheet.columns[0][0] == (sheet.layout.columns or [sheet.columns[0][0]])[0]
-    if last.table is not None and last.metric is not None and sheet.paper.printed is not None and as_printed:
-        theirs = printed_numbers(Printed(sheet.paper.printed.file, (last.table,), (last.metric,)))
+    as_printed = last.row != "improvement" or table.columns[0][0] == (table.layout.columns or [table.columns[0][0]])[0]
+    if last.table is not None and last.metric is not None and table.paper.printed is not None and as_printed:
+        theirs = printed_numbers(Printed(table.paper.printed.file, (last.table,), (last.metric,)))
         of_model = {model: number.value for (_, _, model, _), number in theirs.items()}
-        names = {c: (sheet.paper.columns[c[0]].printed_as if c[0] in sheet.paper.columns else None) or c[0]
-                 for c in sheet.columns if sheet.own_sam[c]}  # fmt: skip
-        metric = sheet.layout.metrics[0]
+        names = {c: (table.paper.columns[c[0]].printed_as if c[0] in table.paper.columns else None) or c[0]
+                 for c in table.columns if table.own_sam[c]}  # fmt: skip
+        metric = table.layout.metrics[0]
         printed = {(column, metric): of_model[name] for column, name in names.items() if name in of_model}
     return Below(last.row, ours, printed)
 
 
-def _numbers(sheet: Sheet, lines: Sequence[Line], column: Column, metric: str, kind: str) -> dict[Line, float]:
+def _numbers(
+    table: PaperTable, lines: Sequence[LineKey], column: ColumnKey, metric: str, kind: str
+) -> dict[LineKey, float]:
     found = {}
     for line in lines:
-        row = sheet.row(line, column, metric)
+        row = table.row(line, column, metric)
         value = None if row is None else row.ours.mean if kind == "ours" else row.printed.value if row.printed else None
         if value is not None:
             found[line] = value
     return found
 
 
-def _figures(what: str, numbers: dict[Column, dict[Line, float]], sheet: Sheet) -> dict[Column, tuple[float, int]]:
+def _figures(
+    what: str, numbers: dict[ColumnKey, dict[LineKey, float]], table: PaperTable
+) -> dict[ColumnKey, tuple[float, int]]:
     """The figure of each column with the lines that it is over; none where there is nothing to compare."""
     if what == "improvement":
-        first = numbers.get(sheet.columns[0], {})
+        first = numbers.get(table.columns[0], {})
         found = {}
-        for column in sheet.columns[1:]:
+        for column in table.columns[1:]:
             shared = first.keys() & numbers.get(column, {}).keys()
             if shared:
                 over = sum(numbers[column][line] for line in shared)
@@ -171,10 +175,10 @@ def _figures(what: str, numbers: dict[Column, dict[Line, float]], sheet: Sheet) 
     if len(numbers) < 2:
         return {}
     columns = list(numbers)
-    lines = [line for line in sheet.lines if all(line in of_line for of_line in numbers.values())]
+    lines = [line for line in table.lines if all(line in of_line for of_line in numbers.values())]
     if not lines:
         return {}
-    shown = np.array([[float(fixed(numbers[c][line], sheet.options.digits) or "nan") for c in columns] for line in lines])
+    shown = np.array([[float(fixed(numbers[c][line], table.options.digits) or "nan") for c in columns] for line in lines])
     if what == "first":
         count = (shown == shown.min(1, keepdims=True)).sum(0)
         return {column: (float(n), len(lines)) for column, n in zip(columns, count, strict=True)}

@@ -13,6 +13,7 @@ from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.plan import default_seeds, plan
 from benchmark.judging.compare import Ours, compare
 from benchmark.judging.printed import printed_numbers
+from benchmark.workloads import METRICS
 from tables.rows.results import Index
 from tables.rows.row import NO_CHOICE, Choice, Key, Row
 
@@ -34,8 +35,8 @@ def rows(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profil
         if sam != column.sam and all(c.digest in own for c in cells):
             done = []  # the same training stands in another column
         if done or (column.main and sam == column.sam):
-            chosen = _choose(cells, done, found)
-            table += [_row(paper, column, chosen, found, metric) for metric in ("mse", "mae")]
+            chosen = _choose(cells, done, found, f"val_{paper.metric.name}")
+            table += [_row(paper, column, chosen, found, metric) for metric in paper.metrics]
     return table
 
 
@@ -78,7 +79,8 @@ def choose_lookback(validation: Mapping[int, Mapping[int, float]]) -> int | None
 
 def lookback_notes(rows: Iterable[Row]) -> list[str]:
     """What a table says where look-backs were chosen: among which, for which columns, and where some were not there."""
-    chosen = [r for r in rows if r.choice.candidates and r.key.metric == "mse" and r.ours.n]
+    rows = list(rows)
+    chosen = [r for r in rows if r.choice.candidates and r.ours.n and r.key.metric == rows[0].key.metric]
     among: dict[tuple[int, ...], dict[str, None]] = {}
     for row in chosen:
         among.setdefault(row.choice.candidates, {})[row.key.model] = None
@@ -97,8 +99,8 @@ def lookback_notes(rows: Iterable[Row]) -> list[str]:
     return notes
 
 
-def _choose(cells: list[Planned], done: list[Planned], found: Index) -> _Chosen:
-    """Settles the look-back of one row, where its recipe leaves it open."""
+def _choose(cells: list[Planned], done: list[Planned], found: Index, selecting: str) -> _Chosen:
+    """Settles the look-back of one row, where its recipe leaves it open: by the metric `selecting`."""
     seeds = frozenset(c.cell.seed for c in cells)
     candidates = sorted({c.cell.lookback for c in cells if not c.refused})
     if len(candidates) < 2:
@@ -107,8 +109,8 @@ def _choose(cells: list[Planned], done: list[Planned], found: Index) -> _Chosen:
     validation: dict[int, dict[int, float]] = {lookback: {} for lookback in candidates}
     for c in done:
         numbers = found.done[c.digest or ""]
-        if "val_mse" in numbers:
-            validation[c.cell.lookback][c.cell.seed] = numbers["val_mse"]
+        if selecting in numbers:
+            validation[c.cell.lookback][c.cell.seed] = numbers[selecting]
     best = choose_lookback(validation)
     chosen = next(c for c in cells if not c.refused and best in (None, c.cell.lookback))
     choice = Choice(
@@ -134,7 +136,7 @@ def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: st
         key=Key(paper=paper.name, dataset=cell.dataset, lookback=chosen.lookback, horizon=cell.horizon,
                 model=column.name, sam=cell.sam, metric=metric),
         ours=ours, printed=printed, choice=chosen.choice,
-        comparison=compare(ours, printed, lookback=chosen.lookback, profile=cell.profile),
+        comparison=compare(ours, printed, metric=METRICS[metric], lookback=chosen.lookback, profile=cell.profile),
         missing=len(chosen.seeds & set(default_seeds(paper, cell.profile)) - by_seed.keys()),
         recipe_status=recipe.weakest() if recipe else "", switches=recipe.switches if recipe else (),
         main=column.main, own_sam=own_sam, n_params=int(parameters[0]) if parameters else None,

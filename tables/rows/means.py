@@ -11,6 +11,7 @@ from benchmark.config.recipe import STATUSES
 from benchmark.grid.plan import default_seeds
 from benchmark.judging.compare import Ours, compare
 from benchmark.judging.printed import PrintedNumber, printed_numbers
+from benchmark.workloads import METRICS
 from tables.rows.row import Key, Row
 
 AVERAGE = 0
@@ -45,8 +46,9 @@ def _mean(paper: Paper, of_horizon: dict[int, Row], profile: str) -> Row:
     key = replace(first.key, horizon=AVERAGE, lookback=lookbacks.pop() if len(lookbacks) == 1 else 0)
     printed = _number(paper, key.dataset, AVERAGE, key.model, key.metric) if first.own_sam else None
     known = [row.recipe_status for row in rows if row.recipe_status]
+    compared = compare(ours, printed, metric=METRICS[key.metric], lookback=key.lookback, profile=profile)
     return Row(
-        key=key, ours=ours, printed=printed, comparison=compare(ours, printed, lookback=key.lookback, profile=profile),
+        key=key, ours=ours, printed=printed, comparison=compared,
         missing=len(set(default_seeds(paper, profile)) - set(seeds)), main=first.main, own_sam=first.own_sam,
         recipe_status=max(known, key=STATUSES.index, default=""),
     )  # fmt: skip
@@ -72,8 +74,9 @@ def printed_only(
     ]  # fmt: skip
 
 
-def judged(paper: Paper, rows: Sequence[Row], profile: str, metric: str = "mse") -> list[Row]:
+def judged(paper: Paper, rows: Sequence[Row], profile: str, metric: str | None = None) -> list[Row]:
     """The rows whose printed number has a verdict: cells; means over the horizons where the paper prints nothing else."""
+    metric = metric or paper.metric.name
     found = [row for row in rows if row.key.metric == metric and row.printed is not None]
     if found or all(layout.horizons == "each" for layout in paper.layout):
         return found

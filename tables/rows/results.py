@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from benchmark.config.catalogue import Catalogue
@@ -21,9 +21,9 @@ from tables.numbers import known
 
 @dataclass(frozen=True)
 class Curve:
-    """A training's validation MSE by epoch, and its best epoch, from 1."""
+    """A training's metric on validation by epoch, and its best epoch, from 1."""
 
-    val_mse: array[float]
+    validation: array[float]
     best_epoch: int | None
 
 
@@ -63,7 +63,7 @@ class Index:
                 index.done[result.digest] = {k: v for k, v in numbers.items() if v is not None and known(v)}
                 index.paper[result.digest] = cell["paper"]
                 if result.epochs:
-                    values = array("d", [epoch.get("val_mse") or math.nan for epoch in result.epochs])
+                    values = array("d", [_validation(epoch) for epoch in result.epochs])
                     index.curves[result.digest] = Curve(values, result.best_epoch)
         return index
 
@@ -112,6 +112,11 @@ class Index:
             if file and others:
                 notes.append(f"{name}: the file {file[:12]} (SHA-256); Results of {len(others)} other are left out.")
         return notes
+
+
+def _validation(epoch: Mapping[str, float]) -> float:
+    """What of an epoch's history selects the weights."""
+    return next((value for name, value in epoch.items() if name.startswith("val_")), None) or math.nan
 
 
 def index(store: Store) -> Index:

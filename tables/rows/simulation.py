@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from tabulate import tabulate
 
-from benchmark.judging.verdict import half_interval, tolerance, verdict
+from benchmark.judging.verdict import half_interval, verdict
+from benchmark.workloads import FORECASTING
 
+METRIC = FORECASTING.metrics[0]
 PUBLISHED = 0.4
 """Where the tolerance is 2 %, as for most printed errors."""
 DRAWS = 20_000
@@ -23,12 +25,12 @@ Rule = Callable[[float, float, int, float], str]
 
 def ours(mean: float, std: float, n: int, published: float) -> str:
     """The suite's rule."""
-    return verdict(mean, std, n, published, True)
+    return verdict(mean, std, n, published, True, METRIC)
 
 
 def narrow_only(mean: float, std: float, n: int, published: float) -> str:
     """The rule before: every interval wider than the tolerance is inconclusive, wherever it lies."""
-    return "inconclusive" if half_interval(std, n) > tolerance(published) else ours(mean, std, n, published)
+    return "inconclusive" if half_interval(std, n) > METRIC.tolerance(published) else ours(mean, std, n, published)
 
 
 def shares(rule: Rule, *, sigma: float, n: int, deviation: float, of_paper: int | None = None,

@@ -40,7 +40,9 @@ import json, os, sys
 import torch
 from baselines import build, segments
 from baselines.optimizers import SAM
-from benchmark import memory
+from benchmark.grid import cost
+sys.path.insert(0, "tests")
+from recipes import made_up
 from benchmark.machine import peak_memory, reset_peak_memory
 
 def step(sam, name, batch, lookback, horizon, channels, arguments):
@@ -53,22 +55,21 @@ def step(sam, name, batch, lookback, horizon, channels, arguments):
         loss.backward()
         return loss
     reset_peak_memory()
-    before = peak_memory("cpu")
+    before = peak_memory()
     (SAM(optimizer, 0.5) if sam else optimizer).step(closure)
-    return peak_memory("cpu") - before + sum(4 * p.numel() for p in model.parameters())
+    return peak_memory() - before + sum(4 * p.numel() for p in model.parameters())
 
 def look(name, batch, lookback, horizon, channels, arguments):
     # A batch of validation or test, as large as one may be.
-    recipe = {"model": name, "lookback": lookback, "batch_size": batch}
-    recipe |= {f"arguments.{name}": value for name, value in arguments.items()}
-    size = memory.evaluation_batch(channels, horizon, recipe)
+    recipe = made_up(name, arguments, lookback=lookback, batch_size=batch)
+    size = cost.evaluation_batch(channels, horizon, recipe)
     model = build(name, lookback=lookback, horizon=horizon, channels=channels, **arguments).eval()
     x = torch.randn(size, lookback, channels)
     reset_peak_memory()
-    before = peak_memory("cpu")
+    before = peak_memory()
     with torch.no_grad():
         model(x)
-    return peak_memory("cpu") - before
+    return peak_memory() - before
 
 torch.set_num_threads(1)
 for key, sam, large, shape in json.loads(sys.argv[1]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import pytest
 from conftest import ROOT, TINY, Run
 
 import baselines
+from benchmark import machine
 from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.registry import DATASETS, GROUPS
-from benchmark.grid import cost
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.plan import plan
 
@@ -56,23 +57,18 @@ def test_what_does_not_fit_is_refused_with_estimate_and_limit(tmp_path: Path) ->
 def test_a_model_may_say_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
 
-    class Info:
-        arguments = baselines.MODELS["samformer"].arguments
-        closed_form = False
+    def memory(sizes: Any, arguments: Any) -> tuple[int, int]:
+        seen.update(sizes=sizes, arguments=arguments)
+        return 5 * 10**12, 7
 
-        @staticmethod
-        def memory(**sizes: Any) -> tuple[int, int]:
-            seen.update(sizes)
-            return 5 * 10**12, 7
-
-    monkeypatch.setitem(baselines.MODELS, "samformer", Info)  # type: ignore[arg-type]
+    monkeypatch.setitem(baselines.MODELS, "samformer", replace(baselines.MODELS["samformer"], memory=memory))
     assert all("about 500" in str(p.refused) for p in planned(tmp_path, 10**12))
-    assert seen["arguments"]["width"] == 4 and seen["batch"] == 64 and seen["lookback"] == 4096
+    assert seen["arguments"].width == 4 and seen["sizes"].batch == 64 and seen["sizes"].lookback == 4096
 
 
 def test_the_machine_has_some_memory_and_no_torch_is_needed_to_know() -> None:
-    found = cost.machine()
+    found = machine.memory()
     assert found is not None and 2**28 < found < 2**50
-    code = "import sys; from benchmark import memory; cost.machine(); assert not {'torch', 'numpy'} & set(sys.modules)"
+    code = "import sys; from benchmark import machine; machine.memory(); assert not {'torch', 'numpy'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
-    assert cost.in_words(3_149_000_000) == "3.1 GB" and cost.in_words(12_300_000) == "12 MB"
+    assert machine.size_in_words(3_149_000_000) == "3.1 GB" and machine.size_in_words(12_300_000) == "12 MB"

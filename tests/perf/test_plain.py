@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_step import recipe, weights
+from test_step import stepper, training, weights
 from test_training import made
 from torch import Tensor
 
@@ -16,7 +16,6 @@ import baselines
 from baselines.released import load_released, released_gradients
 from benchmark.data.windows import Batch
 from benchmark.perf import reference
-from benchmark.training.step import Stepper
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = {
@@ -65,11 +64,11 @@ def relative(one: Tensor, other: Tensor) -> float:
 @pytest.mark.parametrize("rho", [None, 0.5])
 def test_its_steps_are_the_suites_steps(rho: float | None) -> None:
     torch.manual_seed(0)
-    values = recipe(rho=rho, clip_norm=1.0, optimizer="adamw", weight_decay=0.1, eps=1e-3)  # keys' biases: gradient 0
+    values = training(rho=rho, clip_norm=1.0, optimizer="adamw", weight_decay=0.1, eps=1e-3)  # keys' biases: gradient 0
     ours = baselines.build("samformer", lookback=16, horizon=4, channels=3)
     theirs = reference.SAMformer(lookback=16, horizon=4, channels=3)
     theirs.load_state_dict(ours.state_dict())
-    one, other = Stepper(ours.train(), values), reference.Trainer(theirs.train(), values)
+    one, other = stepper(ours.train(), values), reference.Trainer(theirs.train(), values)
     for _ in range(3):
         x, y = torch.randn(8, 16, 3), torch.randn(8, 4, 3)
         assert float(one.step([Batch(x, y, None)]).loss) == pytest.approx(other.step((x, y)), rel=1e-5)

@@ -25,6 +25,7 @@ from benchmark.judging.compare import Ours, compare
 from benchmark.judging.printed import PrintedNumber
 from benchmark.store.result import Result, Status
 from benchmark.store.store import Store
+from benchmark.workloads import METRICS
 from tables.claims import evidence
 from tables.claims import reader as claims_reader
 from tables.rows.row import Key, Row
@@ -196,7 +197,7 @@ def row() -> MakeRow:
         key = Key(paper="made", dataset=dataset, lookback=lookback, horizon=horizon, model=model, sam=sam, metric=metric)
         number = None if published is None else PrintedNumber(published, None, str(lookback), published_status, "made up")
         ours = Ours(mean=mean, std=std, n=n, seeds=tuple(range(n)))
-        compared = compare(ours, number, lookback=lookback, profile="paper")
+        compared = compare(ours, number, metric=METRICS[metric], lookback=lookback, profile="paper")
         made = Row(key=key, ours=ours, printed=number, comparison=compared, recipe_status=recipe_status, missing=3 - n)
         return changed(made, **more)
 

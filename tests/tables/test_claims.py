@@ -13,7 +13,7 @@ from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.errors import UsageError
 from benchmark.judging.compare import Ours
 from tables.__main__ import main
-from tables.claims.evaluate import OURS, PRINTED, RANK_OF_MEANS, Outcome, evaluate, parts
+from tables.claims.evaluate import OURS, PRINTED, RANK_OF_MEANS, Finding, evaluate, parts
 from tables.claims.evidence import Evidence
 from tables.claims.reader import CLAIMS, PER_CELL, SUMS, Claim, load_claims
 from tables.documents.claims import document
@@ -33,14 +33,14 @@ def claims(known: Catalogue) -> dict[str, Claim]:
     return {claim.name: claim for claim in load_claims(known)}
 
 
-def one(outcomes: Iterable[Outcome], numbers: str, average: str, what: str = "", protocol: str = "paper") -> Outcome:
+def one(findings: Iterable[Finding], numbers: str, average: str, what: str = "", protocol: str = "paper") -> Finding:
     protocol = protocol if numbers == OURS else ""
-    (found,) = (o for o in outcomes if (o.numbers, o.average, o.what, o.protocol) == (numbers, average, what, protocol))
+    (found,) = (o for o in findings if (o.numbers, o.average, o.what, o.protocol) == (numbers, average, what, protocol))
     return found
 
 
-def figure(outcome: Outcome) -> str | None:
-    return f"{outcome.estimate.value:.2f}" if outcome.estimate else None
+def figure(finding: Finding) -> str | None:
+    return f"{finding.estimate.value:.2f}" if finding.estimate else None
 
 
 def made_row(paper: str, dataset: str, horizon: int, model: str, *values: float, **more: Any) -> Row:
@@ -51,10 +51,10 @@ def made_row(paper: str, dataset: str, horizon: int, model: str, *values: float,
 
 def fed(claim: Claim, evidence: Evidence, factor: float = 1.0, keep: int = 10**6, spread: float = 0.0) -> Evidence:
     """The printed numbers of a claim's columns as rows of ours; those of the first column times `factor`."""
-    frames: dict[str, dict[tuple[str, str], list[Row]]] = {}
+    rows_of: dict[str, dict[tuple[str, str], list[Row]]] = {}
     refs = [*claim.refs, *(ref for pair in claim.pairs for ref in pair)]
     for place, ref in enumerate(refs):
-        rows = frames.setdefault(ref.paper, {}).setdefault(("paper", "paper"), [])
+        rows = rows_of.setdefault(ref.paper, {}).setdefault(("paper", "paper"), [])
         cells = [c for c in evidence.grid(claim) if c[0] in evidence.catalogue.datasets]
         printed = evidence.printed(ref, "mse")
         for dataset, horizon in cells[:keep]:
@@ -63,7 +63,7 @@ def fed(claim: Claim, evidence: Evidence, factor: float = 1.0, keep: int = 10**6
             mean = printed[dataset, horizon][0] * (factor if place == 0 else 1)
             values = (mean * (1 - spread), mean, mean * (1 + spread))
             rows.append(made_row(ref.paper, dataset, int(horizon), ref.column, *values))
-    return replace(evidence, frames=frames)
+    return replace(evidence, rows_of=rows_of)
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def fed(claim: Claim, evidence: Evidence, factor: float = 1.0, keep: int = 10**6
 def test_on_the_printed_numbers_and_on_the_same_as_if_ours(
     known: Catalogue, claims: dict[str, Claim], name: str, sums: str, per_cell: str, verdicts: tuple[str, str]
 ) -> None:
-    outcomes = evaluate(claims[name], fed(claims[name], Evidence(known, {})))
+    findings = evaluate(claims[name], fed(claims[name], Evidence(known, {})))
     for numbers in (PRINTED, OURS):
-        found = [one(outcomes, numbers, SUMS), one(outcomes, numbers, PER_CELL)]
+        found = [one(findings, numbers, SUMS), one(findings, numbers, PER_CELL)]
         assert [figure(o) for o in found] == [sums, per_cell]
         assert all(o.estimate and o.estimate.cells == o.of == 32 for o in found)
-    assert tuple(one(outcomes, PRINTED, average).verdict for average in (SUMS, PER_CELL)) == verdicts
+    assert tuple(one(findings, PRINTED, average).verdict for average in (SUMS, PER_CELL)) == verdicts
 
 
 def test_what_the_printed_numbers_do_not_bear_out_is_said(known: Catalogue, claims: dict[str, Claim]) -> None:
@@ -113,24 +113,24 @@ def test_ours_holds_falls_short_or_cannot_be_said(known: Catalogue, claims: dict
 
 def test_an_interval_about_nothing_is_inconclusive(known: Catalogue, claims: dict[str, Claim]) -> None:
     claim = replace(claims["samformer-over-tsmixer-sam"], value=0.1)
-    outcome = one(evaluate(claim, fed(claim, Evidence(known, {}), factor=1.05)), OURS, SUMS)
-    assert outcome.estimate and outcome.estimate.low and outcome.estimate.high
-    assert outcome.estimate.low < 0 < outcome.estimate.high and outcome.verdict == "inconclusive"
+    finding = one(evaluate(claim, fed(claim, Evidence(known, {}), factor=1.05)), OURS, SUMS)
+    assert finding.estimate and finding.estimate.low and finding.estimate.high
+    assert finding.estimate.low < 0 < finding.estimate.high and finding.verdict == "inconclusive"
 
 
 def test_a_cell_of_two_seeds_does_not_count(known: Catalogue, claims: dict[str, Claim]) -> None:
     claim = claims["samformer-over-transformer"]
     evidence = fed(claim, Evidence(known, {}))
-    rows = evidence.frames["samformer"]["paper", "paper"]
+    rows = evidence.rows_of["samformer"]["paper", "paper"]
     rows[0] = changed(rows[0], n=2, values=rows[0].ours.values[:2])  # type: ignore[index]
     assert one(evaluate(claim, evidence), OURS, SUMS).verdict == "not enough cells (31 of 32)"
 
 
 def test_parameters(known: Catalogue, claims: dict[str, Claim]) -> None:
     claim = claims["samformer-parameters"]
-    outcomes = evaluate(claim, Evidence(known, {}))
-    assert [figure(one(outcomes, PRINTED, a)) for a in (SUMS, PER_CELL)] == ["2.64", "3.72"]
-    assert [one(outcomes, PRINTED, a).verdict for a in (SUMS, PER_CELL)] == ["does not hold", "holds"]
+    findings = evaluate(claim, Evidence(known, {}))
+    assert [figure(one(findings, PRINTED, a)) for a in (SUMS, PER_CELL)] == ["2.64", "3.72"]
+    assert [one(findings, PRINTED, a).verdict for a in (SUMS, PER_CELL)] == ["does not hold", "holds"]
     rows = [
         made_row("samformer", d, h, m, 0.4, n_params=n)
         for d in ("ETTh2", "Exchange", "Weather", "ECL", "Traffic") for h in (96, 192, 336, 720)
@@ -141,24 +141,24 @@ def test_parameters(known: Catalogue, claims: dict[str, Claim]) -> None:
 
 
 def test_the_rank_from_eleven_means_is_not_enough(known: Catalogue, claims: dict[str, Claim]) -> None:
-    outcomes = evaluate(claims["samovar-rank"], Evidence(known, {}))
-    of_means = one(outcomes, PRINTED, RANK_OF_MEANS)
+    findings = evaluate(claims["samovar-rank"], Evidence(known, {}))
+    of_means = one(findings, PRINTED, RANK_OF_MEANS)
     # beaten by CATS on ETTh2 and Traffic, equal with it on ECL and with PatchTST on Traffic: (8·1 + 1.5 + 2 + 2.5) / 11
     assert (figure(of_means), of_means.estimate and of_means.estimate.cells) == ("1.27", 11)
-    assert {o.verdict for o in outcomes} == {"not enough cells (0 of 44)"}
+    assert {o.verdict for o in findings} == {"not enough cells (0 of 44)"}
 
 
 def test_sam_helps_every_model(known: Catalogue, claims: dict[str, Claim]) -> None:
     claim = claims["samformer-sam-helps"]
     evidence = fed(claim, Evidence(known, {}))
-    outcomes = evaluate(claim, evidence)
-    assert figure(one(outcomes, PRINTED, SUMS, "TSMixer+SAM over TSMixer")) == "9.58"
-    assert one(outcomes, OURS, SUMS, "SAMformer over Transformer").verdict == "holds"
-    assert one(outcomes, OURS, SUMS, "every model").verdict == "holds"
-    rows = evidence.frames["samformer"]["paper", "paper"]
+    findings = evaluate(claim, evidence)
+    assert figure(one(findings, PRINTED, SUMS, "TSMixer+SAM over TSMixer")) == "9.58"
+    assert one(findings, OURS, SUMS, "SAMformer over Transformer").verdict == "holds"
+    assert one(findings, OURS, SUMS, "every model").verdict == "holds"
+    rows = evidence.rows_of["samformer"]["paper", "paper"]
     worse = [changed(r, values=tuple(2 * v for v in r.ours.values)) if r.key.model == "TSMixer+SAM" else r for r in rows]
-    outcomes = evaluate(claim, replace(evidence, frames={"samformer": {("paper", "paper"): worse}}))
-    assert one(outcomes, OURS, SUMS, "every model").verdict == "does not hold"
+    findings = evaluate(claim, replace(evidence, rows_of={"samformer": {("paper", "paper"): worse}}))
+    assert one(findings, OURS, SUMS, "every model").verdict == "does not hold"
 
 
 def test_a_column_with_results_of_both_settings_is_a_model_of_its_own(known: Catalogue, claims: dict[str, Claim]) -> None:
@@ -166,18 +166,18 @@ def test_a_column_with_results_of_both_settings_is_a_model_of_its_own(known: Cat
         changed(made_row("samformer", "ETTh1", 96, "SAMformer-torch", *(mse,) * 3), sam=sam, own_sam=sam)
         for sam, mse in ((True, 0.3), (False, 0.4))
     ]
-    outcomes = evaluate(claims["samformer-sam-helps"], Evidence(known, {"samformer": {("paper", "paper"): rows}}))
-    found = one(outcomes, OURS, SUMS, "SAMformer-torch with SAM over SAMformer-torch without")
+    findings = evaluate(claims["samformer-sam-helps"], Evidence(known, {"samformer": {("paper", "paper"): rows}}))
+    found = one(findings, OURS, SUMS, "SAMformer-torch with SAM over SAMformer-torch without")
     assert (figure(found), found.verdict) == ("25.00", "not enough cells (1 of 32)")
 
 
 def test_parts_add_up(known: Catalogue, claims: dict[str, Claim]) -> None:
     means = {("paper", "Transformer"): 0.5, ("paper", "SAMformer"): 0.4, ("paper+batch_mixed_denorm", "Transformer"): 0.8,
              ("paper+batch_mixed_denorm", "SAMformer"): 0.48, ("paper", "Transformer-norevin"): 0.625}  # fmt: skip
-    frames: dict[tuple[str, str], list[Row]] = {}
+    rows_of: dict[tuple[str, str], list[Row]] = {}
     for (protocol, model), mean in means.items():
-        frames.setdefault((protocol, "paper"), []).append(made_row("samformer", "ETTh1", 96, model, *(mean,) * 3))
-    found = parts(claims["samformer-over-transformer"], Evidence(known, {"samformer": frames}))
+        rows_of.setdefault((protocol, "paper"), []).append(made_row("samformer", "ETTh1", 96, model, *(mean,) * 3))
+    found = parts(claims["samformer-over-transformer"], Evidence(known, {"samformer": rows_of}))
     figures = [(p.part, f"{p.estimate.value:.1f}") for p in found if p.estimate]
     assert figures == [
         ("batch_mixed_denorm repaired, without SAM", "37.5"), ("SAM", "12.5"),
@@ -190,14 +190,14 @@ def test_parts_add_up(known: Catalogue, claims: dict[str, Claim]) -> None:
 def test_from_a_store(as_ours: tuple[Catalogue, Path], claims: dict[str, Claim]) -> None:
     known, folder = as_ours
     _, evidence = read(known, folder)
-    rows = [r for frames in evidence.frames.values() for table in frames.values() for r in table]
+    rows = [r for rows_of in evidence.rows_of.values() for table in rows_of.values() for r in table]
     comparable = [r for r in rows if r.printed is not None and r.comparison.verdict not in ("not comparable", "missing")]
     assert {r.comparison.verdict for r in comparable} == {"reproduced"}
     assert sum(r.key.paper == "samformer" for r in comparable) >= 64
     assert sum(r.key.paper == "itransformer" for r in comparable) == 104
-    outcomes = evaluate(claims["samformer-over-transformer"], evidence)
-    assert [figure(one(outcomes, OURS, a)) for a in (SUMS, PER_CELL)] == ["16.96", "15.67"]
-    assert one(outcomes, OURS, SUMS).verdict == "holds" and one(outcomes, OURS, SUMS).seeds == (3, 3)
+    findings = evaluate(claims["samformer-over-transformer"], evidence)
+    assert [figure(one(findings, OURS, a)) for a in (SUMS, PER_CELL)] == ["16.96", "15.67"]
+    assert one(findings, OURS, SUMS).verdict == "holds" and one(findings, OURS, SUMS).seeds == (3, 3)
     assert figure(one(evaluate(claims["samformer-over-itransformer"], evidence), OURS, SUMS)) == "1.81"
 
 

@@ -9,26 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from conftest import ROOT, Run
-from test_step import net, recipe
+from test_step import net, training
 from test_training import made
 
-from benchmark.analysis.forecasts import keep
+from benchmark.analysis import keep
 from benchmark.errors import UsageError
-from benchmark.problems.forecasting import evaluate
+from benchmark.problems.forecasting import HeldWindows
 from tables.figures import forecast
 from tables.figures.data import Points, Rule
 
 
 def test_what_is_kept_are_the_windows_of_the_largest_the_middle_and_the_least_error(tmp_path: Path) -> None:
     model, windows = net(), made()
-    each = torch.zeros(len(windows), dtype=torch.float64)
-    metrics = evaluate(model, windows, recipe(), each=each)
-    assert each.mean().item() == pytest.approx(metrics["mse"], rel=1e-6)
-    keep(tmp_path / "a.npz", model, windows, recipe(), each)
-    kept = forecast.read(tmp_path / "a.npz")
-    ordered = sorted(each.tolist(), reverse=True)
+    held = HeldWindows(windows, training())
+    metrics = held.measure(model)
+    assert held.each is not None and held.each.mean().item() == pytest.approx(metrics["mse"], rel=1e-6)
+    keep("forecasting", model, held, tmp_path, "a")
+    kept = forecast.read(tmp_path / "forecasts" / "a.npz")
+    ordered = sorted(held.each.tolist(), reverse=True)
     assert kept["mse"].tolist() == [ordered[0], ordered[27], ordered[-1]]
     for i in range(3):
         error = kept["forecast"][i] - kept["truth"][i]

@@ -124,7 +124,7 @@ def several(made: Any, validation: dict[int, tuple[float, ...]], refused: int = 
                 numbers = {"test_mse": lookback / 100, "test_mae": lookback / 100, "n_params": lookback}
                 done[f"{lookback}-{seed}"] = {**numbers, "val_mse": values[seed]}
     found = Index(done=done)
-    choice = _choose(cells, [c for c in cells if c.digest in done], found)
+    choice = _choose(cells, [c for c in cells if c.digest in done], found, "val_mse")
     return _row(made.paper, column, choice, found, "mse"), _row(made.paper, column, choice, found, "mae")
 
 

@@ -16,10 +16,10 @@ from benchmark.errors import UsageError
 from benchmark.judging import printed
 from tables.__main__ import main
 from tables.layout import latex
-from tables.layout.grid import Grid, Group
 from tables.layout.markdown import own_table
-from tables.layout.pages import parts
-from tables.layout.table import Options, Sheet, sheets
+from tables.layout.pages import pages_of
+from tables.layout.table import Options, PaperTable, paper_tables
+from tables.layout.texts import Group, TextGrid
 from tables.render import long_csv, read
 from tables.rows.means import AVERAGE, means
 from tables.rows.row import Row
@@ -97,8 +97,8 @@ First places: over the same lines, ties counted for each."""
 
 
 def test_a_papers_own_layout_as_markdown(paper: Paper, rows: list[Row]) -> None:
-    (sheet,) = sheets(paper, rows, "paper", Options())
-    assert own_table(sheet) == MARKDOWN
+    (table,) = paper_tables(paper, rows, "paper", Options())
+    assert own_table(table) == MARKDOWN
 
 
 def test_a_papers_own_layout_as_latex(paper: Paper, rows: list[Row], tmp_path: Path) -> None:
@@ -134,11 +134,11 @@ With\_SAM & ours & \textbf{0.38} & \textbf{0.40} & \textbf{0.39} & $-$29.49 (2) 
 
 
 def test_which_metrics_and_a_table_without_results(paper: Paper, rows: list[Row]) -> None:
-    assert sheets(paper, rows, "paper", Options(metrics=("mae",))) == []
-    assert sheets(paper, [changed(r, n=0, mean=None, values=(), seeds=()) for r in rows], "paper", Options()) == []
+    assert paper_tables(paper, rows, "paper", Options(metrics=("mae",))) == []
+    assert paper_tables(paper, [changed(r, n=0, mean=None, values=(), seeds=()) for r in rows], "paper", Options()) == []
     both = replace(paper, layout=(replace(LAYOUT, metrics=("mse", "mae")),))
-    (sheet,) = sheets(both, rows, "paper", Options(metrics=("mse",)))
-    assert sheet.layout.metrics == ("mse",)
+    (table,) = paper_tables(both, rows, "paper", Options(metrics=("mse",)))
+    assert table.layout.metrics == ("mse",)
 
 
 def test_two_metrics_side_by_side(paper: Paper, rows: list[Row], tmp_path: Path) -> None:
@@ -156,10 +156,10 @@ def test_the_csv_has_the_means_too(paper: Paper, rows: list[Row]) -> None:
     assert long_csv(mixed).splitlines()[1].startswith("made,toy,,avg,")
 
 
-def wide(groups: int, lines: int) -> Grid:
+def wide(groups: int, lines: int) -> TextGrid:
     names = tuple((f"set {i // 4}", str(i)) for i in range(lines))
     group = Group("model", ("ours",), ("l",), tuple(("0.123",) for _ in range(lines)))
-    return Grid(("data set", "H"), names, (group,) * groups, lines)
+    return TextGrid(("data set", "H"), names, (group,) * groups, lines)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def wide(groups: int, lines: int) -> Grid:
     ],
 )
 def test_what_does_not_fit_lies_or_is_split_evenly(groups: int, lines: int, expected: list[tuple[int, int, bool]]) -> None:
-    found = [(len(p.grid.groups), len(p.grid.lines), p.sideways) for p in parts(wide(groups, lines))]
+    found = [(len(p.grid.groups), len(p.grid.lines), p.sideways) for p in pages_of(wide(groups, lines))]
     assert found == expected
 
 
@@ -184,7 +184,7 @@ def test_the_papers_own_tables_compile_and_fit(
 ) -> None:
     known, folder = as_ours
     _, evidence = read(known, folder)
-    text = latex.document(known.papers[name], evidence.frames[name]["paper", "paper"], "paper", "paper", options)
+    text = latex.document(known.papers[name], evidence.rows_of[name]["paper", "paper"], "paper", "paper", options)
     assert pages(text, tmp_path) == text.count(r"\begin{table}") + text.count(r"\begin{sidewaystable}")
     assert r"\uparrow" not in text and r"\downarrow" not in text, "the printed numbers reproduce themselves"
 
@@ -192,9 +192,9 @@ def test_the_papers_own_tables_compile_and_fit(
 def test_the_printed_numbers_as_ours_give_the_printed_totals(as_ours: tuple[Catalogue, Path]) -> None:
     known, folder = as_ours
     _, evidence = read(known, folder)
-    sheet = sheets(known.papers["samformer"], evidence.frames["samformer"]["paper", "paper"], "paper", Options())[0]
-    ours = {column: f"{value:.2f}" for ((column, _), _), (value, _) in sheet.below[0].ours.items()}
-    printed = {column: f"{value:.2f}" for ((column, _), _), value in sheet.below[0].printed.items()}
+    table = paper_tables(known.papers["samformer"], evidence.rows_of["samformer"]["paper", "paper"], "paper", Options())[0]
+    ours = {column: f"{value:.2f}" for ((column, _), _), (value, _) in table.below[0].ours.items()}
+    printed = {column: f"{value:.2f}" for ((column, _), _), value in table.below[0].printed.items()}
     assert ours == {"Transformer": "16.96", "TSMixer": "14.33", "TSMixer+SAM": "5.25"}
     assert printed == {**ours, "iTransformer": "3.94", "PatchTST": "11.13", "FEDformer": "12.36"}
 
@@ -257,7 +257,7 @@ def test_options_reach_the_tables(as_ours: tuple[Catalogue, Path], tmp_path: Pat
 
 
 def test_sheet_knows_what_it_has(paper: Paper, rows: list[Row]) -> None:
-    (sheet,) = sheets(paper, rows, "paper", Options())
-    assert isinstance(sheet, Sheet) and sheet.has(("With_SAM", True), "mse", "ours")
-    assert not sheet.has(("Other_1", False), "mse", "ours") and sheet.has(("Other_1", False), "mse", "printed")
-    assert sheet.not_run == ()
+    (table,) = paper_tables(paper, rows, "paper", Options())
+    assert isinstance(table, PaperTable) and table.has(("With_SAM", True), "mse", "ours")
+    assert not table.has(("Other_1", False), "mse", "ours") and table.has(("Other_1", False), "mse", "printed")
+    assert table.not_run == ()

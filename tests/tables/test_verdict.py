@@ -4,7 +4,10 @@ import math
 
 import pytest
 
-from benchmark.judging.verdict import half_interval, tolerance, verdict
+from benchmark.judging.verdict import half_interval, verdict
+from benchmark.workloads import FORECASTING
+
+MSE = FORECASTING.metrics[0]
 
 
 @pytest.mark.parametrize(
@@ -43,12 +46,12 @@ from benchmark.judging.verdict import half_interval, tolerance, verdict
     ],
 )
 def test_rule(mean: float | None, std: float | None, n: int, published: float, expected: str) -> None:
-    assert verdict(mean, std, n, published, True) == expected
+    assert verdict(mean, std, n, published, True, MSE) == expected
 
 
 def test_missing_is_said_before_not_comparable_and_that_before_too_few() -> None:
-    assert verdict(None, None, 0, 0.4, False) == "missing"
-    assert verdict(0.4, None, 1, 0.4, False) == "not comparable"
+    assert verdict(None, None, 0, 0.4, False, MSE) == "missing"
+    assert verdict(0.4, None, 1, 0.4, False, MSE) == "not comparable"
 
 
 def test_interval_is_students() -> None:
@@ -57,4 +60,4 @@ def test_interval_is_students() -> None:
 
 
 def test_tolerance() -> None:
-    assert (tolerance(0.1), tolerance(0.25), tolerance(1.0)) == (0.005, 0.005, 0.02)
+    assert (MSE.tolerance(0.1), MSE.tolerance(0.25), MSE.tolerance(1.0)) == (0.005, 0.005, 0.02)

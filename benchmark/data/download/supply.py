@@ -6,24 +6,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.data.files import Checksums, how_to_get, locate, recorded, synthetic_sha256, verify
+from benchmark.data.files import Checksums, checksum_of, locate
 from benchmark.data.registry import DataSet
 from benchmark.errors import DataError
-
-
-def checksum_of(dataset: DataSet, folder: Path, sums: Checksums) -> tuple[str | None, str | None]:
-    """A data set's checksum; or None, and what is wrong, where its file is missing or is another one."""
-    path = locate(dataset, folder)
-    if path is None:
-        return synthetic_sha256(dataset), None
-    try:
-        found = sums.of(path)
-        if found is None:
-            return None, how_to_get(dataset, folder)
-        verify(dataset, path, found, recorded(folder))
-    except DataError as error:
-        return None, str(error)
-    return found, None
 
 
 class Supply:

@@ -1,4 +1,4 @@
-"""A sheet → a grid of finished texts, upright or transposed; the two output formats differ in how a cell is written."""
+"""A table → a grid of finished texts, upright or transposed; the two output formats differ in how a cell is written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from tables.layout.table import Below, Column, Line, Sheet
+from tables.layout.table import Below, ColumnKey, LineKey, PaperTable
 from tables.rows.means import horizon_name
 from tables.rows.row import Row
 
@@ -52,7 +52,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TextGrid:
     """A table of texts. `lines`: for each its group and its name; `first_below`: where the lines below the table start."""
 
     stub: tuple[str, str]
@@ -61,65 +61,65 @@ class Grid:
     first_below: int
 
 
-def grid(sheet: Sheet, style: Style) -> Grid:
-    """The texts of a sheet."""
-    return _transposed(sheet, style) if sheet.options.transposed else _upright(sheet, style)
+def text_grid(table: PaperTable, style: Style) -> TextGrid:
+    """The texts of a table."""
+    return _transposed(table, style) if table.options.transposed else _upright(table, style)
 
 
-def name(sheet: Sheet, column: Column, style: Style) -> str:
+def name(table: PaperTable, column: ColumnKey, style: Style) -> str:
     """A column's head; a SAM setting that is not its own is said; one that is printed only looks different."""
     model, sam = column
-    if model not in sheet.paper.columns:
+    if model not in table.paper.columns:
         return style.alone(style.escape(model))
-    return style.escape(model) + ("" if sheet.own_sam[column] else " with SAM" if sam else " without SAM")
+    return style.escape(model) + ("" if table.own_sam[column] else " with SAM" if sam else " without SAM")
 
 
-def _upright(sheet: Sheet, style: Style) -> Grid:
+def _upright(table: PaperTable, style: Style) -> TextGrid:
     """Lines: data set × horizon; groups of columns: models."""
-    lines = [(style.escape(dataset), horizon_name(horizon)) for dataset, horizon in sheet.lines]
-    below = [(style.escape(BELOW[below.row]), "") for below in sheet.below]
+    lines = [(style.escape(dataset), horizon_name(horizon)) for dataset, horizon in table.lines]
+    below = [(style.escape(BELOW[below.row]), "") for below in table.below]
     groups = []
-    for column in sheet.columns:
-        parts = list(_parts(sheet, column))
-        cells = [tuple(_cell(sheet, style, line, column, *part) for part in parts) for line in sheet.lines]
-        cells += [tuple(_last(sheet, style, last, column, *part) for part in parts) for last in sheet.below]
-        heads = tuple(_head(sheet, column, *part) for part in parts)
+    for column in table.columns:
+        parts = list(_parts(table, column))
+        cells = [tuple(_cell(table, style, line, column, *part) for part in parts) for line in table.lines]
+        cells += [tuple(_last(table, style, last, column, *part) for part in parts) for last in table.below]
+        heads = tuple(_head(table, column, *part) for part in parts)
         aligns = tuple({"ours": "l", "printed": "r", "sign": "c"}[kind] for _, kind in parts)
-        groups.append(Group(name(sheet, column, style), heads, aligns, tuple(cells)))
-    return Grid(("data set", "H"), tuple(lines + below), tuple(groups), len(lines))
+        groups.append(Group(name(table, column, style), heads, aligns, tuple(cells)))
+    return TextGrid(("data set", "H"), tuple(lines + below), tuple(groups), len(lines))
 
 
-def _transposed(sheet: Sheet, style: Style) -> Grid:
+def _transposed(table: PaperTable, style: Style) -> TextGrid:
     """Lines: model × ours or printed; groups of columns: data sets. The sign stands behind the printed number."""
     shown = [
         (column, metric, kind)
-        for column in sheet.columns
-        for metric, kind in _parts(sheet, column)
+        for column in table.columns
+        for metric, kind in _parts(table, column)
         if kind != "sign"
     ]  # fmt: skip
-    several = len(sheet.layout.metrics) > 1
+    several = len(table.layout.metrics) > 1
     lines = [
-        (name(sheet, column, style), f"{metric.upper()}, {kind}" if several else kind) for column, metric, kind in shown
+        (name(table, column, style), f"{metric.upper()}, {kind}" if several else kind) for column, metric, kind in shown
     ]
     groups = []
-    for dataset in dict.fromkeys(d for d, _ in sheet.lines):
-        of_set = [line for line in sheet.lines if line[0] == dataset]
+    for dataset in dict.fromkeys(d for d, _ in table.lines):
+        of_set = [line for line in table.lines if line[0] == dataset]
         cells = [
-            tuple(_with_sign(sheet, style, line, column, metric, kind) for line in of_set) for column, metric, kind in shown
+            tuple(_with_sign(table, style, line, column, metric, kind) for line in of_set) for column, metric, kind in shown
         ]
         heads = tuple(horizon_name(horizon) for _, horizon in of_set)
         groups.append(Group(style.escape(dataset), heads, ("l",) * len(heads), tuple(cells)))
-    if sheet.below:
-        cells = [tuple(_last(sheet, style, last, c, m, kind) for last in sheet.below) for c, m, kind in shown]
-        heads = tuple(style.escape(BELOW[last.row]) for last in sheet.below)
+    if table.below:
+        cells = [tuple(_last(table, style, last, c, m, kind) for last in table.below) for c, m, kind in shown]
+        heads = tuple(style.escape(BELOW[last.row]) for last in table.below)
         groups.append(Group("all", heads, ("r",) * len(heads), tuple(cells)))
-    return Grid(("model", ""), tuple(lines), tuple(groups), len(lines))
+    return TextGrid(("model", ""), tuple(lines), tuple(groups), len(lines))
 
 
-def _parts(sheet: Sheet, column: Column) -> Iterator[tuple[str, str]]:
+def _parts(table: PaperTable, column: ColumnKey) -> Iterator[tuple[str, str]]:
     """Metric and kind of each column of a group."""
-    for metric in sheet.layout.metrics:
-        ours, printed = sheet.has(column, metric, "ours"), sheet.has(column, metric, "printed")
+    for metric in table.layout.metrics:
+        ours, printed = table.has(column, metric, "ours"), table.has(column, metric, "printed")
         if ours:
             yield metric, "ours"
         if printed:
@@ -130,30 +130,30 @@ def _parts(sheet: Sheet, column: Column) -> Iterator[tuple[str, str]]:
             yield metric, "ours"
 
 
-def _head(sheet: Sheet, column: Column, metric: str, kind: str) -> str:
+def _head(table: PaperTable, column: ColumnKey, metric: str, kind: str) -> str:
     """`ours`, `printed`; the metric where there are several, or where the column is printed only; nothing for the sign."""
     if kind == "sign":
         return ""
-    alone = not sheet.has(column, metric, "ours")
-    return metric.upper() if alone or (kind == "ours" and len(sheet.layout.metrics) > 1) else kind
+    alone = not table.has(column, metric, "ours")
+    return metric.upper() if alone or (kind == "ours" and len(table.layout.metrics) > 1) else kind
 
 
-def _cell(sheet: Sheet, style: Style, line: Line, column: Column, metric: str, kind: str) -> str:
-    row = sheet.row(line, column, metric)
-    options = sheet.options
+def _cell(table: PaperTable, style: Style, line: LineKey, column: ColumnKey, metric: str, kind: str) -> str:
+    row = table.row(line, column, metric)
+    options = table.options
     if kind == "ours":
-        place = 1 if (line, column, metric) in sheet.best else 2 if (line, column, metric) in sheet.second else 0
+        place = 1 if (line, column, metric) in table.best else 2 if (line, column, metric) in table.second else 0
         return style.ours(row, place, options.digits, options.std)
     return style.printed(row, options.digits) if kind == "printed" else style.sign(row)
 
 
-def _with_sign(sheet: Sheet, style: Style, line: Line, column: Column, metric: str, kind: str) -> str:
-    text = _cell(sheet, style, line, column, metric, kind)
-    sign = style.sign(sheet.row(line, column, metric)) if kind == "printed" and sheet.has(column, metric, "ours") else ""
+def _with_sign(table: PaperTable, style: Style, line: LineKey, column: ColumnKey, metric: str, kind: str) -> str:
+    text = _cell(table, style, line, column, metric, kind)
+    sign = style.sign(table.row(line, column, metric)) if kind == "printed" and table.has(column, metric, "ours") else ""
     return f"{text} {sign}" if sign else text
 
 
-def _last(sheet: Sheet, style: Style, below: Below, column: Column, metric: str, kind: str) -> str:
+def _last(table: PaperTable, style: Style, below: Below, column: ColumnKey, metric: str, kind: str) -> str:
     """A figure below the table; behind ours the number of lines that it is over."""
     digits = 0 if below.row == "first" else 2
     if kind == "ours" and (column, metric) in below.ours:
@@ -164,9 +164,9 @@ def _last(sheet: Sheet, style: Style, below: Below, column: Column, metric: str,
     return "" if kind == "sign" else style.hole
 
 
-def printed_alone(sheet: Sheet) -> bool:
-    """Whether the sheet has columns that are printed only."""
-    return any(model not in sheet.paper.columns for model, _ in sheet.columns)
+def printed_alone(table: PaperTable) -> bool:
+    """Whether the table has columns that are printed only."""
+    return any(model not in table.paper.columns for model, _ in table.columns)
 
 
 def lookbacks(rows: Iterable[Row]) -> dict[str, set[str]]:
