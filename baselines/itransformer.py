@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
-from baselines.layers import Dropout, join_heads, split_heads, standardise
+from baselines.layers import Dropout, join_heads, normalise_windows, split_heads
 
 
 class ITransformer(Forecaster):
     """A token is a channel's whole look-back window, or that of a time feature (paper, section 3 and figure 2).
 
-    Windows are standardised per channel, if `normalise`, and the forecast scaled back. Embedding Lin(L→width),
+    Windows are normalised per channel, if `normalise`, and the forecast scaled back. Embedding Lin(L→width),
     `layers` encoder layers, layer norm, Lin(width→H) on the channels' tokens.
 
     With `time_marks` the windows' time features become further tokens, as the released code does for every data
@@ -49,7 +49,7 @@ class ITransformer(Forecaster):
         series = x.transpose(1, 2).contiguous()  # [B, C, L]
         scale = None
         if self.normalise:
-            series, *scale = standardise(series)
+            series, *scale = normalise_windows(series)
         if self.time_marks and marks is not None:
             series = torch.cat([series, marks.transpose(1, 2).to(series)], dim=1)  # [B, C + F, L]
         tokens = self.dropout(self.embedding(series))  # [B, C + F, d]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
-class Standardised(NamedTuple):
+class Normalised(NamedTuple):
     """Series [B, C, L] of mean 0 and deviation 1 over time, and what was taken out: mean, std [B, C, 1]."""
 
     values: Tensor
@@ -19,8 +19,8 @@ class Standardised(NamedTuple):
     std: Tensor
 
 
-def standardise(x: Tensor, eps: float = 1e-5) -> Standardised:
-    """Standardise each window and channel of x [B, C, L] over time.
+def normalise_windows(x: Tensor, eps: float = 1e-5) -> Normalised:
+    """Each window and channel of x [B, C, L] with mean 0 and deviation 1 over time.
 
     std is √(population variance + eps); mean and std carry no gradient. x is left as it is.
     """
@@ -29,7 +29,7 @@ def standardise(x: Tensor, eps: float = 1e-5) -> Standardised:
     # Not torch.var: on a CPU that alone takes four times as long as this whole function.
     squares = torch.linalg.vector_norm(centred.detach(), dim=-1, keepdim=True).square()
     std = torch.sqrt(squares / x.shape[-1] + eps)
-    return Standardised(centred.div_(std), mean, std)
+    return Normalised(centred.div_(std), mean, std)
 
 
 class RevIN(nn.Module):
@@ -49,16 +49,16 @@ class RevIN(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels)) if affine else None
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
 
-    def standardise(self, x: Tensor) -> Standardised:
+    def normalise_plainly(self, x: Tensor) -> Normalised:
         """As `normalise`, without the affine part: for a model that folds that into its first projection."""
-        return standardise(x, self.eps)
+        return normalise_windows(x, self.eps)
 
-    def normalise(self, x: Tensor) -> Standardised:
+    def normalise(self, x: Tensor) -> Normalised:
         """x [B, C, L] to ((x − mean)/std · weight + bias, mean, std), the statistics [B, C, 1] detached."""
-        values, mean, std = self.standardise(x)
+        values, mean, std = self.normalise_plainly(x)
         if self.weight is not None and self.bias is not None:
             values = torch.addcmul(self.bias[:, None], values, self.weight[:, None])
-        return Standardised(values, mean, std)
+        return Normalised(values, mean, std)
 
     def denormalise(self, y: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         """y [..., C, H] back to the scale of the windows that have these mean and std [..., C, 1]."""

@@ -118,7 +118,7 @@ class SAMformer(Forecaster):
 
         The same function as the class describes, in another order. The forecaster is linear, so it is applied
         to X and to the attention's output apart: Z = X + attention(X) is never formed, all that reads X is
-        one matrix product, and RevIN's affine part acts on that product instead of on X. As the standardised
+        one matrix product, and RevIN's affine part acts on that product instead of on X. As the normalised
         window carries no gradient, neither does the backward pass ever go back to [B, C, L]. That saves a
         quarter of a step's time.
         """
@@ -137,7 +137,7 @@ class SAMformer(Forecaster):
         if self.revin is None or self.revin.weight is None or self.revin.bias is None:
             projected = F.linear(tokens, kernel, bias)  # [B, C, 2·width + V + H]
         else:
-            tokens, mean, std = self.revin.standardise(tokens)
+            tokens, mean, std = self.revin.normalise_plainly(tokens)
             statistics = mean, std
             shift = torch.addcmul(bias, self.revin.bias[:, None], kernel.sum(dim=1))  # [C, 2·width + V + H]
             projected = torch.addcmul(shift, F.linear(tokens, kernel), self.revin.weight[:, None])

@@ -1,11 +1,16 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and locks between processes."""
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+LOCK_POLL_SECONDS = 0.05
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -29,3 +34,37 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def locked(path: Path, seconds: float | None = None, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """One process at a time holds a lock file; the system frees the lock of one that dies.
+
+    seconds: to wait for another process at most; None: for ever. waiting: called once, where another process has it.
+    Where there are no such locks (Windows, some file systems) it is as if nobody else were there.
+
+    Raises TimeoutError after `seconds`; OSError where the file cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        told = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    told = True
+                    waiting()
+                if time.monotonic() > until:
+                    raise TimeoutError(f"another process has held its lock for {seconds:.0f} s") from None
+                time.sleep(LOCK_POLL_SECONDS)
+            except OSError:
+                break
+        yield

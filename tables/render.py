@@ -99,8 +99,8 @@ def render(
         of_paper = evidence.rows_of[paper.name]
         used = {d for table in of_paper.values() for row in table for d in (*row.ours.digests, *row.choice.passed_over)}
         notes = found.notes(paper, catalogue, used)
-        if left := found.left_out(paper, used):
-            print(f"{paper.name}: {left}", file=sys.stderr)
+        for note in filter(None, (found.left_out(paper, used), found.older(paper))):
+            print(f"{paper.name}: {note}", file=sys.stderr)
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
             subject = Subject(paper=paper, rows=table, protocol=kind[0], profile=kind[1], options=options,

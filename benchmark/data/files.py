@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shlex
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from benchmark.data.registry import DataSet
 from benchmark.errors import DataError, UsageError
+from benchmark.files import write_atomically
 
 RECORD = ".checksums.json"
 """Beside the data: the checksums of files that were fetched and that the registry knows none of."""
@@ -70,12 +70,8 @@ def recorded(folder: Path) -> dict[str, str]:
 
 def record(folder: Path, name: str, sha256: str) -> None:
     """Writes down a data set's checksum beside the data. Raises OSError where the disk does not take it."""
-    draft = folder / f"{RECORD}.{os.getpid()}.tmp"
-    try:
-        draft.write_text(json.dumps(recorded(folder) | {name: sha256}, indent=1, sort_keys=True) + "\n", "utf-8")
-        os.replace(draft, folder / RECORD)
-    finally:
-        draft.unlink(missing_ok=True)
+    known = recorded(folder) | {name: sha256}
+    write_atomically(folder / RECORD, json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 class Checksums:
@@ -111,11 +107,7 @@ class Checksums:
 
     def _save(self) -> None:
         with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._file.parent)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(self._known, file)
-            os.replace(name, self._file)
+            write_atomically(self._file, json.dumps(self._known))
 
 
 def synthetic_sha256(dataset: DataSet) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmark.data import cache, synthetic
 from benchmark.data.readers import SENTINEL, Times
 from benchmark.data.registry import DataSet
-from benchmark.data.splits import Segment, Segments, segments
+from benchmark.data.splits import Range, Ranges, segments
 
 Array = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def load(
     return Series(standardise(values, parts), train, validation, test, features)
 
 
-def standardise(values: Array, parts: Segments) -> Array:
+def standardise(values: Array, parts: Ranges) -> Array:
     """Per channel: less the mean, over the population standard deviation, of the train segment (protocols.md)."""
     train = values[parts.train.start : parts.train.end]
     deviation = train.std(axis=0)
@@ -101,5 +101,5 @@ def marks(times: Times) -> NDArray[np.float32]:
     return scaled.astype(np.float32)
 
 
-def _starts(part: Segment, lookback: int, horizon: int) -> NDArray[np.int64]:
+def _starts(part: Range, lookback: int, horizon: int) -> NDArray[np.int64]:
     return np.arange(part.start, part.start + max(0, part.windows(lookback, horizon)), dtype=np.int64)

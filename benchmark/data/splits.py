@@ -10,7 +10,7 @@ MONTH_HOURS = 30 * 24
 
 
 @dataclass(frozen=True)
-class Segment:
+class Range:
     """Rows [start, end) of the series that the windows of one split may touch."""
 
     start: int
@@ -22,12 +22,12 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Segments:
+class Ranges:
     """The three splits of a series; the train segment is also what standardises it."""
 
-    train: Segment
-    validation: Segment
-    test: Segment
+    train: Range
+    validation: Range
+    test: Range
 
     def counts(self, lookback: int, horizon: int) -> tuple[int, int, int]:
         """Windows of train, validation and test (steps: `lookback`, `horizon`)."""
@@ -36,7 +36,7 @@ class Segments:
         return first, second, third
 
 
-def segments(dataset: DataSet, rows: int, lookback: int) -> Segments:
+def segments(dataset: DataSet, rows: int, lookback: int) -> Ranges:
     """The splits of a series of `rows` steps, as the papers' loaders make them (protocols.md, Data sets).
 
     `months`: 12/4/4 months of 30 days. `ratio`: 70/10/20 with validation the rest. In both, validation and test begin
@@ -47,7 +47,7 @@ def segments(dataset: DataSet, rows: int, lookback: int) -> Segments:
     """
     if dataset.split == "pems":
         first, second = int(rows * 0.6), int(rows * 0.8)
-        return Segments(Segment(0, first), Segment(first, second), Segment(second, rows))
+        return Ranges(Range(0, first), Range(first, second), Range(second, rows))
     if dataset.split == "months":
         month = MONTH_HOURS * dataset.steps_per_hour
         train, validation, test = 12 * month, 4 * month, 4 * month
@@ -57,4 +57,4 @@ def segments(dataset: DataSet, rows: int, lookback: int) -> Segments:
     else:
         raise ValueError(f"{dataset.name}: its split '{dataset.split}' has no segments")
     end = train + validation
-    return Segments(Segment(0, train), Segment(train - lookback, end), Segment(end - lookback, end + test))
+    return Ranges(Range(0, train), Range(train - lookback, end), Range(end - lookback, end + test))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmark.config.recipe import Recipe
-from benchmark.grid.digest import TRAINING_SEMANTICS, Digester
+from benchmark.grid.digest import Digester
 
 
 @dataclass(frozen=True, order=True)
@@ -60,8 +60,7 @@ class Planned:
 
     def earlier(self) -> dict[str, int]:
         """The digests that the cell had under earlier training semantics, with their version."""
-        versions = range(1, TRAINING_SEMANTICS) if self.digester is not None else ()
-        return {self.digester.of(self.cell.seed, version): version for version in versions if self.digester is not None}
+        return self.digester.earlier(self.cell.seed) if self.digester is not None else {}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from benchmark.config.recipe import Recipe
 from benchmark.data.registry import DataSet
@@ -35,3 +36,13 @@ class Digester:
         state = self._head.copy()
         state.update(f'{seed}, "semantics": {semantics or TRAINING_SEMANTICS}{self._tail}'.encode())
         return state.hexdigest()
+
+    def earlier(self, seed: int) -> dict[str, int]:
+        """The digests under earlier training semantics, with their version."""
+        return {self.of(seed, version): version for version in range(1, TRAINING_SEMANTICS)}
+
+
+def semantics_note(counts: Mapping[int, int]) -> str | None:
+    """`counts`: Results by the version of the training semantics that they were made under."""
+    said = ", ".join(f"{count} Results of semantics {version}" for version, count in sorted(counts.items()) if count)
+    return f"{said} are left out: the training semantics are {TRAINING_SEMANTICS} now" if said else None

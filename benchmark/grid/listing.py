@@ -9,7 +9,7 @@ from itertools import groupby
 
 from benchmark.config.paper import Paper
 from benchmark.grid.cells import Planned, as_json
-from benchmark.grid.digest import TRAINING_SEMANTICS
+from benchmark.grid.digest import semantics_note
 from benchmark.grid.plan import switches_of
 from benchmark.store.result import STATUSES
 from benchmark.store.store import Store
@@ -47,12 +47,6 @@ def left_out(cells: Sequence[Planned], store: Store) -> str | None:
     for planned in cells:
         found.update(version for digest, version in planned.earlier().items() if digest in others)
     return semantics_note(found)
-
-
-def semantics_note(counts: Mapping[int, int]) -> str | None:
-    """`counts`: Results by the version of the training semantics that they were made under."""
-    said = ", ".join(f"{count} Results of semantics {version}" for version, count in sorted(counts.items()) if count)
-    return f"{said} are left out: the training semantics are {TRAINING_SEMANTICS} now" if said else None
 
 
 def last_line(status: Sequence[str]) -> str:

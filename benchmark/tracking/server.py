@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import re
-import time
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from benchmark import files
 from benchmark.machine import host, process_start
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-POLL_SECONDS = 0.05
 
 
 class Unusable(Exception):
@@ -88,26 +86,13 @@ def connect(uri: str) -> MlflowClient:
 
 @contextmanager
 def locked(uri: str, results_dir: Path, purpose: str, seconds: float) -> Iterator[None]:
-    """One process at a time; beside a SQLite file, else in the results folder. Raises Unusable after `seconds`.
-
-    On a file system without locks it is as if nobody else were there.
-    """
-    import fcntl
-
+    """One process at a time; beside a SQLite file, else in the results folder. Raises Unusable after `seconds`."""
     path = database(uri) or results_dir / "leases" / "mlflow"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + seconds
-    with path.with_name(f".{path.name}.{purpose}.lock").open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise Unusable(f"another process has held its lock for {seconds:.0f} s") from None
-                time.sleep(POLL_SECONDS)
-            except OSError:
-                break
+    with ExitStack() as held:
+        try:
+            held.enter_context(files.locked(path.with_name(f".{path.name}.{purpose}.lock"), seconds))
+        except TimeoutError as error:
+            raise Unusable(str(error)) from None
         yield
 
 

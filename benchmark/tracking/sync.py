@@ -23,7 +23,7 @@ KIND = "invocation"
 
 
 @dataclass
-class Report:
+class Counts:
     """What was done, in numbers of runs."""
 
     whole: int = 0
@@ -79,7 +79,7 @@ class Rebuild:
     results_dir: Path
     experiments: Mapping[str, str]
     parents: dict[str, str] = field(default_factory=dict)
-    report: Report = field(default_factory=Report)
+    report: Counts = field(default_factory=Counts)
 
     @property
     def place(self) -> str:
@@ -182,7 +182,7 @@ def start_parent(client: MlflowClient, experiment: str, started: str, tags: Mapp
     return str(client.create_run(experiment, runs.milliseconds(started), said, name).info.run_id)
 
 
-def rebuild_all(rebuild: Rebuild, results: Callable[[], Iterator[Result]]) -> Report:
+def rebuild_all(rebuild: Rebuild, results: Callable[[], Iterator[Result]]) -> Counts:
     """Brings every experiment to what the store says; a second call finds nothing to do. Raises what MLflow raises."""
     by_digest: dict[str, list[Run]] = defaultdict(list)
     invocations: list[Run] = []

@@ -103,10 +103,10 @@ def run_epoch(
         at = Position(len(progress.epochs), group.stop - 1, len(parts))
         stepper.set_pace(learning_rate(training, at), beta1(training, at), progress.steps)
         batches = [problem.batch(part) for part in parts[group]]
-        outcome = stepper.step(batches)
+        step = stepper.step(batches)
         weight = sum(problem.size(batch) for batch in batches)
-        loss.add_(outcome.loss, alpha=weight)
-        norm += outcome.grad_norm
+        loss.add_(step.loss, alpha=weight)
+        norm += step.grad_norm
         seen += weight
         steps += 1
         progress.steps += 1

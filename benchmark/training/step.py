@@ -17,7 +17,7 @@ LOSS_SCALE, LOSS_SCALE_STEPS = 2.0**16, 2000
 """What torch's GradScaler for CUDA begins with, and after how many steps without an overflow it doubles."""
 
 
-class Outcome(NamedTuple):
+class Step(NamedTuple):
     """At the weights before a step: mean loss over its windows, global gradient norm; both still on the device."""
 
     loss: Tensor
@@ -54,7 +54,7 @@ class Stepper:
             group["betas"] = (beta1, group["betas"][1])
         self.loss_scale = LOSS_SCALE * 2.0 ** (steps // LOSS_SCALE_STEPS)
 
-    def step(self, micro_batches: Sequence[Any]) -> Outcome:
+    def step(self, micro_batches: Sequence[Any]) -> Step:
         """One step on the mean gradient over all windows of the micro-batches; an incomplete one weighs by its windows.
 
         With SAM both gradients are over the SAME micro-batches with the same dropout masks, and the second pass
@@ -76,7 +76,7 @@ class Stepper:
             norm = global_norm(self.parameters)
             self.clip(norm)
         self.optimizer.step()
-        return Outcome(loss, norm)
+        return Step(loss, norm)
 
     def clip(self, norm: Tensor | None) -> None:
         """Clips the gradients to the recipe's norm, if it has one. `norm`: what theirs is, if it is known."""

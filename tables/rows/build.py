@@ -24,7 +24,9 @@ MOST_NAMED = 8
 def rows(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profile: str) -> list[Row]:
     """Every cell of a paper's grid in its order: main columns always, others where there is a Result."""
     groups: dict[tuple[str, int, str, bool], list[Planned]] = defaultdict(list)
-    for planned in _planned(catalogue, paper, found, protocol, profile):
+    planned_cells = list(_planned(catalogue, paper, found, protocol, profile))
+    found.note_earlier(paper, planned_cells)
+    for planned in planned_cells:
         cell = planned.cell
         groups[cell.dataset, cell.horizon, cell.model, cell.sam].append(planned)
     own = {c.digest for (_, _, model, sam), cells in groups.items() if sam == paper.columns[model].sam for c in cells}

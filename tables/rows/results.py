@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from benchmark.config.catalogue import Catalogue
@@ -13,6 +13,8 @@ from benchmark.config.paper import Paper
 from benchmark.config.resolve import PROFILES
 from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DataSet
+from benchmark.grid.cells import Planned
+from benchmark.grid.digest import semantics_note
 from benchmark.grid.plan import switches_of
 from benchmark.store.result import Result
 from benchmark.store.store import Store
@@ -29,10 +31,13 @@ class Curve:
 
 @dataclass
 class Index:
-    """What the store holds, read once: the numbers of what is done by digest, and which seeds, protocols, files occur.
+    """What the store holds, read once. Of a Result only its metrics, parameters, seconds and learning curve are kept:
+    20,000 of them whole would fill the memory.
 
-    Of a Result only its metrics, parameters, seconds and learning curve are kept: 20,000 of them whole would fill the
-    memory.
+    done: the numbers of what is done, by digest. paper: of a digest. curves: by digest. ended: of a paper, how many ended
+    otherwise, by status. kinds: of a paper, the protocols and profiles that occur; seeds: of a paper and profile. earlier:
+    of a paper, the digests made under earlier training semantics, by version. files: of a data set, the checksums of the
+    files that occur, with when each was last used.
     """
 
     done: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -41,6 +46,7 @@ class Index:
     ended: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     kinds: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     seeds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
+    earlier: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     files: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
     @staticmethod
@@ -87,9 +93,18 @@ class Index:
         files = self.files.get(dataset.name, {})
         return dataset.sha256 or max(files, key=lambda sha256: (files[sha256], sha256), default=None)
 
+    def note_earlier(self, paper: Paper, cells: Sequence[Planned]) -> None:
+        """Remembers which Results are of these cells under earlier training semantics."""
+        others = self.done.keys() - {planned.digest for planned in cells}
+        for planned in cells if others else ():
+            for digest, version in planned.earlier().items():
+                if digest in others:
+                    self.earlier[paper.name][version].add(digest)
+
     def left_out(self, paper: Paper, used: Set[str]) -> str | None:
         """One sentence on a paper's done Results that no table of today's recipes has; None where all are `used`."""
-        left = {d for d, name in self.paper.items() if name == paper.name} - used
+        older = set().union(*self.earlier[paper.name].values())
+        left = {d for d, name in self.paper.items() if name == paper.name} - used - older
         if not left:
             return None
         return (
@@ -97,10 +112,14 @@ class Index:
             "now (another --config, another version, or another data file)."
         )
 
+    def older(self, paper: Paper) -> str | None:
+        """One sentence on a paper's Results that were made under earlier training semantics; None without one."""
+        note = semantics_note({version: len(found) for version, found in self.earlier[paper.name].items()})
+        return f"{note}." if note else None
+
     def notes(self, paper: Paper, catalogue: Catalogue, used: Set[str]) -> list[str]:
         """What of a paper's Results stands in none of its tables, and why; `used`: the digests that do."""
-        left = self.left_out(paper, used)
-        notes = [left] if left else []
+        notes = [note for note in (self.left_out(paper, used), self.older(paper)) if note]
         if self.ended[paper.name]:
             counts = ", ".join(f"{n} {status}" for status, n in sorted(self.ended[paper.name].items()))
             notes.append(f"Ended without a number: {counts}; the folder logs says why, and --retry failed runs them again.")

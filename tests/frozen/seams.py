@@ -17,7 +17,7 @@ from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.download.supply import Supply
 from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DataSet
-from benchmark.grid import cost
+from benchmark.grid import cost, digest, listing
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.listing import last_line, statuses, text
 from benchmark.grid.plan import plan
@@ -129,3 +129,13 @@ def trained(each: Job) -> Result | None:
 def results(folder: Path) -> Iterator[Result]:
     """Every Result of a store."""
     return Store(folder).results()
+
+
+def left_out(cells: list[Planned], folder: Path) -> str | None:
+    """What a plan says of Results of earlier training semantics."""
+    return listing.left_out(cells, Store(folder))
+
+
+def raise_semantics(monkeypatch: Any) -> None:
+    """As if the training semantics had been raised by one."""
+    monkeypatch.setattr(digest, "TRAINING_SEMANTICS", digest.TRAINING_SEMANTICS + 1)

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from benchmark.data import shape
@@ -20,11 +21,12 @@ from benchmark.data.download import archives, transport
 from benchmark.data.files import Checksums, fetch_command, locate, record, recorded, verify
 from benchmark.data.registry import DataSet, Source
 from benchmark.errors import DataError
+from benchmark.files import locked
 
 DELAYS = (1.0, 4.0, 16.0)
 """Seconds before the second, third and fourth attempt at a source, each lengthened at random by up to a half."""
 
-Bar = Callable[[str], transport.Progress]
+Bar = Callable[[str], transport.Told]
 
 
 class Fetcher:
@@ -50,7 +52,8 @@ class Fetcher:
             return path
         reasons = []
         try:
-            with self._lock():
+            said = partial(self._say, f"waiting for another process that downloads to {self.folder}")
+            with locked(self.downloads / ".lock", waiting=said):
                 if path.exists():  # another process was faster
                     return path
                 for source in dataset.sources:
@@ -150,23 +153,6 @@ class Fetcher:
             yield workshop
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One process at a time downloads into a data folder; the system frees the lock of one that dies."""
-        self.downloads.mkdir(parents=True, exist_ok=True)
-        with (self.downloads / ".lock").open("a+b") as file:
-            try:
-                import fcntl
-            except ImportError:  # no such locks on Windows
-                yield
-                return
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._say(f"waiting for another process that downloads to {self.folder}")
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def _title(source: Source) -> str:

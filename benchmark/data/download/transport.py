@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 T = TypeVar("T")
-Progress = Callable[[int, int | None], None]
+Told = Callable[[int, int | None], None]
 """Called with the bytes so far, and of how many, where the server says it."""
 
 
@@ -34,7 +34,7 @@ class LocalFailure(Exception):
     """The file cannot be written here: no other source will help."""
 
 
-def download(source: Source, target: Path, progress: Progress) -> None:
+def download(source: Source, target: Path, progress: Told) -> None:
     """Writes what a source gives to `target`, whole as far as the server tells its length.
 
     Raises Transient, Refused or LocalFailure; what is at `target` then is worth nothing.
@@ -48,7 +48,7 @@ def download(source: Source, target: Path, progress: Progress) -> None:
         raise Transient("an empty file came")
 
 
-def _https(url: str, target: Path, progress: Progress) -> None:
+def _https(url: str, target: Path, progress: Told) -> None:
     request = urllib.request.Request(url, headers={"User-Agent": "forecast-benchmark", "Accept-Encoding": "identity"})
     try:
         with urllib.request.urlopen(request, timeout=STALL_SECONDS) as answer, _local(lambda: target.open("wb")) as file:
@@ -80,7 +80,7 @@ def _local(act: Callable[[], T]) -> T:
         raise LocalFailure(f"cannot write: {error.strerror or error}") from None
 
 
-def _drive(file_id: str, target: Path, progress: Progress) -> None:
+def _drive(file_id: str, target: Path, progress: Told) -> None:
     """Google Drive, by gdown: it knows the page that large files have between the link and the bytes."""
     try:
         import gdown
