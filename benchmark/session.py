@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +27,7 @@ from benchmark.store.store import Store
 if TYPE_CHECKING:
     from benchmark.runner.job import Job
     from benchmark.runner.pool import Pool
+    from benchmark.runner.queue import Queue
     from benchmark.tracking.invocation import Invocation
 
 
@@ -71,6 +73,7 @@ class Session:
         self.store = Store(request.results_dir)
         self.supply = Supply(self.folder)
         self.invocation: Invocation | None = None
+        self.interrupted = False
 
     def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
         """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
@@ -91,8 +94,10 @@ class Session:
         for line in (*listing.refusals(cells), *filter(None, [listing.left_out(cells, self.store)])):
             print(line)
         self.store.prepare()
-        todo = self._todo(cells)
-        interrupted = bool(todo) and self._train(todo)
+        if todo := self._todo(cells):
+            with self._queue(todo) as queue:
+                queue.run()
+        interrupted = self.interrupted
         status = listing.statuses(cells, self.store)
         for path in render(self.catalogue, self.request.results_dir):
             print(f"written: {path}")
@@ -162,8 +167,9 @@ class Session:
             return STATUSES
         return tuple(s for s in STATUSES if s != "done") if self.request.retry else ()
 
-    def _train(self, todo: Sequence[Planned]) -> bool:
-        """Trains what is left; says whether it was interrupted."""
+    @contextmanager
+    def _queue(self, todo: Sequence[Planned]) -> Iterator[Queue]:
+        """What is left to train, with workers, MLflow and progress around it, which all end with it, whatever happens."""
         from benchmark.runner.pool import PoolLost
         from benchmark.runner.progress import ProgressBar
         from benchmark.runner.queue import Queue
@@ -175,11 +181,11 @@ class Session:
             jobs = self._watched(self._jobs([todo[i] for i in cost.longest_first(todo, costs)]))
             count = "1 cell" if len(jobs) == 1 else f"{len(jobs)} cells"
             print(f"{count} to train, {min(pool.room(), len(jobs))} at a time", flush=True)
-            progress = ProgressBar({p.digest: cost for p, cost in zip(todo, costs, strict=True) if p.digest})
+            progress = ProgressBar({p.digest: each for p, each in zip(todo, costs, strict=True) if p.digest})
             with Interrupt() as interrupt:
                 queue = Queue(jobs, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
                 try:
-                    queue.run()
+                    yield queue
                 except KeyboardInterrupt:
                     pass
                 except PoolLost as error:
@@ -191,10 +197,10 @@ class Session:
                     queue.leases.sweep()
         finally:
             pool.close()  # also so that nobody writes to MLflow when the invocation finishes there
+        self.interrupted = interrupt.asked
         if interrupt.asked:
             left = f"{len(jobs) - progress.count} of {len(jobs)} cells are left"
             print(f"interrupted: {left}, what has ended is kept; the same command goes on from here", file=sys.stderr)
-        return interrupt.asked
 
     def _pool(self, todo: Sequence[Planned]) -> Pool:
         """Who trains. Raises UsageError for a scheduler that cannot be used."""

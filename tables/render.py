@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue
@@ -21,35 +21,17 @@ from tables.documents.paper import document as paper_document
 from tables.figures import cost, curves, deviation, horizons, sam
 from tables.figures.data import Figure
 from tables.layout import latex
+from tables.layout.subject import Subject
 from tables.layout.table import AS_IT_IS, Options
 from tables.numbers import fixed
 from tables.rows.build import lookback_notes, rows
 from tables.rows.means import horizon_name, means
-from tables.rows.results import Curve, Index, index
+from tables.rows.results import Index, index
 from tables.rows.row import Row
 
 CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metric", "mean", "std", "n", "ddof", "seeds",
                "published", "published_status", "published_lookback", "deviation_pct", "verdict", "recipe_status",
                "missing")  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """What the files of one paper, protocol and profile are about. `curves`: of the whole store, by digest."""
-
-    paper: Paper
-    rows: Sequence[Row]
-    protocol: str
-    profile: str
-    notes: Sequence[str] = ()
-    options: Options = AS_IT_IS
-    curves: Mapping[str, Curve] = field(default_factory=dict)
-
-    @property
-    def about(self) -> str:
-        """How the titles of its figures begin."""
-        smoke = "" if self.profile == "paper" else f", profile {self.profile} (a smoke run)"
-        return f"{self.paper.name}, protocol {self.protocol}{smoke}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +53,7 @@ FIGURES = (
 """Every figure of a paper; one without data makes no file."""
 
 DOCUMENTS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
-    ("md", lambda of: paper_document(of.paper, of.rows, of.protocol, of.profile, of.notes, of.options)),
+    ("md", paper_document),
     ("csv", lambda of: long_csv([*of.rows, *_averages(of)])),
     ("tex", lambda of: latex.document(of.paper, of.rows, of.protocol, of.profile, of.options)),
 )
@@ -105,10 +87,9 @@ def render(
             base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
             subject = Subject(paper=paper, rows=table, protocol=kind[0], profile=kind[1], options=options,
                               notes=[*lookback_notes(table), *notes], curves=found.curves)  # fmt: skip
-            for suffix, content in _files(subject):
-                path = base.with_name(f"{base.name}.{suffix}")
-                write_atomically(path, content)
-                written.append(path)
+            for suffix, document in DOCUMENTS:
+                written.append(_write(base, suffix, document(subject)))
+            written += [_write(base, suffix, content) for suffix, content in _pictures(subject)]
     if written and papers is None:
         path = results_dir / "tables" / "protocols.md"
         write_atomically(path, protocols.document((p, evidence.rows_of[p.name]) for p in catalogue.papers.values()))
@@ -145,10 +126,14 @@ def _name(paper: Paper, protocol: str, profile: str, kinds: Sequence[tuple[str, 
     return ".".join(name)
 
 
-def _files(of: Subject) -> Iterator[tuple[str, str | bytes]]:
-    """The suffix and content of each file."""
-    for suffix, document in DOCUMENTS:
-        yield suffix, document(of)
+def _write(base: Path, suffix: str, content: str | bytes) -> Path:
+    path = base.with_name(f"{base.name}.{suffix}")
+    write_atomically(path, content)
+    return path
+
+
+def _pictures(of: Subject) -> Iterator[tuple[str, bytes]]:
+    """The suffix and content of each picture."""
     if of.options.figures:
         from tables.figures.matplotlib_renderer import pictures  # slow to import, and not needed by all commands
 

@@ -122,7 +122,10 @@ class DaskPool:
 
     def _held(self, job: Job, address: str) -> Outcome:
         try:
-            return under_lease(job, partial(self._elsewhere, address))
+            with under_lease(job) as turn:
+                if turn.is_ours:
+                    turn.outcome = self._elsewhere(address, job)
+            return turn.outcome
         finally:
             with self._lock:
                 del self._taken[address]

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmark import machine
@@ -32,34 +32,51 @@ def work(job: Job) -> Outcome:
         for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the parent's to handle
             signal.signal(number, signal.SIG_IGN)
     with _idle_watch(job.parent):
-        outcome = under_lease(job, train)
-        if job.orphaned() and isinstance(outcome, Stopped):
+        with under_lease(job) as turn:
+            if turn.is_ours:
+                turn.outcome = train(job)
+        if job.orphaned() and isinstance(turn.outcome, Stopped):
             os._exit(1)
-        return outcome
+    return turn.outcome
 
 
-def under_lease(job: Job, attempt: Callable[[Job], Result]) -> Outcome:
-    """What `attempt` makes of a job whose lease is ours; an earlier Result that stands; or who else has it.
+@dataclass
+class Turn:
+    """Whether a job is ours to train now; and what became of it."""
 
-    Raises what `attempt` raises, beside StopTraining and OSError: a Result that the disk does not take comes back as
-    failed.
+    is_ours: bool
+    outcome: Outcome
+
+
+@contextmanager
+def under_lease(job: Job) -> Iterator[Turn]:
+    """Within it a job's lease is ours, unless `is_ours` is false: then `outcome` says why it is not to be trained.
+
+    A StopTraining and an OSError that are raised within end here: they are the outcome; a Result that the disk does not
+    take comes back as failed.
     """
+    turn = Turn(False, Stopped(job.digest))
     if job.orphaned() or job.asked_to_stop():
-        return Stopped(job.digest)
+        yield turn
+        return
     try:
         lease = Leases(job.results_dir).take(job.digest)
         if lease is None:
-            return Busy(job.digest)
+            turn.outcome = Busy(job.digest)
+            yield turn
+            return
         with lease:
             earlier = Store(job.results_dir).read(job.digest)
-            if earlier is not None and earlier.status not in job.replaces:
-                return earlier
-            return attempt(job)
+            turn.is_ours = earlier is None or earlier.status in job.replaces
+            turn.outcome = earlier or turn.outcome
+            yield turn
     except StopTraining:
-        return Stopped(job.digest)
+        turn.outcome = Stopped(job.digest)
     except OSError as error:
         reason = f"cannot write below {job.results_dir}: {error.strerror}"
-        return replace(begun(job.experiment), status="failed", reason=reason)
+        turn.outcome = replace(begun(job.experiment), status="failed", reason=reason)
+        if not turn.is_ours:  # the lease could not be taken: nothing was yielded yet
+            yield turn
 
 
 def train(job: Job) -> Result:

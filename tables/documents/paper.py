@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from benchmark.config.paper import Paper
 from benchmark.judging.verdict import rule
 from benchmark.workloads import METRICS
 from tables.documents import comparison
 from tables.documents.verdicts import summary
 from tables.layout.markdown import LEGEND, escape, own_table, table
-from tables.layout.table import AS_IT_IS, Options, paper_tables
-from tables.rows.row import Row
+from tables.layout.subject import Subject
+from tables.layout.table import paper_tables
 
 
-def document(
-    paper: Paper, rows: Sequence[Row], protocol: str, profile: str, notes: Sequence[str] = (), options: Options = AS_IT_IS
-) -> str:
-    """The whole document, with the rule of its verdicts, `notes` and what was not run."""
+def document(of: Subject) -> str:
+    """The whole document, with the rule of its verdicts, its notes and what was not run."""
+    paper, rows = of.paper, of.rows
     run = [d for d in paper.datasets if any(r.key.dataset == d and r.ours.n for r in rows)]
     shown = [r for r in rows if r.key.dataset in run]
     parts = [f"# {paper.name}: {escape(paper.title)}"]
-    if profile != "paper":
+    if of.profile != "paper":
         parts.append(
-            f"**Profile {profile}: a smoke run with a shortened training and a sample of the windows. These numbers say "
+            f"**Profile {of.profile}: a smoke run with a shortened training and a sample of the windows. These numbers say "
             "that the way works, nothing about the paper.**"
         )
     titles = " and ".join(METRICS[name].title for name in paper.metrics)
     parts.append(
-        f"Protocol `{protocol}`, profile `{profile}`. Test {titles} on the standardised scale, over all windows, steps "
-        "and channels: mean ± sample standard deviation (n − 1) over n seeds. L: look-back, H: horizon, in steps."
+        f"Protocol `{of.protocol}`, profile `{of.profile}`. Test {titles} on the standardised scale, over all windows, "
+        "steps and channels: mean ± sample standard deviation (n − 1) over n seeds. L: look-back, H: horizon, in steps."
     )
-    parts += [own_table(table) for table in paper_tables(paper, rows, profile, options)]
-    if counted := summary(paper, shown, profile):
+    parts += [own_table(table) for table in paper_tables(paper, rows, of.profile, of.options)]
+    if counted := summary(paper, shown, of.profile):
         parts += ["## Verdicts", counted]
     if compared := comparison.document(paper, shown):
         parts += ["## Statistics", compared]
@@ -45,7 +41,7 @@ def document(
     legend = [line for mark, line in LEGEND.items() if mark in text]
     if legend:
         parts.append("\\\n".join(legend))
-    parts += [escape(note) for note in notes]
+    parts += [escape(note) for note in of.notes]
     missing = [d for d in paper.datasets if d not in run]
     if missing:
         parts.append(f"No cell done: {', '.join(escape(d) for d in missing)}.")

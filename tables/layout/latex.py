@@ -11,7 +11,7 @@ from benchmark.workloads import Metric
 from tables.layout.latexstyle import HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
 from tables.layout.pages import Page, pages_of
 from tables.layout.table import AS_IT_IS, Options, PaperTable, paper_tables
-from tables.layout.texts import TextGrid, lookbacks, printed_alone, text_grid
+from tables.layout.texts import TextGrid, lookbacks, printed_alone, transposed, upright
 from tables.numbers import span
 from tables.rows.build import lookback_notes
 from tables.rows.row import Row
@@ -49,7 +49,8 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, opt
         label = "-".join(word for word in words if word not in ("paper", ""))
         label = next(name for n in range(1, 99) if (name := label + (f"-{n}" if n > 1 else "")) not in labels)
         labels.add(label)
-        pages = pages_of(text_grid(table, Latex()))
+        lay_out = transposed if table.options.transposed else upright
+        pages = pages_of(lay_out(table, Latex()))
         texts += [_environment(table, page, protocol, profile, label, i, len(pages)) for i, page in enumerate(pages, 1)]
     if len(texts) == 1:
         done = any(row.ours.n for row in rows)

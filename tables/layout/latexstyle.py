@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from tables.layout.texts import Style
 from tables.numbers import DIGITS, fixed, known
 from tables.rows.row import Row
 
@@ -42,11 +43,13 @@ def _character(character: str) -> str:
     return character if letter and character.isprintable() else f"[U+{ord(character):04X}]"
 
 
-class Latex:
+class Latex(Style):
     """How LaTeX writes what stands in a cell."""
 
     hole = HOLE
-    escape = staticmethod(escape)
+    def escape(self, text: str) -> str:
+        """As the function of that name."""
+        return escape(text)
 
     def ours(self, row: Row | None, place: int, digits: int = DIGITS, std: bool = True) -> str:
         """Our mean ± deviation; bold where it is the best of its line, underlined where second; a dash for a hole."""

@@ -12,7 +12,7 @@ from benchmark.config.paper import Paper
 from benchmark.data import optimum
 from benchmark.workloads import METRICS
 from tables.layout.table import PaperTable
-from tables.layout.texts import BELOW, TextGrid, printed_alone, text_grid
+from tables.layout.texts import BELOW, Style, printed_alone, transposed, upright
 from tables.numbers import DIGITS, fixed, known
 from tables.rows.row import Row
 
@@ -53,13 +53,15 @@ SIGNS = {"reproduced": "=", "better": "↓", "worse": "↑", "inconclusive": "~"
 EMPHASIS = ("", "**", "_")
 
 
-class Markdown:
+class Markdown(Style):
     """How Markdown writes what stands in a cell of a paper's own table."""
 
     hole = HOLE
-    escape = staticmethod(escape)
+    def escape(self, text: str) -> str:
+        """As the function of that name."""
+        return escape(text)
 
-    def ours(self, row: Row | None, place: int, digits: int, std: bool) -> str:
+    def ours(self, row: Row | None, place: int, digits: int = DIGITS, std: bool = True) -> str:
         """Our mean ± deviation; bold where it is the best of its line, in italics where second."""
         if row is None or not known(row.ours.mean):
             return HOLE
@@ -67,7 +69,7 @@ class Markdown:
         text += f" ± {number(row.ours.std, digits)}" if std and known(row.ours.std) else ""
         return text + (" §" if row.recipe_status != "verified" else "")
 
-    def printed(self, row: Row | None, digits: int) -> str:
+    def printed(self, row: Row | None, digits: int = DIGITS) -> str:
         """The printed number with its mark."""
         if row is None or row.printed is None:
             return HOLE
@@ -81,14 +83,15 @@ class Markdown:
         """Italics: the column is printed only."""
         return f"_{text}_"
 
-    def plain(self, value: float, digits: int) -> str:
+    def plain(self, value: float | None, digits: int) -> str:
         """A number."""
         return number(value, digits)
 
 
 def own_table(table: PaperTable) -> str:
     """A paper's own table, with its name and what its signs mean."""
-    found: TextGrid = text_grid(table, Markdown())
+    lay_out = transposed if table.options.transposed else upright
+    found = lay_out(table, Markdown())
     heads, aligns = list(found.stub), ["left", "right" if found.stub[1] == "H" else "left"]
     for group in found.groups:
         heads += [f"{group.head} {head}".strip() if not i else head for i, head in enumerate(group.heads)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from tables.layout.table import Below, ColumnKey, LineKey, PaperTable
+from tables.numbers import DIGITS
 from tables.rows.means import horizon_name
 from tables.rows.row import Row
 
@@ -17,27 +18,41 @@ BELOW = {
 }
 
 
-class Style(Protocol):
+class Style(ABC):
     """How one format writes what stands in a cell."""
 
-    hole: str
+    hole = ""
 
+    def cell(self, table: PaperTable, line: LineKey, column: ColumnKey, metric: str, kind: str) -> str:
+        """Ours, the printed number, or the sign of the verdict."""
+        row, options = table.row(line, column, metric), table.options
+        if kind == "ours":
+            place = 1 if (line, column, metric) in table.best else 2 if (line, column, metric) in table.second else 0
+            return self.ours(row, place, options.digits, options.std)
+        return self.printed(row, options.digits) if kind == "printed" else self.sign(row)
+
+    @abstractmethod
     def escape(self, text: str) -> str:
         """Text as it is."""
 
-    def ours(self, row: Row | None, place: int, digits: int, std: bool) -> str:
+    @abstractmethod
+    def ours(self, row: Row | None, place: int, digits: int = DIGITS, std: bool = True) -> str:
         """Our mean; `place` 1 is the best of its line, 2 the second."""
 
-    def printed(self, row: Row | None, digits: int) -> str:
+    @abstractmethod
+    def printed(self, row: Row | None, digits: int = DIGITS) -> str:
         """The printed number with its mark."""
 
+    @abstractmethod
     def sign(self, row: Row | None) -> str:
-        """The sign of the verdict."""
+        """The sign of the verdict; nothing where there is none."""
 
+    @abstractmethod
     def alone(self, text: str) -> str:
         """The head of a column that is printed only."""
 
-    def plain(self, value: float, digits: int) -> str:
+    @abstractmethod
+    def plain(self, value: float | None, digits: int) -> str:
         """A number."""
 
 
@@ -61,11 +76,6 @@ class TextGrid:
     first_below: int
 
 
-def text_grid(table: PaperTable, style: Style) -> TextGrid:
-    """The texts of a table."""
-    return _transposed(table, style) if table.options.transposed else _upright(table, style)
-
-
 def name(table: PaperTable, column: ColumnKey, style: Style) -> str:
     """A column's head; a SAM setting that is not its own is said; one that is printed only looks different."""
     model, sam = column
@@ -74,14 +84,14 @@ def name(table: PaperTable, column: ColumnKey, style: Style) -> str:
     return style.escape(model) + ("" if table.own_sam[column] else " with SAM" if sam else " without SAM")
 
 
-def _upright(table: PaperTable, style: Style) -> TextGrid:
+def upright(table: PaperTable, style: Style) -> TextGrid:
     """Lines: data set × horizon; groups of columns: models."""
     lines = [(style.escape(dataset), horizon_name(horizon)) for dataset, horizon in table.lines]
     below = [(style.escape(BELOW[below.row]), "") for below in table.below]
     groups = []
     for column in table.columns:
         parts = list(_parts(table, column))
-        cells = [tuple(_cell(table, style, line, column, *part) for part in parts) for line in table.lines]
+        cells = [tuple(style.cell(table, line, column, *part) for part in parts) for line in table.lines]
         cells += [tuple(_last(table, style, last, column, *part) for part in parts) for last in table.below]
         heads = tuple(_head(table, column, *part) for part in parts)
         aligns = tuple({"ours": "l", "printed": "r", "sign": "c"}[kind] for _, kind in parts)
@@ -89,7 +99,7 @@ def _upright(table: PaperTable, style: Style) -> TextGrid:
     return TextGrid(("data set", "H"), tuple(lines + below), tuple(groups), len(lines))
 
 
-def _transposed(table: PaperTable, style: Style) -> TextGrid:
+def transposed(table: PaperTable, style: Style) -> TextGrid:
     """Lines: model × ours or printed; groups of columns: data sets. The sign stands behind the printed number."""
     shown = [
         (column, metric, kind)
@@ -138,17 +148,8 @@ def _head(table: PaperTable, column: ColumnKey, metric: str, kind: str) -> str:
     return metric.upper() if alone or (kind == "ours" and len(table.layout.metrics) > 1) else kind
 
 
-def _cell(table: PaperTable, style: Style, line: LineKey, column: ColumnKey, metric: str, kind: str) -> str:
-    row = table.row(line, column, metric)
-    options = table.options
-    if kind == "ours":
-        place = 1 if (line, column, metric) in table.best else 2 if (line, column, metric) in table.second else 0
-        return style.ours(row, place, options.digits, options.std)
-    return style.printed(row, options.digits) if kind == "printed" else style.sign(row)
-
-
 def _with_sign(table: PaperTable, style: Style, line: LineKey, column: ColumnKey, metric: str, kind: str) -> str:
-    text = _cell(table, style, line, column, metric, kind)
+    text = style.cell(table, line, column, metric, kind)
     sign = style.sign(table.row(line, column, metric)) if kind == "printed" and table.has(column, metric, "ours") else ""
     return f"{text} {sign}" if sign else text
 

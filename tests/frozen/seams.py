@@ -119,7 +119,10 @@ def log_path(each: Job) -> Path:
 
 def trained(each: Job) -> Result | None:
     """The Result of a cell that is trained here; None where it was asked to end before it was through."""
-    outcome = under_lease(each, train)
+    with under_lease(each) as turn:
+        if turn.is_ours:
+            turn.outcome = train(each)
+    outcome = turn.outcome
     if isinstance(outcome, Stopped):
         return None
     assert isinstance(outcome, Result)

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from benchmark.store.store import Store
-from tables.documents import paper
+from tables.documents.paper import document
 from tables.layout import markdown
+from tables.layout.subject import Subject
 from tables.rows.build import rows
 from tables.rows.results import index
 
@@ -30,7 +31,7 @@ TABLE = """\
 def test_whole_table(made: Any) -> None:
     made.fill()
     table = rows(made.catalogue, made.paper, index(Store(made.results)), "paper", "paper")
-    text = paper.document(made.paper, table, "paper", "paper")
+    text = document(Subject(paper=made.paper, rows=table, protocol="paper", profile="paper"))
     assert TABLE in text
     assert text.startswith("# made: Made up: 50 % of A\\_B & C &lt; D #1\n")
     assert "MSE: of 6 printed numbers 1 reproduced, 1 better, 2 too few seeds, 1 not comparable, 1 missing." in text
@@ -41,7 +42,7 @@ def test_whole_table(made: Any) -> None:
 def test_a_set_without_results_is_named_and_not_shown(made: Any) -> None:
     made.add("toy", 4, "With_SAM", 0.4)
     table = rows(made.catalogue, made.paper, index(Store(made.results)), "paper", "paper")
-    text = paper.document(made.paper, table, "paper", "paper", ["a note with_marks"])
+    text = document(Subject(paper=made.paper, rows=table, protocol="paper", profile="paper", notes=["a note with_marks"]))
     assert text.endswith("a note with\\_marks\n\nNo cell done: a\\_b & 50%#&lt;1.\n")
     assert "| a\\_b" not in text
 
