@@ -50,7 +50,7 @@ class RevIN(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
 
     def normalise_plainly(self, x: Tensor) -> Normalised:
-        """As `normalise`, without the affine part: for a model that folds that into its first projection."""
+        """x [B, C, L] as by `normalise`, without the affine part: for a model that folds that into its first projection."""
         return normalise_windows(x, self.eps)
 
     def normalise(self, x: Tensor) -> Normalised:
@@ -134,7 +134,7 @@ class Dropout(nn.Module):
             raise ValueError(f"a dropout rate is at least 0 and under 1, it is {rate}")
 
     def forward(self, x: Tensor) -> Tensor:
-        """x of any shape to the same shape; x itself in eval mode."""
+        """x [...] to the same shape; x itself in eval mode."""
         if not (self.training and self.level):
             return x
         if x.device.type != "cpu":

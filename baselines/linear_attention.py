@@ -30,7 +30,7 @@ def causal_linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor
 
 
 def by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """(Q Kᵀ, masked to i ≤ t) V."""
+    """(Q Kᵀ, masked to i ≤ t) V, of the shapes of `causal_linear_attention` [h, e, T, C, B]."""
     tokens, every = key.shape[2], key.shape[2] // query.shape[2]
     past = torch.ones(tokens, tokens, dtype=key.dtype, device=key.device).tril()[every - 1 :: every]
     products = torch.einsum("heqcb,hetcb->hcbqt", query, key) * past  # a product takes a fifth of tril's time
@@ -38,7 +38,7 @@ def by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def by_running_sum(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """q_t · Σ_{i ≤ t} k_i v_iᵀ."""
+    """q_t · Σ_{i ≤ t} k_i v_iᵀ, of the shapes of `causal_linear_attention` [h, e, T, C, B]."""
     attended: Tensor = _RunningSum.apply(query, key, value)  # type: ignore[no-untyped-call]
     return attended
 

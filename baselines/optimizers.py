@@ -45,7 +45,7 @@ class KerasAdam(torch.optim.Adam):
             group.setdefault("iterations", 0)
 
     def step(self, closure: Any = None) -> Any:
-        """One update from the gradients in place; returns the loss of the closure, if one is given."""
+        """One update from the gradients in place; returns the loss [] of the closure, if one is given."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -155,7 +155,7 @@ class SAM:
         self._moved, self._saved = [], []
 
     def step(self, closure: Closure) -> Tensor:
-        """One SAM step; returns the loss at w, that is of the first of the closure's two calls.
+        """One SAM step; returns the loss [] at w, that is of the first of the closure's two calls.
 
         Both calls draw the same random numbers from torch's default generators, hence the same dropout masks.
         If the second call fails, the weights are restored before the error goes on.

@@ -112,7 +112,8 @@ class SegmentForecaster(Forecaster):
         return _scale_back(self._predict(last)[0], segments)
 
     def training_loss(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
-        """MSE of the forecast, plus that of predictions 1 … N−1 against segments 2 … N on the normalised scale."""
+        """MSE [] of the forecast of x [B, L, C] against y [B, H, C], plus that of predictions 1 … N−1 against segments
+        2 … N on the normalised scale."""
         segments = self._cut(x)
         predictions = self._predict(self.encode(self._tokens(segments.values)))  # [N, C, B, H]
         loss = mean_squared_error(_scale_back(predictions[-1], segments), y)

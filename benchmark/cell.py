@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class Experiment:
     """All that a Result depends on; plain values, so that it travels to any process or machine.
 
-    data_path: of the data set's file, None for a synthetic set. data_sha256: what its checksum has to be. cache_dir:
-    where its parsed copy stands. device: ``cpu`` or ``cuda``. commit: of the code, for the record.
+    cell, digest, recipe, dataset: as the plan has them. data_path: of the data set's file, None for a synthetic set.
+    data_sha256: what its checksum has to be. cache_dir: where its parsed copy stands. device: ``cpu`` or ``cuda``. commit:
+    of the code, for the record.
     """
 
     cell: Cell

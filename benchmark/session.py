@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 class Request:
     """What the command line asks for; one field an option, named as it is. None: not given.
 
-    timeout: seconds. shard: (I, N). config, data_dir, results_dir: paths. jobs: None for `auto`.
+    subset, papers, models, horizons, seeds, sam, protocol, profile: what of the grid. config: files of the user's. jobs:
+    None for `auto`. device, backend, scheduler: where it is trained. shard: (I, N). timeout: seconds of one cell. retry,
+    force: which Results are made anew. offline: download nothing. no_mlflow: log nothing there. dry_run, json: the plan
+    alone. data_dir, results_dir: folders.
     """
 
     subset: tuple[str, ...] | None

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from tools.architecture import arrows, dotted, files, floors, imports, room
+
 GROUND = {"errors", "console", "files", "machine"}
 PLAN = GROUND | {"store", "data", "workloads", "config", "grid", "judging"}
 """What a plan and a table stand on. All of it is free of torch, but for `data.windows`."""
@@ -44,37 +46,13 @@ LATE = {"session", "runner"}
 
 MOST_MODULES, MOST_LINES, MOST_BODY = 10, 300, 50
 LONG_FILES = {"benchmark/perf/reference.py"}
-FILES = [ROOT / "run_all.py", *(p for f in ("benchmark", "baselines", "tables") for p in sorted((ROOT / f).rglob("*.py")))]
-
-
-def imports(path: Path, *, top_level: bool = False) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if top_level else list(ast.walk(tree))
-    found = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def room(name: str) -> str | None:
-    """The room of a dotted name; None for what is not ours, and for the package `benchmark` itself."""
-    parts = name.split(".")
-    if parts[0] in ("tables", "baselines", "run_all"):
-        return parts[0]
-    return parts[1] if parts[0] == "benchmark" and len(parts) > 1 and parts[1] != "__version__" else None
-
-
-def dotted(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+FILES = files(ROOT)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_room_imports_what_stands_below_it(path: Path) -> None:
     mine = room(dotted(path))
-    if mine in (None, "__init__"):
+    if mine is None:
         assert not any(room(name) for name in imports(path, top_level=True)), "benchmark/__init__ imports late"
         return
     used = {found for name in imports(path) if (found := room(name)) is not None} - {mine}
@@ -97,16 +75,9 @@ def test_tables_and_show_use_the_registry_and_the_files_of_the_data_alone() -> N
 
 
 def test_the_rooms_have_no_circle() -> None:
-    arrows: dict[str, set[str]] = {}
-    for path in FILES:
-        mine = room(dotted(path))
-        if mine not in (None, "__init__"):
-            arrows.setdefault(str(mine), set()).update(r for name in imports(path) if (r := room(name)) not in (None, mine))
-    free: set[str] = set()
-    while left := set(arrows) - free:
-        next_ = {name for name in left if arrows[name] <= free | (GROUND if name in GROUND else set())}
-        assert next_, f"a circle among {', '.join(sorted(left))}"
-        free |= next_
+    floor = floors(arrows())
+    assert set(MAY) == set(floor), "every room has its rule"
+    assert floor["errors"] == 0 and floor["run_all"] == max(floor.values())
 
 
 def test_a_folder_holds_at_most_ten_modules() -> None:
@@ -140,3 +111,34 @@ def test_the_command_line_has_no_third_party_imports() -> None:
     assert {name.split(".")[0] for name in imports(ROOT / "run_all.py")} <= {
         "__future__", "argparse", "gc", "re", "sys", "pathlib", "typing", "benchmark", "tables",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_docstrings_give_shapes_and_say_what_each_field_is(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and "dataclass" in " ".join(map(ast.unparse, node.decorator_list)):
+            left = undocumented(node)
+            assert len(fields(node)) < MANY_FIELDS or not left, f"{node.name} does not say what {', '.join(left)} is"
+    if path.parts[-2] in ("baselines", "training", "problems", "data", "analysis"):
+        public = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
+        public += [n for c in tree.body if isinstance(c, ast.ClassDef) and c.name[0] != "_" for n in c.body
+                   if isinstance(n, ast.FunctionDef)]  # fmt: skip
+        for function in public:
+            signature = ast.unparse(function.args) + (ast.unparse(function.returns) if function.returns else "")
+            if "Tensor" in signature and function.name[0] != "_":
+                assert "[" in (ast.get_docstring(function) or ""), f"{function.name} gives no shape"
+
+
+MANY_FIELDS = 6
+
+
+def fields(node: ast.ClassDef) -> list[str]:
+    return [n.target.id for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+
+
+def undocumented(node: ast.ClassDef) -> list[str]:
+    """The fields that neither the docstring nor a text below them tells of."""
+    told = {n.target.id for n, text in zip(node.body, node.body[1:], strict=False)
+            if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name) and isinstance(text, ast.Expr)}  # fmt: skip
+    return [name for name in fields(node) if name not in told and name not in (ast.get_docstring(node) or "")]

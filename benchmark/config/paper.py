@@ -49,7 +49,12 @@ _ABSENT: Any = object()
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a paper's table: a registered model with its arguments, and what of the recipe is its own."""
+    """A column of a paper's table: a registered model with its arguments, and what of the recipe is its own.
+
+    name: as the recipe has it. model: its name in `baselines.MODELS`. main: it stands in the main table. what: in words.
+    sam: whether it is trained with SAM. printed_as: its name in the printed table, where that is another. arguments: the
+    model's, by name. recipe: the values that are its own, by name.
+    """
 
     name: str
     model: str
@@ -65,7 +70,8 @@ class Column:
 class Switch:
     """One named departure of released code from its paper: what it sets, where any of `when` is fulfilled.
 
-    A condition is fulfilled where each value that it names is one of those that it lists.
+    name, what: in a word, in a sentence. source, status: where it was read, and how surely. when: conditions; one is
+    fulfilled where each value that it names is one of those that it lists. sets: recipe values by name.
     """
 
     name: str
@@ -104,7 +110,8 @@ class Last:
 class Layout:
     """One table of a paper. No `datasets`, no `columns`: all of the paper's, its main ones.
 
-    A column that the recipe does not have is shown as it is printed.
+    table: its name. metrics: in their order. horizons: one of `HORIZONS`. datasets, columns: by name; a column that the
+    recipe does not have is shown as it is printed. last: the lines below it.
     """
 
     table: str
@@ -119,8 +126,11 @@ class Layout:
 class Paper:
     """One paper: its grid, its recipe, its columns, the departures of its released code.
 
-    `overridden`: the recipe values in whose place the user has put some of their own. `layout`: its own tables.
-    `workload`: the kind of its task.
+    name, title, venue: in a word, in full, where it appeared. synthetic: its sets have a known optimum and no file.
+    printed: which published tables stand beside ours. datasets: by name. horizons: steps, by data set. seeds: a number or
+    a list. recipe: values by name, those of all columns. columns, switches: by name. released: the switches that its
+    released code is. overridden: the recipe values in whose place the user has put some of their own. layout: its own
+    tables. workload: the kind of its task.
     """
 
     name: str

@@ -64,7 +64,7 @@ def read(dataset: DataSet, path: Path) -> Table:
 
 
 def read_csv(path: Path, target: str | None = None) -> Table:
-    """A CSV whose first column is the date. The target moves last, the others keep their order (protocols.md).
+    """A CSV whose first column is the date. The target moves last, the others keep their order (docs/protocols.md).
 
     The target is the column named, else `OT`, else the last one. Bytes that are no UTF-8 (Weather's degree signs)
     can stand in the header only, since a value has to be a number.

@@ -32,10 +32,11 @@ class Source:
 class DataSet:
     """One data set: where its file lies below the data folder, how it is read, split, and what it has to hold.
 
-    `rows` × `channels` is the size that the papers used (None for a set of one's own until its file was seen);
-    `steps_per_hour` serves the splits by months; `season` is the main period in steps: a day, for daily data a week.
-    `size` is the file's, in bytes; None where we have not seen it. A synthetic set has no file: `reader` makes it from
-    `options`. `own`: from the user's YAML, so its times are checked.
+    name, file: as it is called, and its path (None: synthetic, `reader` makes it from `options`). rows × channels: the
+    size that the papers used (None for a set of one's own until its file was seen). step: in words. split: how.
+    steps_per_hour: serves the splits by months. season: the main period in steps: a day, for daily data a week. sha256,
+    size: of the file, in bytes; None where we have not seen it. licence, origin: in words. sources: from where it can be
+    fetched. own: from the user's YAML, so its times are checked.
     """
 
     name: str

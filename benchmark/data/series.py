@@ -66,7 +66,8 @@ def load(
 
 
 def standardise(values: Array, parts: Ranges) -> Array:
-    """Per channel: less the mean, over the population standard deviation, of the train segment (protocols.md)."""
+    """Per channel: less the mean, over the population standard deviation, of the train segment (docs/protocols.md,
+    Standardisation)."""
     train = values[parts.train.start : parts.train.end]
     deviation = train.std(axis=0)
     scaled: Array = (values - train.mean(axis=0)) / np.where(deviation == 0, 1.0, deviation)
@@ -86,7 +87,7 @@ def masked(values: Array) -> Array:
 
 
 def marks(times: Times) -> NDArray[np.float32]:
-    """Hour of day, day of week, day of month, day of year, each scaled to [−0.5, 0.5] (models.md), [time, 4].
+    """Hour of day, day of week, day of month, day of year, each scaled to [−0.5, 0.5] (docs/models.md), [time, 4].
 
     As the released code has them for every set with dates, whatever its step: hour/23, weekday/6 (Monday 0),
     (day − 1)/30, (day of year − 1)/365, less a half.

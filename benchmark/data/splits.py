@@ -37,7 +37,7 @@ class Ranges:
 
 
 def segments(dataset: DataSet, rows: int, lookback: int) -> Ranges:
-    """The splits of a series of `rows` steps, as the papers' loaders make them (protocols.md, Data sets).
+    """The splits of a series of `rows` steps, as the papers' loaders make them (docs/protocols.md, Data sets).
 
     `months`: 12/4/4 months of 30 days. `ratio`: 70/10/20 with validation the rest. In both, validation and test begin
     `lookback` rows early, so that the number of test windows does not depend on the look-back. `pems`: boundaries at

@@ -39,11 +39,11 @@ class Windows:
         return len(self.starts)
 
     def batch(self, index: Tensor | slice) -> Batch:
-        """The windows of some indices."""
+        """The windows of some indices [B]."""
         return self.at(self.starts[index])
 
     def at(self, starts: Tensor) -> Batch:
-        """The windows that begin at some steps. All windows together are a view: one gather is all that is copied."""
+        """The windows that begin at some steps [B]. All windows together are a view: one gather is all that is copied."""
         gathered = _gather(self._all, starts)  # [C, B, L + H]
         x = gathered[:, :, : self.lookback].permute(1, 2, 0)  # [B, L, C]
         y = gathered[:, :, self.lookback :].permute(1, 2, 0)  # [B, H, C]

@@ -12,9 +12,11 @@ from benchmark.grid.digest import Digester
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One point of the grid. `model` is the column's name in the paper's recipe; `horizon` and `lookback` in steps.
+    """One point of the grid.
 
-    `candidate`: its look-back is one of several that the recipe lists, among which validation chooses.
+    paper, dataset: by name. protocol: ``paper``, ``released`` or ``paper+SWITCH…``. profile: ``paper`` or ``quick``.
+    lookback, horizon: in steps; 0 where the kind of task has none. model: the column's name in the paper's recipe. sam: on
+    or off. seed: from 0. candidate: its look-back is one of several that the recipe lists, among which validation chooses.
     """
 
     paper: str
@@ -65,7 +67,12 @@ class Planned:
 
 @dataclass(frozen=True)
 class Selection:
-    """What of the grid is asked for; None: everything that the recipes have by default."""
+    """What of the grid is asked for, an option of the command line each; None: everything that the recipes have by
+    default.
+
+    subset, papers, models: names. horizons: steps. seeds: from 0. sam: ``on``, ``off`` or ``both``. protocol, profile: as
+    in a `Cell`.
+    """
 
     subset: tuple[str, ...] | None = None
     papers: tuple[str, ...] | None = None

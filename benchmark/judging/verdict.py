@@ -1,4 +1,4 @@
-"""Does a printed number hold? One rule, printed with every table (interfaces: Verdict of a published cell)."""
+"""Does a printed number hold? One rule, printed with every table (docs/verdicts.md)."""
 
 from __future__ import annotations
 

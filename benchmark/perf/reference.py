@@ -83,7 +83,7 @@ class SAMformer(nn.Module):
 
 
 class Segments(nn.Module):
-    """Steps 1 to 3 and 8 of models.md; a subclass says what comes between."""
+    """Steps 1 to 3 and 8 of docs/models.md, SAMoVAR; a subclass says what comes between."""
 
     def __init__(
         self, *, lookback: int, horizon: int, channels: int, width: int, heads: int, layers: int, dropout: float
@@ -159,7 +159,7 @@ def running_sum(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class SAMoVAR(Segments):
-    """Steps 4 to 7 of models.md."""
+    """Steps 4 to 7 of docs/models.md, SAMoVAR."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -15,7 +15,12 @@ from benchmark.perf.steps import Measured
 
 @dataclass(frozen=True)
 class Report:
-    """One run of `benchmark.perf`. Speeds in FLOP/s, times in seconds unless a name says otherwise; None: not measured."""
+    """One run of `benchmark.perf`. None: not measured.
+
+    device: cpu or cuda. processor: its name. matmul: FLOP/s of a matrix product there. steps: what was measured of each
+    model's step. cell_seconds: around one cell. two_workers: cells an hour, over those of one. full_store: seconds of a
+    plan and of all tables with 20,000 Results.
+    """
 
     device: str
     processor: str

@@ -55,9 +55,13 @@ CASES = (
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of a step. Times in milliseconds of this process's CPU time (on CUDA: of the clock); `ratio` is
-    plain/ours, `flops` of one step, `overhead` the share outside forward, backward and optimizer, `memory` the peak
-    bytes of the process, `costliest` the two operations with the most time of their own and their share of all."""
+    """What was measured of a step.
+
+    case, lookback, channels, sam: of what. ours, plain: milliseconds of this process's CPU time (on CUDA: of the clock),
+    ours and the plain reference. ratio, ratios: plain/ours, the median of the turns, and each. flops: of one step.
+    overhead: the share outside forward, backward and optimizer. memory: the peak bytes of the process. costliest: the two
+    operations with the most time of their own, and their share of all.
+    """
 
     case: Case
     lookback: int
@@ -120,7 +124,8 @@ def measure(case: Case, device: str, blocks: int = BLOCKS) -> Measured:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A case in a process of its own: its training, the problem, the model, and what takes so many steps."""
+    """A case in a process of its own: its training, look-back (lookback) and SAM setting (sam), the problem,
+    the model, and what takes so many steps (run)."""
 
     training: Training
     lookback: int

@@ -34,7 +34,7 @@ class Problem(Protocol):
         """The training examples in a new order, cut into parts of `size` [n]; the last one may be smaller."""
 
     def batch(self, part: Tensor) -> Any:
-        """The examples of one part, on the device."""
+        """The examples of one part [n], on the device."""
 
     def size(self, batch: Any) -> int:
         """How many examples a batch has."""

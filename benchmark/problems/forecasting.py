@@ -17,7 +17,10 @@ from benchmark.data.windows import Batch, Windows
 from benchmark.problems.precision import autocast
 from benchmark.workloads import FORECASTING
 
-MEASURES: Mapping[str, Callable[[Tensor], Tensor]] = {"mse": torch.square, "mae": torch.abs}
+MEASURES: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "mse": torch.square,
+    "mae": torch.abs,
+}
 """By the name of a metric, what is averaged of the error (forecast − target): every metric of the workload has a line."""
 
 
@@ -83,7 +86,7 @@ class Forecasting:
         return len(self.train), len(self.validation)
 
     def micro_batches(self, order: torch.Generator, size: int) -> Sequence[Tensor]:
-        """The starts of all training windows in a new order, cut into parts of `size`."""
+        """The starts of all training windows in a new order, cut into parts of `size` [n]."""
         index = torch.randperm(len(self.train), generator=order).to(self.train.starts.device)
         return torch.split(self.train.starts[index], size)
 

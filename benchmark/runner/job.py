@@ -16,10 +16,11 @@ from benchmark.store.store import Store
 class Job:
     """All that a worker needs to train one cell; plain values, so that it travels to any process or machine.
 
-    results_dir: where its Result, log, checkpoint and lease stand. replaces: a Result that is there and has one of these
-    statuses is made anew; any other stands. parent: number and start of the process that it ends with. watcher: who looks
-    on. timeout: seconds that the cell may take. stop: a file; once it is there, the cell ends with the epoch under way.
-    asker: host, number and start of the process that holds the lease, where that is not the one that trains.
+    experiment: what is trained. results_dir: where its Result, log, checkpoint and lease stand. replaces: a Result that
+    is there and has one of these statuses is made anew; any other stands. parent: number and start of the process that
+    it ends with. watcher: who looks on. timeout: seconds that the cell may take. stop: a file; once it is there, the cell
+    ends with the epoch under way. asker: host, number and start of the process that holds the lease, where that is not
+    the one that trains.
     """
 
     experiment: Experiment

@@ -30,11 +30,14 @@ LOOK_SECONDS = 1.0
 
 @dataclass
 class Queue:
-    """One invocation's cells on their way. `ended` is called once for each Result, as it comes.
+    """One invocation's jobs on their way. `ended` is called once for each Result, as it comes.
 
-    A cell whose worker died is tried once more (where cells share a machine, alone, when all others have ended); if its
+    A job whose worker died is tried once more (where cells share a machine, alone, when all others have ended); if its
     worker dies again its Result is `killed`. A cell that another invocation holds is waited for, and taken over if that
-    one goes silent. Once `interrupted` says so, no cell is begun, and those under way end with their epoch.
+    one goes silent. Once `interrupted` says so, no job is begun, and those under way end with their epoch.
+
+    jobs: in the order to be handed out. pool: who trains. results_dir: the store. running: jobs under way, with their
+    start.
     """
 
     jobs: Sequence[Job]

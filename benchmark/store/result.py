@@ -25,9 +25,12 @@ MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
 class Result:
     """What became of one cell.
 
-    metrics: by name (``test_mse``), on the standardised scale; a done Result is whole if all that it was written with are
-    finite, whichever a later version adds. seconds: of wall clock. started, ended: ISO 8601, UTC. epochs: the history:
-    train_loss, val_mse, lr, grad_norm, seconds. cell: the cell's fields by name.
+    key, digest: which cell. status: one of `STATUSES`. cell: the cell's fields by name. reason, traceback: of one that is
+    not done. metrics: by name (``test_mse``), on the standardised scale; a done Result is whole if all that it was written
+    with are finite, whichever a later version adds. windows: of train, val, test. epochs: the history: train_loss,
+    val_mse, lr, grad_norm, seconds. best_epoch: from 1. n_params: the model's parameters. seconds: of wall clock.
+    peak_memory_bytes: of the process. recipe: resolved, by name. environment: versions, hardware, threads, commit.
+    data_sha256: of the file. started, ended: ISO 8601, UTC. schema: of the file's form.
     """
 
     key: str

@@ -24,7 +24,11 @@ KIND = "invocation"
 
 @dataclass
 class Counts:
-    """What was done, in numbers of runs."""
+    """What was done, in numbers of runs.
+
+    whole: nothing to do. completed: something was missing. created: made anew. killed: ended as KILLED, their process
+    being gone. removed: doubles. at_work: left to their process.
+    """
 
     whole: int = 0
     completed: int = 0

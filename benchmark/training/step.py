@@ -79,13 +79,13 @@ class Stepper:
         return Step(loss, norm)
 
     def clip(self, norm: Tensor | None) -> None:
-        """Clips the gradients to the recipe's norm, if it has one. `norm`: what theirs is, if it is known."""
+        """Clips the gradients to the recipe's norm, if it has one. `norm` []: what theirs is, if it is known."""
         most = self.training.clip_norm
         if most is not None and not self.training.clip_before_unscale:
             nn.utils.clip_grads_with_norm_(self.parameters, most, global_norm(self.parameters) if norm is None else norm)
 
     def accumulate(self, micro_batches: Sequence[Any]) -> Tensor:
-        """Gradients of the mean loss over all windows → `.grad`; returns that loss."""
+        """Gradients of the mean loss over all windows → `.grad`; returns that loss []."""
         self.optimizer.zero_grad(set_to_none=True)
         examples = sum(self.problem.size(batch) for batch in micro_batches)
         losses = []

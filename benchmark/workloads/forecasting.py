@@ -43,7 +43,10 @@ class Forecasting:
     """The workload of every paper that does not say another."""
 
     name = "forecasting"
-    metrics: tuple[Metric, ...] = (Metric("mse", "MSE"), Metric("mae", "MAE"))
+    metrics: tuple[Metric, ...] = (
+        Metric("mse", "MSE"),
+        Metric("mae", "MAE"),
+    )
     fields: type[BaseModel] = ForecastingFields
     training_fields: type[BaseModel] = ForecastingTrainingFields
     listed: str | None = "lookback"

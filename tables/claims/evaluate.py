@@ -48,7 +48,9 @@ RULE = (
 class Finding:
     """One figure for a claim: whose numbers, under which protocol, averaged how; `of` cells are what it is about.
 
-    `estimate` None: no cell has a number, or the finding only sums up others.
+    numbers: printed or ours. protocol: of ours. average: how. what: which models, where there are several. estimate: None
+    where no cell has a number, or the finding only sums up others. seeds: the least and the most of a cell. verdict: its
+    word. note: what is lacking.
     """
 
     numbers: str

@@ -62,7 +62,13 @@ class Route:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim. `refs`: what it is of, then what it is over or among; `value` in percent, ranks, or as a ratio."""
+    """One claim.
+
+    name, says: in a word, in a sentence. paper: whose. kind: one of `KINDS`. average: one of `AVERAGES`. source, status:
+    where it was read, and how surely. note: what else is to say. metric: of the numbers. value: in percent, ranks, or as a
+    ratio. refs: what it is of, then what it is over or among. pairs: columns without and with SAM. routes: its parts.
+    datasets, horizons: the cells that it is about; None: its paper's.
+    """
 
     name: str
     paper: str

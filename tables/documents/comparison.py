@@ -25,7 +25,9 @@ EXPLAINED = (
 
 @dataclass(frozen=True)
 class Pair:
-    """One pair: in how many of n cells the first has the lower mean, the mean difference in percent, p and Holm's p."""
+    """One pair of columns, first and second: in how many (lower) of n cells the first has the lower mean, the mean
+    difference in percent (difference_pct), p and Holm's p (holm).
+    """
 
     first: str
     second: str

@@ -61,7 +61,8 @@ class Points:
 class Arrows:
     """Vertical arrows, each a line from a hollow mark at its start to a filled one at its end.
 
-    x, start, end: in the axes' units, as with Points. series, meaning, labels: as with Points, of one arrow.
+    x, start, end: in the axes' units, as with Points. style: of line and marks. series, meaning, labels: as with Points,
+    of one arrow.
     """
 
     x: tuple[float, ...]
@@ -155,7 +156,7 @@ class Figure:
 
     name: one word for what it shows. title: one sentence without its full stop. notes: more such sentences, how to read
     it. panels: line by line. across: how many stand side by side at most. panel_size: width and height of one panel with
-    its axis and title, in inches.
+    its axis and title, in inches. legend: what stands below.
     """
 
     name: str

@@ -13,8 +13,10 @@ from tables.rows.row import Row
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What the files of one paper, protocol and profile are about. notes: stand at the end. curves: of the whole store, by
-    digest."""
+    """What the files of one paper, protocol and profile are about.
+
+    rows: every cell's. notes: stand at the end. options: how tables are shown. curves: of the whole store, by digest.
+    """
 
     paper: Paper
     rows: Sequence[Row]

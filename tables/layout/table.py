@@ -23,7 +23,8 @@ ColumnKey = tuple[str, bool]
 class Options:
     """How tables are shown. No `metrics`, no `models`: as the paper's layout has them; `models` also names variants.
 
-    `figures`: whether they are drawn too, which takes longer than all tables together.
+    digits: after the point. std: with deviations. transposed: a line a model. figures: whether they are drawn too, which
+    takes longer than all tables together.
     """
 
     metrics: tuple[str, ...] = ()
@@ -48,7 +49,12 @@ class Below:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """One table. `best` and `second` are of ours, by line and metric, in the digits that are shown."""
+    """One table of a paper, as data.
+
+    paper, layout, options: what it is of, and how it is shown. lines, columns: in their order. own_sam: of a column,
+    whether it has its own SAM setting. cells: the row by line, column and metric. best, second: of ours, by line and
+    metric, in the digits that are shown. below: the lines below it. not_run: data sets without a Result.
+    """
 
     paper: Paper
     layout: Layout

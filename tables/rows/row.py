@@ -10,7 +10,8 @@ from benchmark.judging.printed import PrintedNumber
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """Which number it is. `horizon`, `lookback` in steps.
+    """Which number it is: paper, dataset, model (the column) and metric by name, sam on or off, horizon and lookback in
+    steps.
 
     `lookback` is 0 where it is not one number: the cell is refused, none of several look-backs has a Result yet, or the
     row is a mean over horizons that differ in it.
@@ -41,10 +42,11 @@ NO_SEED, NOT_COMPARED, NO_CHOICE = Ours(), Comparison(), Choice()
 class Row:
     """One metric of one cell of a paper's table.
 
-    missing: seeds of the recipe without a number. recipe_status: the weakest of the recipe's values; empty without one.
-    switches: of the protocol, those that change this cell. main: whether the column is one of the main table's.
-    own_sam: whether it stands there with the column's own SAM setting. n_params: parameters of the model. seconds: of
-    one training, the mean over the seeds.
+    key: which number. ours: over seeds. printed: the paper's number, if it has one. comparison: what came of the two.
+    choice: how its look-back was chosen. missing: seeds of the recipe without a number. recipe_status: the weakest of the
+    recipe's values; empty without one. switches: of the protocol, those that change this cell. main: whether the column is
+    one of the main table's. own_sam: whether it stands there with the column's own SAM setting. n_params: parameters of
+    the model. seconds: of one training, the mean over the seeds.
     """
 
     key: Key

@@ -1,4 +1,4 @@
-"""The rule of interfaces.md at its boundaries. For three seeds half the interval is 2.484 standard deviations."""
+"""The rule of docs/verdicts.md at its boundaries. For three seeds half the interval is 2.484 standard deviations."""
 
 import math
 
