@@ -1,4 +1,7 @@
-"""The grid on a real Dask scheduler with two workers: the same tables, whatever befalls a worker."""
+"""The grid on a real Dask scheduler with two workers: the same tables, whatever befalls a worker.
+
+One cluster serves all of them, since it takes as long to start as some tests take to run; the last test ends it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Run
 from data.samples import series
-from test_faults import BAD, COLUMN, EXPECTED, MISBEHAVING
+from test_faults import BAD, COLUMN, EXPECTED, LIMIT, MISBEHAVING
 from test_runner import finish, results, start, table, until
 
 from benchmark.store.store import Store
@@ -29,21 +31,21 @@ class Cluster:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{port}"
-        self._folder = folder
+        self.folder = folder
         path = os.pathsep.join([str(ROOT), environment.pop("PYTHONPATH", "")])
         self._env = os.environ | {"PYTHONPATH": path, "XDG_CACHE_HOME": str(folder / "cache")} | environment
         self.processes: list[subprocess.Popen[bytes]] = []
         self._start("dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
 
     def worker(self) -> subprocess.Popen[bytes]:
-        place = str(self._folder / f"worker{len(self.processes)}")
+        place = str(self.folder / f"worker{len(self.processes)}")
         return self._start("dask_worker", self.address, "--nthreads", "1", "--no-dashboard", "--local-directory", place)
 
     def _start(self, program: str, *options: str) -> subprocess.Popen[bytes]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "dask.log").open("ab") as log:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "dask.log").open("ab") as log:
             command = [sys.executable, "-m", f"distributed.cli.{program}", *options]
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=self._env, cwd=self._folder)
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=self._env, cwd=self.folder)
         self.processes.append(process)
         return process
 
@@ -58,11 +60,17 @@ class Cluster:
                 process.wait()
 
 
-@contextmanager
-def running(folder: Path, **environment: str) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def hidden(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the workers cannot see, as if they ran on another machine."""
+    return tmp_path_factory.mktemp("ours")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, hidden: Path) -> Iterator[Cluster]:
     from distributed import Client
 
-    here = Cluster(folder, **environment)
+    here = Cluster(tmp_path_factory.mktemp("dask"), PYTHONPATH=MISBEHAVING, HIDDEN_FOLDER=str(hidden))
     try:
         here.worker()
         here.worker()
@@ -71,12 +79,6 @@ def running(folder: Path, **environment: str) -> Iterator[Cluster]:
         yield here
     finally:
         here.end()
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running(tmp_path_factory.mktemp("dask"), PYTHONPATH=MISBEHAVING) as here:
-        yield here
 
 
 def grandchild(pid: int) -> int:
@@ -108,25 +110,12 @@ def test_a_worker_killed_in_mid_grid_then_tables_as_of_a_local_run(
     assert not list((folder / "leases").iterdir()) and not list((folder / "checkpoints").glob("*"))
 
 
-def test_a_scheduler_that_dies_costs_no_cell(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
-    folder, config = tmp_path / "results", tiny(2)
-    with running(tmp_path / "dask") as there:
-        process = start(folder, config, "--backend", "dask", "--scheduler", there.address)
-        until(lambda: len(Store(folder).digests()) >= 2, 120)
-        there.processes[0].kill()
-        out, err = process.communicate(timeout=200)
-    assert process.returncode == 1 and "the Dask scheduler is gone" in err and "Traceback" not in err, err
-    assert {r.status for r in results(folder).values()} == {"done"} and not list((folder / "leases").iterdir())
-    code, out = finish(start(folder, config, "--jobs", "2"))
-    assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"
-
-
 def test_cells_that_go_wrong_end_as_results_there_too(
     cluster: Cluster, run_all: Run, tiny: Callable[[int], Path], tmp_path: Path
 ) -> None:
     columns = "".join(COLUMN.replace("NAME", way).replace("HOW", way) for way in EXPECTED)
     (tmp_path / "bad.yaml").write_text(BAD + columns)
-    options = ["--config", str(tmp_path / "bad.yaml"), "--config", str(tiny(1)), "--timeout", "30s"]
+    options = ["--config", str(tmp_path / "bad.yaml"), "--config", str(tiny(1)), "--timeout", LIMIT]
     where = ["--backend", "dask", "--scheduler", cluster.address]
     done = run_all("--subset", "toy", "--papers", "tiny,bad", *options, *where, PYTHONPATH=MISBEHAVING)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
@@ -138,19 +127,17 @@ def test_cells_that_go_wrong_end_as_results_there_too(
 
 
 def test_workers_that_see_neither_our_folder_nor_our_data(
-    tmp_path: Path, run_all: Run, tiny: Callable[[int], Path]
+    cluster: Cluster, hidden: Path, tmp_path: Path, run_all: Run, tiny: Callable[[int], Path]
 ) -> None:
     """The data travels there, the Results travel back."""
-    ours, far = tmp_path / "ours", tmp_path / "far"
-    ours.mkdir()
+    ours, far = hidden, cluster.folder
     (ours / "mine.csv").write_text(series(400))
     tiny(2)
-    mine = "datasets: {mine: {file: ours/mine.csv, papers: [tiny], horizons: [4]}}\n"
+    mine = f"datasets: {{mine: {{file: {ours / 'mine.csv'}, papers: [tiny], horizons: [4]}}}}\n"
     (tmp_path / "mine.yaml").write_text(mine)
     base = ["--subset", "mine", "--papers", "tiny", "--config", str(tmp_path / "tiny.yaml"),
             "--config", str(tmp_path / "mine.yaml"), "--results-dir"]  # fmt: skip
-    with running(far, PYTHONPATH=MISBEHAVING, HIDDEN_FOLDER=str(ours)) as there:
-        done = run_all(*base, str(ours / "results"), "--backend", "dask", "--scheduler", there.address)
+    done = run_all(*base, str(ours / "results"), "--backend", "dask", "--scheduler", cluster.address)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "cells=6 done=6 refused=0 failed=0", done
     assert len(list((ours / "results" / "logs").glob("*.log"))) == 6
     assert len(list((far / "cache").rglob("by-checksum/*/mine.csv"))) == 1
@@ -158,12 +145,27 @@ def test_workers_that_see_neither_our_folder_nor_our_data(
     assert done.returncode == 0 and table(ours / "results") == table(tmp_path / "local")
 
 
-def test_a_scheduler_that_is_not_there_is_one_line_within_seconds(run_all: Run, tiny: Callable[[int], Path]) -> None:
-    base = ("--subset", "toy", "--papers", "tiny", "--config", str(tiny(1)))
+def test_a_scheduler_that_is_not_there_is_one_line_within_seconds(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    config = tiny(1)
     with socket.create_server(("127.0.0.1", 0)) as mute:  # the system accepts for it; it never answers
-        for port in (9, mute.getsockname()[1]):
-            address, begun = f"tcp://127.0.0.1:{port}", time.monotonic()
-            done = run_all(*base, "--backend", "dask", "--scheduler", address)
+        addresses = [f"tcp://127.0.0.1:{port}" for port in (9, mute.getsockname()[1])]
+        begun = time.monotonic()
+        asked = [start(tmp_path / "results", config, "--backend", "dask", "--scheduler", there) for there in addresses]
+        for address, process in zip(addresses, asked, strict=True):  # both wait at the same time
+            _, err = process.communicate(timeout=200)
             assert time.monotonic() - begun < 60
-            assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
-            assert f"--scheduler {address}: no Dask scheduler can be reached" in done.stderr
+            assert process.returncode == 2 and len(err.splitlines()) == 1, err
+            assert f"--scheduler {address}: no Dask scheduler can be reached" in err
+
+
+def test_a_scheduler_that_dies_costs_no_cell(cluster: Cluster, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    """The last test here: it ends the cluster."""
+    folder, config = tmp_path / "results", tiny(2)
+    process = start(folder, config, "--backend", "dask", "--scheduler", cluster.address)
+    until(lambda: len(Store(folder).digests()) >= 2, 120)
+    cluster.processes[0].kill()
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 1 and "the Dask scheduler is gone" in err and "Traceback" not in err, err
+    assert {r.status for r in results(folder).values()} == {"done"} and not list((folder / "leases").iterdir())
+    code, out = finish(start(folder, config, "--jobs", "2"))
+    assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"

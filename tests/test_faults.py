@@ -17,6 +17,8 @@ from test_runner import until
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 
+LIMIT = "20s"
+"""Of a cell. What hangs is waited for; others may be in a fresh worker, which imports for seconds on a busy machine."""
 MISBEHAVING = str(ROOT / "tests" / "misbehaving")
 HEAD, _, _ = TINY.replace("paper: tiny", "paper: bad").replace("EPOCHS", "2").partition("columns:")
 BAD = HEAD.replace("[4, 8]", "[4]").replace("seeds: {value: 3", "seeds: {value: 1") + "columns:\n"
@@ -30,12 +32,12 @@ COLUMN = """  NAME:
 
 @pytest.fixture
 def bad(tmp_path: Path) -> Callable[..., list[str]]:
-    """Options for a paper of one cell for each way to go wrong, at a limit of thirty seconds a cell."""
+    """Options for a paper of one cell for each way to go wrong, at a limit of twenty seconds a cell."""
 
     def write(*ways: str) -> list[str]:
         columns = [COLUMN.replace("NAME", way.split()[0]).replace("HOW", f"'{way}'") for way in ways]
         (tmp_path / "bad.yaml").write_text(BAD + "".join(columns))
-        return ["--subset", "toy", "--papers", "tiny,bad", "--config", str(tmp_path / "bad.yaml"), "--timeout", "30s"]
+        return ["--subset", "toy", "--papers", "tiny,bad", "--config", str(tmp_path / "bad.yaml"), "--timeout", LIMIT]
 
     return write
 
@@ -47,7 +49,7 @@ def ended(folder: Path) -> dict[str, Result]:
 EXPECTED = {
     "raise": ("failed", "ValueError: as it was asked to", "Traceback"),
     "diverge": ("diverged", "train loss nan", None),
-    "hang": ("timeout", "not done within 30 s", "misbehaving.py"),
+    "hang": ("timeout", "not done within 20 s", "misbehaving.py"),
     "eat": ("failed", "allocate", "Traceback"),
     "exit": ("killed", "with exit status 3", None),
     "crash": ("killed", "by signal SIGSEGV", "Segmentation fault"),
@@ -90,7 +92,7 @@ def test_a_cell_that_is_killed_is_tried_alone_once(
 def test_code_that_holds_pythons_lock_is_ended_all_the_same(
     run_all: Run, bad: Callable[..., list[str]], tiny: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    options = [*bad("hang_in_c"), "--papers", "bad", "--timeout", "15s", "--jobs", "1"]
+    options = [*bad("hang_in_c"), "--papers", "bad", "--timeout", "8s", "--jobs", "1"]
     done = run_all(*options, "--config", str(tiny(1)), PYTHONPATH=MISBEHAVING)
     assert done.returncode == 1, done.stderr
     (result,) = ended(tmp_path / "results").values()
