@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import ROOT, Run
+from conftest import ROOT, TINY, Run
 
 from benchmark.runner.job import checkpoint_path, record
 from benchmark.store.result import STATUSES, Result, Status
+from tables.__main__ import main as tables
 
 QUICK = ("--subset", "toy", "--papers", "tiny", "--seeds", "1", "--horizons", "4", "--models", "Transformer", "--jobs", "1")
 
@@ -25,10 +28,36 @@ def only_cell(results: Path) -> Path:
     return path
 
 
-def test_a_result_of_a_newer_version_is_never_made_anew(run_all: Run, tiny: Callable[[int], Path], tmp_path: Path) -> None:
-    own = ("--config", str(tiny(1)))
-    assert run_all(*QUICK, *own).returncode == 0
-    path = only_cell(tmp_path / "results")
+@dataclass(frozen=True)
+class Trained:
+    """A test's own copy of a results folder with one trained cell, and what the run that trained it printed."""
+
+    cell: Path
+    stdout: str
+    own: tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """One cell, trained once for all tests of this file that begin with one."""
+    folder = tmp_path_factory.mktemp("once")
+    (folder / "tiny.yaml").write_text(TINY.replace("EPOCHS", "1"))
+    places = ["--config", str(folder / "tiny.yaml"), "--results-dir", str(folder / "results"), "--no-mlflow"]
+    env = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
+    command = [sys.executable, "run_all.py", *QUICK, *places]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder / "results", done.stdout
+
+
+@pytest.fixture
+def trained(once: tuple[Path, str], tmp_path: Path, tiny: Callable[[int], Path]) -> Trained:
+    shutil.copytree(once[0], tmp_path / "results")
+    return Trained(only_cell(tmp_path / "results"), once[1], ("--config", str(tiny(1))))
+
+
+def test_a_result_of_a_newer_version_is_never_made_anew(run_all: Run, trained: Trained) -> None:
+    path, own = trained.cell, trained.own
     newer = path.read_text().replace('"schema": 1', '"schema": 99')
     path.write_text(newer)
     done = run_all(*QUICK, *own)
@@ -36,23 +65,21 @@ def test_a_result_of_a_newer_version_is_never_made_anew(run_all: Run, tiny: Call
     assert path.read_text() == newer
 
 
-def test_a_damaged_result_is_named_not_hidden(run_all: Run, tiny: Callable[[int], Path], tmp_path: Path) -> None:
-    own = tiny(1)
-    assert run_all(*QUICK, "--config", str(own)).returncode == 0
-    path = only_cell(tmp_path / "results")
+def test_a_damaged_result_is_named_not_hidden(
+    run_all: Run, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, own = trained.cell, trained.own
     text = path.read_text()
     whole, cuts = json.loads(text), [text[:1], text[: len(text) // 3], text.rstrip()[:-1]]
     wrong = [json.dumps(whole | {"metrics": metrics}) for metrics in ({"test_mse": "abc"}, {})]
     wrong += [json.dumps(whole | {"cell": "abc"}), *cuts]
     for damage in ("", "{", "[]", *wrong):
         path.write_text(damage)
-        places = ["--results-dir", str(tmp_path / "results"), "--config", str(own)]
-        command = [sys.executable, "-m", "tables", "render", *places]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-        assert done.returncode == 0 and "no whole Results" in done.stderr and path.name in done.stderr, damage
+        status, said = tables(["render", "--results-dir", str(tmp_path / "results"), *own]), capsys.readouterr().err
+        assert status == 0 and "no whole Results" in said and path.name in said and "Traceback" not in said, damage
     for cut in cuts:
         path.write_text(cut)
-        planned = run_all(*QUICK, "--config", str(own), "--dry-run")
+        planned = run_all(*QUICK, *own, "--dry-run")
         assert "no whole Results" in planned.stderr and path.name in planned.stderr and "1 to run" in planned.stdout
 
 
@@ -63,20 +90,18 @@ def test_a_run_says_why_cells_are_refused(run_all: Run, tiny: Callable[[int], Pa
     assert done.returncode == 0 and "refused: 1 cells: the recipe has no clip_norm" in done.stdout
 
 
-def test_a_dry_run_knows_force_and_retry(run_all: Run, tiny: Callable[[int], Path]) -> None:
-    own = ("--config", str(tiny(1)))
-    run_all(*QUICK, *own)
+def test_a_dry_run_knows_force_and_retry(run_all: Run, trained: Trained) -> None:
+    own = trained.own
     assert "1 done" in run_all(*QUICK, *own, "--dry-run").stdout
     assert "1 to run" in run_all(*QUICK, *own, "--dry-run", "--force").stdout
     assert "1 done" in run_all(*QUICK, *own, "--dry-run", "--retry", "failed").stdout
 
 
-def test_a_plan_says_what_is_missing_and_what_failed(run_all: Run, tiny: Callable[[int], Path], tmp_path: Path) -> None:
+def test_a_plan_says_what_is_missing_and_what_failed(run_all: Run, trained: Trained, tmp_path: Path) -> None:
     missing = run_all("--subset", "ETTh1", "--papers", "samformer", "--dry-run", "--data-dir", str(tmp_path)).stdout
     assert missing.splitlines()[-2].startswith(f"ETTh1: no file at {tmp_path / 'ETT-small/ETTh1.csv'}; get it from ")
-    own = ("--config", str(tiny(1)))
-    assert "--retry" not in run_all(*QUICK, *own).stdout
-    path = only_cell(tmp_path / "results")
+    path, own = trained.cell, trained.own
+    assert "--retry" not in trained.stdout
     path.write_text(path.read_text().replace('"status": "done"', '"status": "timeout"', 1))
     note = "1 cell ended without a number; the same command with --retry failed runs such cells again"
     assert run_all(*QUICK, *own, "--dry-run").stdout.splitlines()[-2] == note
@@ -147,7 +172,8 @@ def test_an_override_reaches_the_models_arguments_and_is_named_below_the_table(
 
 def test_a_reader_that_goes_away_costs_no_cell(tiny: Callable[[int], Path], tmp_path: Path) -> None:
     folder = tmp_path / "r"
-    command = f"{sys.executable} run_all.py --subset toy --papers tiny --config {tiny(1)} --results-dir {folder} | head -1"
+    options = f"--subset toy --papers tiny --config {tiny(1)} --results-dir {folder} --no-mlflow"
+    command = f"{sys.executable} run_all.py {options} | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, timeout=200)
     assert "Traceback" not in done.stderr and len(list((folder / "cells").glob("*.json"))) == 12
 

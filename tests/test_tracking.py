@@ -109,6 +109,22 @@ def _own_database() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database without experiments: MLflow takes longer to create one than the rest of a short run takes."""
+    folder = tmp_path_factory.mktemp("empty")
+    server.prepare(server.tracking_uri(folder), folder, [])
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def begun(empty: Path, tmp_path: Path) -> Path:
+    """A results folder that holds nothing but that. The runs of `fresh` and `left out` have theirs created by the suite."""
+    (tmp_path / "results").mkdir()
+    shutil.copy(empty, tmp_path / "results")
+    return tmp_path / "results"
+
+
+@pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two workers that log at once, and nothing disturbed."""
     results = tmp_path_factory.mktemp("fresh") / "results"
@@ -178,10 +194,10 @@ def test_what_is_lost_is_made_anew_and_doubles_go(fresh: Path, copy: Path) -> No
     assert sync(copy).out.endswith(": 2 whole already\n") and cells_shown(copy, ids=True) == after
 
 
-def test_a_run_that_broke_off_is_completed_and_one_that_says_otherwise_is_replaced(fresh: Path, tmp_path: Path) -> None:
+def test_a_run_that_broke_off_is_completed_and_one_that_says_otherwise_is_replaced(fresh: Path, begun: Path) -> None:
     from mlflow.entities import Metric
 
-    folder = tmp_path / "results"
+    folder = begun
     shutil.copytree(fresh / "cells", folder / "cells")
     experiment = server.prepare(server.tracking_uri(folder), folder, ["tiny"])["tiny"]
     there, dead = client(folder), {"process": f"{host()} {2**22 + 1} 7"}
@@ -195,8 +211,8 @@ def test_a_run_that_broke_off_is_completed_and_one_that_says_otherwise_is_replac
 
 
 @pytest.mark.parametrize("fate", ["killed", "removed", "locked"])
-def test_after_a_disturbance_sync_gives_the_runs_of_an_undisturbed_run(fresh: Path, tmp_path: Path, fate: str) -> None:
-    results = tmp_path / "results"
+def test_after_a_disturbance_sync_gives_the_runs_of_an_undisturbed_run(fresh: Path, begun: Path, fate: str) -> None:
+    results = begun
     process = start(results)
     database, deadline = results / "mlflow.db", time.monotonic() + 200
     while not sum(len(h["lr"]) for h in _histories(results)) > 2:
@@ -215,9 +231,9 @@ def test_after_a_disturbance_sync_gives_the_runs_of_an_undisturbed_run(fresh: Pa
     else:
         with sqlite3.connect(database, isolation_level=None) as held:
             held.execute("BEGIN EXCLUSIVE")
-            begun = time.monotonic()
+            since = time.monotonic()
             _, err = finish(process)
-            assert time.monotonic() - begun < 60 and err.count("\n") == 1 and "tracking sync" in err, err
+            assert time.monotonic() - since < 60 and err.count("\n") == 1 and "tracking sync" in err, err
         held.close()
     assert found(results) == found(fresh)
     assert sync(results).code == 0
@@ -240,18 +256,18 @@ def _histories(results: Path) -> list[dict[str, list[tuple[int, float]]]]:
 
 
 @pytest.mark.parametrize("silent", [False, True])
-def test_an_unreachable_mlflow_costs_one_warning_and_no_cell(fresh: Path, tmp_path: Path, silent: bool) -> None:
+def test_an_unreachable_mlflow_costs_one_warning_and_no_cell(fresh: Path, begun: Path, silent: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:  # the system accepts for it; it never answers
         uri = f"http://someone:secret@127.0.0.1:{mute.getsockname()[1] if silent else 9}"
-        begun = time.monotonic()
-        out, err = finish(start(tmp_path / "results", uri, "--models", "Transformer"), 1)
-        assert time.monotonic() - begun < 90
+        since = time.monotonic()
+        out, err = finish(start(begun, uri, "--models", "Transformer"), 1)
+        assert time.monotonic() - since < 90
         warning, remedy = err.splitlines()
         assert "the run goes on without it" in warning and "tracking sync" in remedy and "secret" not in out + err
-        failed = sync(tmp_path / "results", uri) if not silent else None
+        failed = sync(begun, uri) if not silent else None
     assert failed is None or (failed.code == 1 and failed.err.count("\n") == 1 and "secret" not in failed.err)
-    assert sync(tmp_path / "results").out.endswith(": 1 made anew\n")
-    assert cells_shown(tmp_path / "results") == cells_shown(fresh)[1:] and len(invocations(tmp_path / "results")) == 1
+    assert sync(begun).out.endswith(": 1 made anew\n")
+    assert cells_shown(begun) == cells_shown(fresh)[1:] and len(invocations(begun)) == 1
 
 
 def test_left_out_it_is_not_touched_and_sync_makes_it_whole(fresh: Path, tmp_path: Path) -> None:
@@ -262,9 +278,9 @@ def test_left_out_it_is_not_touched_and_sync_makes_it_whole(fresh: Path, tmp_pat
     assert sync(results).code == 0 and cells_shown(results) == cells_shown(fresh)
 
 
-def test_a_database_that_may_not_grow_any_more_costs_no_cell(fresh: Path, tmp_path: Path) -> None:
+def test_a_database_that_may_not_grow_any_more_costs_no_cell(fresh: Path, begun: Path) -> None:
     """As on a full disk."""
-    results = tmp_path / "results"
+    results = begun
     server.prepare(server.tracking_uri(results), results, ["tiny"])
     blocks = (results / "mlflow.db").stat().st_size // 1024 + 20
     process = start(results, "", prefix=["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "-"])
