@@ -1,0 +1,28 @@
+# Every recipe is plain shell lines: who has no `just` (`pip install rust-just`) copies a line.
+
+# what there is
+_list:
+    @just --list
+
+# style and types
+lint:
+    ruff check .
+    mypy
+
+# all tests but the long ones, as .ci/run has them
+test:
+    python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+
+# a verdict in a minute: style, types, and the tests that start no process
+quick:
+    ruff check .
+    mypy
+    python -m pytest -q -n 2 --dist loadfile tests/test_architecture.py tests/test_config.py tests/test_step.py tests/test_store.py tests/baselines/test_parity.py tests/tables -k "not command_line and not no_torch"
+
+# the whole forms of tests of which CI runs small ones
+long:
+    python -m pytest -q -m long
+
+# the tables that docs/verdicts.md shows, computed anew
+docs:
+    python -m tables.rows.simulation
