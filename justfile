@@ -17,12 +17,13 @@ test:
 quick:
     ruff check .
     mypy
-    python -m pytest -q -n 2 --dist loadfile tests/test_architecture.py tests/test_config.py tests/test_step.py tests/test_store.py tests/baselines/test_parity.py tests/tables -k "not command_line and not no_torch"
+    python -m pytest -q -n 2 --dist loadfile tests/test_architecture.py tests/test_citations.py tests/frozen tests/test_config.py tests/test_step.py tests/test_store.py tests/baselines/test_parity.py tests/tables -k "not command_line and not no_torch"
 
 # the whole forms of tests of which CI runs small ones
 long:
     python -m pytest -q -m long
 
-# the tables that docs/verdicts.md shows, computed anew
+# what documents show and the code says: the picture of the rooms and its numbers, the tables of docs/verdicts.md
 docs:
+    python tools/architecture.py
     python -m tables.rows.simulation

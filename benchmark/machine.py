@@ -88,12 +88,19 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
-def git_commit() -> str | None:
-    """The commit of the code that runs, with ``+`` where files have changed since; None outside a repository."""
-    here = Path(__file__).resolve().parent.parent
-    with suppress(OSError, subprocess.SubprocessError):
-        command = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+def git_commit(folder: Path = CODE) -> str | None:
+    """The commit of the code that runs, with ``+`` where files have changed since; None outside a repository of its own.
+
+    A repository that merely surrounds the code's `folder`, such as that of a thesis, says nothing about it.
+    """
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    with suppress(OSError, subprocess.SubprocessError):
+        if Path(git("rev-parse", "--show-toplevel")).resolve() == folder.resolve():
+            return git("describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*")
     return None
 
 
@@ -117,6 +124,9 @@ def size_in_words(size: int) -> str:
 
 
 T = TypeVar("T")
+
+CODE = Path(__file__).resolve().parent.parent
+"""The folder of the checkout that runs."""
 
 
 def bounded(work: Callable[[], T], seconds: float) -> T:
