@@ -109,10 +109,16 @@ def parser() -> Parser:
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto")
     run.add_argument("--backend", choices=("local", "dask"), default="local",
                      help="dask: on the workers of a running dask.distributed scheduler; default local")  # fmt: skip
-    run.add_argument("--scheduler", type=address, metavar="ADDRESS", help="with --backend dask: where it is, such as tcp://host:8786")
+    run.add_argument(
+        "--scheduler", type=address, metavar="ADDRESS", help="with --backend dask: where it is, such as tcp://host:8786"
+    )
     run.add_argument("--shard", type=shard, metavar="I/N", help="the I-th of N equal parts of the grid")
-    run.add_argument("--timeout", type=duration, metavar="DURATION",
-                     help="of one cell, such as 90s or 1h30m: past it the cell ends as 'timeout'; default: none")
+    run.add_argument(
+        "--timeout",
+        type=duration,
+        metavar="DURATION",
+        help="of one cell, such as 90s or 1h30m: past it the cell ends as 'timeout'; default: none",
+    )
     run.add_argument("--retry", choices=("failed",), help="run the cells again that failed, diverged or were ended")
     run.add_argument("--force", action="store_true", help="run every cell again, done or not")
     run.add_argument("--offline", action="store_true", help="download nothing")

@@ -27,9 +27,11 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Where a model is: its file here and its class. What it takes stands in its constructor alone.
+    """Where a model is. What it takes stands in its constructor alone.
 
-    `memory` says what a training step takes; None for what is not trained. `closed_form`: it is not, but has `fit`.
+    name: as recipes have it. module, cls: its file in this folder, and its class there. memory: says what a training step
+    takes; None for what is not trained, or not known. closed_form: it is not trained, but has `fit`. file: where the
+    constructor is read, if not in this folder.
     """
 
     name: str
@@ -37,11 +39,12 @@ class ModelInfo:
     cls: str
     memory: footprint.Estimator | None = None
     closed_form: bool = False
+    file: Path | None = None
 
     @property
     def arguments(self) -> Mapping[str, Argument]:
         """The keyword arguments that it takes beside `lookback`, `horizon` and `channels`."""
-        return arguments_of(HERE / f"{self.module}.py", self.cls)
+        return arguments_of(self.file or HERE / f"{self.module}.py", self.cls)
 
     def of_step(self, shape: Mapping[str, int], batch: int, given: Mapping[str, Any]) -> tuple[int, int] | None:
         """Bytes of the activations of a training step on `batch` windows in float32, and the number of parameters.

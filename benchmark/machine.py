@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-import subprocess
 from typing import TypeVar
+
+CODE = Path(__file__).resolve().parent.parent
+"""The folder of the checkout that runs."""
 
 
 def host() -> str:
@@ -124,9 +123,6 @@ def size_in_words(size: int) -> str:
 
 
 T = TypeVar("T")
-
-CODE = Path(__file__).resolve().parent.parent
-"""The folder of the checkout that runs."""
 
 
 def bounded(work: Callable[[], T], seconds: float) -> T:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from tools.architecture import arrows, dotted, files, floors, imports, room
+from tools.architecture import arrows, dotted, files, floors, imports, numbers, picture, room
 
 GROUND = {"errors", "console", "files", "machine"}
 PLAN = GROUND | {"store", "data", "workloads", "config", "grid", "judging"}
@@ -142,3 +142,11 @@ def undocumented(node: ast.ClassDef) -> list[str]:
     told = {n.target.id for n, text in zip(node.body, node.body[1:], strict=False)
             if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name) and isinstance(text, ast.Expr)}  # fmt: skip
     return [name for name in fields(node) if name not in told and name not in (ast.get_docstring(node) or "")]
+
+
+def test_the_picture_and_the_numbers_of_the_documents_are_todays() -> None:
+    assert (ROOT / "docs/images/architecture.svg").read_text("utf-8") == picture(arrows()), "run tools/architecture.py"
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    lines = {cells[1].strip(): cells[3].strip() for line in text.splitlines() if len(cells := line.split("|")) == 5}
+    for name, value in numbers(ROOT).items():
+        assert lines[name] == str(value), f"docs/architecture.md: {name} is {value}, not {lines[name]}"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, TINY, Run
 
-from benchmark.runner.job import checkpoint_path, record
+from benchmark.runner.job import Job
 from benchmark.store.result import STATUSES, Result, Status
 from tables.__main__ import main as tables
 
@@ -119,11 +119,12 @@ def test_a_switch_that_changes_nothing_is_said(run_all: Run) -> None:
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_cell_that_was_ended_from_outside_keeps_its_checkpoint(status: Status, tmp_path: Path) -> None:
     """Raising --timeout must not cost what the first hours have trained."""
-    task: Any = SimpleNamespace(results_dir=tmp_path, digest="0" * 64)
-    path = checkpoint_path(task)
+    experiment: Any = SimpleNamespace(digest="0" * 64)
+    job = Job(experiment, tmp_path)
+    path = job.checkpoint_path
     path.parent.mkdir()
     path.write_bytes(b"what was trained")
-    record(task, Result("a/b", task.digest, status, {}))
+    job.record(Result("a/b", job.digest, status, {}))
     assert path.exists() == (status in ("timeout", "killed"))
 
 

@@ -27,6 +27,7 @@ from benchmark.tracking.sync import KIND, search
 
 ARGUMENTS = ["--subset", "toy", "--papers", "tiny", "--horizons", "4", "--seeds", "1", "--jobs", "2", "--device", "cpu"]
 OWN = {"process", runs.PARENT, "results_dir"}  # tags that two runs of one cell differ in, beside its times
+EPOCH_METRICS = ("train_loss", "val_mse", "lr", "grad_norm")
 MEASURED = {"train_loss", "val_mse", "lr", "grad_norm", "seconds", "peak_memory_bytes"}
 
 
@@ -72,7 +73,7 @@ def client(results: Path) -> Any:
 
 def history(results: Path, run_id: str) -> dict[str, list[tuple[int, float]]]:
     there = client(results)
-    return {k: sorted((m.step, m.value) for m in there.get_metric_history(run_id, k)) for k in runs.EPOCH_METRICS}
+    return {k: sorted((m.step, m.value) for m in there.get_metric_history(run_id, k)) for k in EPOCH_METRICS}
 
 
 def cells_shown(results: Path, ids: bool = False) -> list[Any]:
@@ -147,9 +148,9 @@ def test_a_run_shows_its_result(fresh: Path) -> None:
     for key, (_, name, status, tags, params, once, data, epochs) in shown.items():
         result = stored[key]
         assert (name, status, tags["status"]) == (key.removeprefix("tiny/"), "FINISHED", "done")
-        assert epochs == {
-            k: [(n, epoch[k]) for n, epoch in enumerate(result.epochs, 1)] for k in runs.EPOCH_METRICS
-        }, "every epoch once"
+        assert epochs == {k: [(n, epoch[k]) for n, epoch in enumerate(result.epochs, 1)] for k in EPOCH_METRICS}, (
+            "every epoch once"
+        )
         assert once["test_mse"] == result.metrics["test_mse"] and once["final_val_mse"] == result.metrics["val_mse"]
         assert once["windows_test"] == 512 and once["best_epoch"] == result.best_epoch and once["n_params"] > 0
         assert params["model"] == tags["model"] == result.cell["model"] and params["architecture"] == "samformer"

@@ -162,5 +162,3 @@ def _check(node: yaml.Node, name: str, depth: int, visited: set[int]) -> None:
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _check(value, name, depth + 1, visited)
-
-

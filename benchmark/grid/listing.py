@@ -63,9 +63,7 @@ def retry_note(status: Sequence[str]) -> str | None:
     return f"{what} ended without a number; the same command with --retry failed runs such cells again" if ended else None
 
 
-def text(
-    cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, Paper], problems: Mapping[str, str]
-) -> str:
+def text(cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, Paper], problems: Mapping[str, str]) -> str:
     """One line for each row of the grid with its seeds and what is known of them; reasons of refusals; switches.
 
     `problems`: by data set, a sentence on why it cannot be used.

@@ -56,8 +56,6 @@ def switches_of(paper: Paper, protocol: str) -> tuple[str, ...]:
     return tuple(n for n in names if n in paper.switches)
 
 
-
-
 def plan(catalogue: Catalogue, selection: Selection, checksum: Callable[[DataSet], str | None],
          memory_limit: int | None = None) -> list[Planned]:  # fmt: skip
     """Every cell that the selection asks for, in order. `checksum`: of a data set's file, None where it is not there.
@@ -68,8 +66,10 @@ def plan(catalogue: Catalogue, selection: Selection, checksum: Callable[[DataSet
     """
     papers = _selected_papers(catalogue, selection)
     columns = _selected_columns(papers, selection)
-    subset = selection.subset or (tuple(papers) if selection.papers else ("all",))
-    datasets = expand_subset(subset, catalogue.papers, catalogue.datasets, catalogue.groups)
+    if selection.papers and not selection.subset:  # not by their names: a paper may be called as a data set is
+        datasets = tuple(d for d in catalogue.datasets if any(d in paper.datasets for paper in papers.values()))
+    else:
+        datasets = expand_subset(selection.subset or ("all",), catalogue.papers, catalogue.datasets, catalogue.groups)
     _check_horizons(papers, datasets, selection)
     sums = {name: checksum(catalogue.datasets[name]) for name in datasets}
     cells = [
@@ -129,7 +129,12 @@ def default_seeds(paper: Paper, profile: str) -> tuple[int, ...]:
 
 
 def _cells(
-    paper: Paper, column: Column, dataset: DataSet, horizon: int, data_sha256: str | None, selection: Selection,
+    paper: Paper,
+    column: Column,
+    dataset: DataSet,
+    horizon: int,
+    data_sha256: str | None,
+    selection: Selection,
     memory_limit: int | None,
 ) -> Iterator[Planned]:
     """The cells of one row and column: every SAM setting, look-back and seed that is asked for."""

@@ -52,9 +52,7 @@ class Comparison:
     deviation_pct: float | None = None
 
 
-def compare(
-    ours: Ours, printed: PrintedNumber | None, *, metric: Metric, lookback: int, profile: str
-) -> Comparison:
+def compare(ours: Ours, printed: PrintedNumber | None, *, metric: Metric, lookback: int, profile: str) -> Comparison:
     """Ours against a printed number, if there is one.
 
     They can be compared where the look-back (steps) is the one that the paper states, the number is its own, and the

@@ -36,9 +36,7 @@ def _quantile(degrees: int) -> float:
     return float(stdtrit(degrees, 0.975))
 
 
-def verdict(
-    mean: float | None, std: float | None, n: int, published: float, comparable: bool, metric: Metric
-) -> str:
+def verdict(mean: float | None, std: float | None, n: int, published: float, comparable: bool, metric: Metric) -> str:
     """The verdict on a printed number of a metric. Why a wide interval may still decide: docs/verdicts.md."""
     if not n or mean is None:
         return "missing"

@@ -23,11 +23,6 @@ LOOK_SECONDS = 1.0
 """Between two looks at cells that others hold."""
 
 
-
-
-
-
-
 @dataclass
 class Queue:
     """One invocation's jobs on their way. `ended` is called once for each Result, as it comes.
@@ -167,11 +162,3 @@ def last_words(job: Job) -> str | None:
         if marker:
             return (marker + words)[:MOST_WORDS]
     return None
-
-
-
-
-
-
-
-

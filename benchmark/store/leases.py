@@ -24,12 +24,6 @@ LEASE_SECONDS = 60.0
 BEAT_SECONDS = 5.0
 
 
-
-
-
-
-
-
 @dataclass(frozen=True)
 class Held:
     """What a lease file says."""

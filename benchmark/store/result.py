@@ -16,7 +16,6 @@ Status = Literal["done", "failed", "diverged", "timeout", "killed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
-
 MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
 """Fields that say how a run went, not what it found: two runs of one cell agree in all the others."""
 

@@ -21,18 +21,6 @@ DRAFT_SECONDS = 3600.0
 """After which nobody is still writing a file."""
 
 
-
-
-
-
-
-
-
-
-
-
-
-
 _HEAD = re.compile(rb'^\{\s*"schema":\s*(\d+),\s*"key":\s*"(?:[^"\\]|\\.)*",\s*"digest":\s*"([0-9a-f]{64})",'
                    rb'\s*"status":\s*"([a-z]+)"')  # fmt: skip
 

@@ -163,9 +163,7 @@ def _means(sample: Sample, cells: Sequence[CellKey]) -> Sample:
     return found
 
 
-def _sam(
-    claim: Claim, evidence: Evidence, cells: Sequence[CellKey], blank: Finding, lookup: Lookup
-) -> Iterator[Finding]:
+def _sam(claim: Claim, evidence: Evidence, cells: Sequence[CellKey], blank: Finding, lookup: Lookup) -> Iterator[Finding]:
     """A figure a pair and average; 'every model' holds where each does."""
     verdicts = []
     for without, with_ in pairs(claim, evidence, blank.protocol):

@@ -31,6 +31,7 @@ BELOW = {
     "first": "First places, over the same lines, ties counted for each",
 }  # fmt: skip
 
+
 def wrapper(fragment: str) -> str:
     """A minimal document around what `document` returns, for pdflatex."""
     return (

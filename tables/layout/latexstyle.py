@@ -47,6 +47,7 @@ class Latex(Style):
     """How LaTeX writes what stands in a cell."""
 
     hole = HOLE
+
     def escape(self, text: str) -> str:
         """As the function of that name."""
         return escape(text)

@@ -57,6 +57,7 @@ class Markdown(Style):
     """How Markdown writes what stands in a cell of a paper's own table."""
 
     hole = HOLE
+
     def escape(self, text: str) -> str:
         """As the function of that name."""
         return escape(text)

@@ -15,7 +15,7 @@ from baselines.base import Forecaster
 
 
 class Misbehaving(Forecaster):
-    def __init__(self, lookback: int, horizon: int, channels: int, how: str) -> None:
+    def __init__(self, *, lookback: int, horizon: int, channels: int, how: str) -> None:
         super().__init__()
         self.how = how
         self.map = nn.Linear(lookback, horizon)

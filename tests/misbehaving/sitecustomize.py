@@ -42,7 +42,7 @@ class Registering(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         self.inner.exec_module(module)
         module.__dict__["MODELS"]["misbehaving"] = module.__dict__["ModelInfo"](
-            "misbehaving", "misbehaving", "Misbehaving", ("how",)
+            "misbehaving", "misbehaving", "Misbehaving", file=Path(__file__).with_name("misbehaving.py")
         )
 
 
