@@ -13,7 +13,7 @@ lint:
 test:
     python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
-# a verdict in a minute: style, types, and the tests that start no process
+# a verdict in under 90 seconds: style, types, and the tests that start no process
 quick:
     ruff check .
     mypy

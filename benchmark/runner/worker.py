@@ -31,7 +31,7 @@ def work(job: Job) -> Outcome:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the parent's to handle
             signal.signal(number, signal.SIG_IGN)
-    with _idle_watch(job.parent):
+    with _ended_with_parent(job.parent):
         with under_lease(job) as turn:
             if turn.is_ours:
                 turn.outcome = train(job)
@@ -134,7 +134,7 @@ def peak_memory(device: str) -> int | None:
 
 def prepare(parent: tuple[int, str] | None, also: Sequence[Callable[[], object]] = ()) -> None:
     """In a worker before its first job: imports what every cell needs, which takes seconds; and does what is asked."""
-    with _idle_watch(parent):
+    with _ended_with_parent(parent):
         import torch
 
         from benchmark.training import loop  # noqa: F401
@@ -150,16 +150,16 @@ _watching = threading.Event()
 
 
 @contextmanager
-def _idle_watch(parent: tuple[int, str] | None) -> Iterator[None]:
+def _ended_with_parent(parent: tuple[int, str] | None) -> Iterator[None]:
     """Marks this worker as at work; while it is not, a thread (one a process) ends it when its parent is gone."""
     if not _watching.is_set():
         _watching.set()
-        threading.Thread(target=_watch, args=(parent,), name="parent watch", daemon=True).start()
+        threading.Thread(target=_end_with_parent, args=(parent,), name="parent watch", daemon=True).start()
     with _at_work:
         yield
 
 
-def _watch(parent: tuple[int, str] | None) -> None:
+def _end_with_parent(parent: tuple[int, str] | None) -> None:
     while True:
         time.sleep(1.0)
         if is_gone(parent) and _at_work.acquire(blocking=False):

@@ -109,10 +109,10 @@ class Live:
 
     def _run(self) -> None:
         target, paper = self._target, str(self._begun.cell["paper"])
+        load()  # takes seconds, in which the database may go
+        self._imported.set()
         if target.file is not None and file_identity(target.uri) != target.file:
             raise Unusable("its database is gone")  # and a worker must not be the one that creates it anew
-        load()
-        self._imported.set()
         client = connect(target.uri)
         extra = {"process": this_process(), "results_dir": target.results_dir}
         experiment, parent = target.experiments[paper], target.parents[paper]

@@ -1,1 +1,1 @@
-"""Whole documents: a paper, protocols side by side, claims."""
+"""Whole documents: a paper, verdicts counted, papers compared, protocols side by side, claims."""
