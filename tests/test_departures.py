@@ -4,17 +4,20 @@ against torch's own."""
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
-from test_step import batches, net, stepper, training, weights
+from test_step import batches, net, problem, stepper, training, weights
 from test_training import made, trained
 
 import baselines
 from baselines.base import Forecaster
 from benchmark.config.recipe import Training
 from benchmark.data.windows import Batch, Windows
+from benchmark.errors import DataError
 from benchmark.problems import forecasting
+from benchmark.training.loop import Progress, fit
 from benchmark.training.schedules import Position, beta1, learning_rate
 from benchmark.training.step import LOSS_SCALE, Stepper
 from benchmark.training.streams import generator
@@ -46,6 +49,24 @@ def test_one_cycle_is_torchs_with_its_cycled_beta1() -> None:
             optimizer.step()
             schedule.step()
     assert beta1(training(epochs=4, **{**CYCLE, "cycled_beta1": None}), Position(1, 2, 7)) == 0.9
+
+
+def test_a_rising_part_of_one_step_is_at_the_full_rate() -> None:
+    """5 % of 20 steps: nothing rises from the first step to itself, where torch's own divides by zero."""
+    values = training(epochs=4, **CYCLE)
+    rates = [learning_rate(values, Position(epoch, step, 4)) for epoch in range(4) for step in range(4)]
+    assert rates[0] == 6e-4 and beta1(values, Position(0, 0, 4)) == 0.85
+    falls = {round((a - b) / 6e-4, 12) for a, b in pairwise(rates)}
+    assert falls == {round((1 - 1e-5) / 19, 12)}
+
+
+def test_an_epoch_without_a_step_is_no_training() -> None:
+    """Two micro-batches, and the step is on every eighth but one: nothing was trained, and a loss of 0 is none."""
+    values = training(epochs=2, batch_size=32, accumulation=8, void_accumulation=True)
+    progress = Progress()
+    with pytest.raises(DataError, match="no optimizer step in an epoch: 2 micro-batches, accumulation 8"):
+        fit(net(), values, problem(made(), made(40), setting=values), progress, seed=0)
+    assert not progress.epochs
 
 
 def test_a_step_on_several_micro_batches_takes_the_rate_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:

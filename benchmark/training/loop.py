@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.config.recipe import Training
+from benchmark.errors import DataError
 from benchmark.problems.base import Problem
 from benchmark.training.checkpoint import Checkpoint, State
 from benchmark.training.schedules import Position, beta1, learning_rate
@@ -91,13 +92,22 @@ def run_epoch(
     stepper: Stepper, order: torch.Generator, progress: Progress, max_steps: int | None = None
 ) -> tuple[float, float]:
     """One pass over the training examples in a new order: (mean train loss, mean gradient norm); counts the steps in
-    `progress`. Nothing is read back from the device before the end."""
+    `progress`. Nothing is read back from the device before the end.
+
+    Raises DataError where the epoch has no step at all.
+    """
     problem, training = stepper.problem, stepper.training
     parts = problem.micro_batches(order, training.batch_size)
     loss = torch.zeros((), device=problem.device)
     norm = torch.zeros_like(loss)
     seen = steps = 0
-    for group in _groups(len(parts), training):
+    groups = _groups(len(parts), training)
+    if not groups:  # with void_accumulation
+        raise DataError(
+            f"no optimizer step in an epoch: {len(parts)} micro-batches, accumulation {training.accumulation}, and with "
+            "void_accumulation the step is on the last but one of so many; take more data or smaller batches"
+        )
+    for group in groups:
         if max_steps is not None and progress.steps >= max_steps:
             break
         at = Position(len(progress.epochs), group.stop - 1, len(parts))

@@ -44,10 +44,13 @@ def beta1(training: Training, at: Position) -> float:
 
 
 def _one_cycle(training: Training, at: Position, first: float, middle: float, last: float) -> float:
-    """From `first` to `middle` in the share `warmup_share` of the steps of epochs + 1 epochs, then to `last`."""
+    """From `first` to `middle` in the share `warmup_share` of the steps of epochs + 1 epochs, then to `last`.
+
+    Where that share is of one step alone, it is at `middle` already.
+    """
     total = (training.epochs + 1) * at.per_epoch
     step = at.epoch * at.per_epoch + at.micro_batch
     top = training.warmup_share * total - 1
-    if step <= top:
+    if step <= top and top > 0:
         return first + (middle - first) * step / top
     return middle + (last - middle) * (step - top) / (total - 1 - top)
