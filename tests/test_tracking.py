@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -327,8 +328,73 @@ def test_what_is_no_number_and_what_is_secret_is_not_said() -> None:
     found = runs.points([{"train_loss": float("nan"), "val_mse": 1.0, "lr": float("inf")}, {"grad_norm": 2.0}])
     assert found == [("val_mse", 1.0, 1), ("grad_norm", 2.0, 2)]
     assert server.shown("postgresql://me:secret@host/db") == "postgresql://host/db"
-    assert server.database("sqlite:////a/b%20c/mlflow.db") == Path("/a/b%20c/mlflow.db")
+    assert server.database("sqlite:////a/b c/mlflow.db") == Path("/a/b c/mlflow.db")
     assert server.database("postgresql://host/sqlite") is None and server.database("http://host/") is None
+
+
+@pytest.mark.parametrize("name", ["feature%2Fx", "what?", "a#b", "100% sure?"])
+def test_a_results_folder_of_any_name(fresh: Path, name: str, tmp_path: Path) -> None:
+    """Jenkins names a branch's folder feature%2Fx: the database stands in it, and nothing beside it."""
+    results = tmp_path / name
+    shutil.copytree(fresh / "cells", results / "cells")
+    done = sync(results)
+    assert done.code == 0 and f"{len(found(fresh))} made anew" in done.out, done
+    assert {path.name for path in tmp_path.iterdir()} == {name} and (results / "mlflow.db").stat().st_size
+
+
+MADE = {
+    "aside": "server.prepare(server.tracking_uri(folder), folder, [])",
+    "in place": "server.connect(server.tracking_uri(folder))",  # as it was made before
+}
+
+
+@pytest.mark.parametrize("how", MADE)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_database_whose_making_was_broken_off_is_made_anew(fresh: Path, how: str, number: int, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(fresh / "cells", results / "cells")
+    program = f"""import sys
+from pathlib import Path
+from benchmark.tracking import server
+folder = Path(sys.argv[1])
+{MADE[how]}"""
+    env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    process = subprocess.Popen([sys.executable, "-c", program, str(results)], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not any(path.stat().st_size > 500_000 for path in results.glob("*mlflow.db*") if path.is_file()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(number)
+    process.wait(60)
+    assert (results / "mlflow.db").exists() == (how == "in place")
+    done = sync(results)
+    assert done.code == 0 and f"{len(found(fresh))} made anew" in done.out, done
+
+
+def test_a_database_with_runs_that_cannot_be_used_stays_and_is_named(copy: Path) -> None:
+    database = copy / "mlflow.db"
+    _nobody_knows(database)
+    before = database.read_bytes()
+    done = sync(copy)
+    assert done.code == 1 and f"move {database} away" in done.err and done.err.count("\n") == 1
+    assert database.read_bytes() == before
+    database.rename(copy / "kept.db")
+    remedy = [sys.executable, "-m", "benchmark.tracking", "sync", "--results-dir", str(copy)]
+    assert subprocess.run(remedy, cwd=ROOT, capture_output=True).returncode == 0 and database.exists()
+
+
+def test_one_without_runs_that_cannot_be_used_is_put_aside(fresh: Path, begun: Path) -> None:
+    _nobody_knows(begun / "mlflow.db")
+    before = (begun / "mlflow.db").read_bytes()
+    shutil.copytree(fresh / "cells", begun / "cells")
+    assert sync(begun).code == 0
+    assert (begun / "mlflow.db.broken-off").read_bytes() == before
+
+
+def _nobody_knows(database: Path) -> None:
+    """Makes of a database one of another MLflow."""
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'nobody knows it'")
 
 
 def test_sync_of_a_folder_that_is_none_is_a_usage_error(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
+import sqlite3
+import uuid
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -25,7 +28,17 @@ class Unusable(Exception):
 
 def tracking_uri(results_dir: Path) -> str:
     """MLFLOW_TRACKING_URI, else a SQLite file in the results folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{results_dir.resolve() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _uri_of(results_dir.resolve() / "mlflow.db")
+
+
+def _uri_of(path: Path) -> str:
+    """The URI that leads to a SQLite file; where its path holds what means something in a URI, by SQLAlchemy's own rules,
+    and with the driver's name, since MLflow would make a folder of the quoted path's name beside it."""
+    if not set("%?#") & set(str(path)):
+        return f"sqlite:///{path}"
+    from sqlalchemy import URL
+
+    return URL.create("sqlite+pysqlite", database=str(path)).render_as_string()
 
 
 def shown(uri: str) -> str:
@@ -35,6 +48,8 @@ def shown(uri: str) -> str:
 
 def reason(error: BaseException) -> str:
     """Why MLflow failed, in one line and without passwords."""
+    if isinstance(error, Unusable):  # our own words
+        return shown(str(error))
     text = " ".join(str(error).split()) or type(error).__name__
     refused = re.search(r"Connection refused|timed out|database is locked|No space left on device|readonly database", text)
     return refused[0] if refused else shown(text[:200])
@@ -42,9 +57,12 @@ def reason(error: BaseException) -> str:
 
 def database(uri: str) -> Path | None:
     """The file behind a SQLite URI."""
-    scheme, _, path = uri.partition("///")
-    path = path.partition("?")[0]
-    return Path(path).resolve() if scheme.partition("+")[0].rstrip(":") == "sqlite" and path else None
+    if not uri.startswith("sqlite"):
+        return None
+    from sqlalchemy import make_url
+
+    path = make_url(uri).database
+    return Path(path).resolve() if path else None
 
 
 def file_identity(uri: str) -> tuple[int, int] | None:
@@ -99,19 +117,74 @@ def locked(uri: str, results_dir: Path, purpose: str, seconds: float) -> Iterato
 def prepare(uri: str, results_dir: Path, papers: Iterable[str], lock_seconds: float = 60) -> dict[str, str]:
     """Database and experiments, made where they are missing: paper → experiment's id.
 
-    Under a lock, and never by a worker: several processes that create the tables at once corrupt the database.
+    Under a lock, and never by a worker: several processes that create the tables at once corrupt the database. One whose
+    making was broken off is made anew, if it is the results folder's own.
     Raises Unusable, and what MLflow raises.
     """
     with locked(uri, results_dir, "create", lock_seconds):
+        path = database(uri)
+        if path is not None and (not path.exists() or not path.stat().st_size):
+            _create(path)
         check_free(uri)
-        client = connect(uri)
+        has_runs = path is not None and _has_runs(path)
+        if path is not None and not has_runs and path == results_dir.resolve() / "mlflow.db":  # ours, and nobody else's
+            _mend(path)
+        try:
+            client = connect(uri)
+        except Exception as error:
+            if not has_runs:
+                raise
+            remedy = f"move {path} away, and `python -m benchmark.tracking sync` makes a new one of the store"
+            raise Unusable(f"{reason(error)[:120]} …: {remedy}") from None
         return {paper: _experiment(client, uri, results_dir, paper) for paper in papers}
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """A name beside a database that no process had before: MLflow keeps what it once opened. Cleared of what was left by
+    killed processes, journals too; under the lock alone."""
+    pattern = f".{path.name}.*.new*"
+    for left in path.parent.glob(pattern):
+        left.unlink()
+    try:
+        yield path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.new")
+    finally:
+        for left in path.parent.glob(pattern):
+            left.unlink()
+
+
+def _create(path: Path) -> None:
+    """Makes MLflow's tables aside and puts them in place when all are there: what is broken off in the seconds that it
+    takes leaves nothing that MLflow cannot use."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _draft(path) as draft:
+        connect(_uri_of(draft))
+        os.replace(draft, path)
+
+
+def _mend(path: Path) -> None:
+    """A new database in place of one without runs that MLflow cannot use, since its making was broken off; that one is kept
+    under another name. It is tried on a copy, since MLflow keeps its connections to a file."""
+    with _draft(path) as draft:
+        shutil.copyfile(path, draft)
+        try:
+            connect(_uri_of(draft))
+            return
+        except Exception:
+            os.replace(path, path.with_name(f"{path.name}.broken-off"))
+    _create(path)
+
+
+def _has_runs(path: Path) -> bool:
+    with closing(sqlite3.connect(path, timeout=3)) as connection:
+        try:
+            return connection.execute("SELECT 1 FROM runs").fetchone() is not None
+        except sqlite3.OperationalError:  # no such table
+            return False
 
 
 def check_free(uri: str) -> None:
     """Raises for a SQLite file that is locked or no database: MLflow itself would try again for minutes."""
-    import sqlite3
-
     path = database(uri)
     if path is None or not path.exists():
         return
