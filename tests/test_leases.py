@@ -85,13 +85,33 @@ def test_a_holder_beats_and_notices_that_it_has_lost_the_lease(tmp_path: Path, m
     assert json.loads(where.path(DIGEST).read_text())["token"] == "somebody else"
 
 
-@pytest.mark.parametrize("text", ["", "{", "null", "[1]", '{"token": "x"}'])
-def test_a_broken_lease_file_goes_stale_like_any_other(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+HUGE = b'{"token": "x", "host": "h", "process": "p", "beats": 1, "pid": Infinity}'
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"null", b"[1]", b'{"token": "x"}', b"\xff\xfe\x00", HUGE, DEEP, "empty", "full"]
+)
+def test_what_is_no_lease_goes_stale_like_any_other(
+    tmp_path: Path, content: bytes | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that are no text, numbers that are none, a folder in its place: nobody crashes, nobody waits for ever."""
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     where = Leases(tmp_path)
-    write(where)
-    where.path(DIGEST).write_text(text)
+    path = where.path(DIGEST)
+    path.parent.mkdir()
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.mkdir()
+        if content == "full":
+            (path / "somebody's").write_text("own")
+    assert where.holder(DIGEST) is None
     assert where.sweep() == [] and where.take(DIGEST) is None
     now[0] += leases.LEASE_SECONDS + 1
     assert where.sweep() == [DIGEST]
+    lease = where.take(DIGEST)
+    assert lease is not None and lease.mine() and not lease.taken()
+    kept = list(where.folder.rglob("somebody's"))
+    assert [each.read_text() for each in kept] == ["own"] * (content == "full")

@@ -124,7 +124,7 @@ def test_a_cell_that_was_ended_from_outside_keeps_its_checkpoint(status: Status,
     path = job.checkpoint_path
     path.parent.mkdir()
     path.write_bytes(b"what was trained")
-    job.record(Result("a/b", job.digest, status, {}))
+    job.record(Result("a/b", job.digest, status, {}), lambda: False)
     assert path.exists() == (status in ("timeout", "killed"))
 
 

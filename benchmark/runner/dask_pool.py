@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 import warnings
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +18,7 @@ from typing import Any
 from benchmark.errors import StopTraining, UsageError
 from benchmark.machine import bounded, host, own_process
 from benchmark.runner import dask_worker
-from benchmark.runner.job import Job, Outcome, Stopped
+from benchmark.runner.job import Busy, Job, Outcome, Stopped
 from benchmark.runner.pool import PoolLost, WorkerDied
 from benchmark.runner.worker import under_lease
 from benchmark.store.result import Result
@@ -124,13 +125,13 @@ class DaskPool:
         try:
             with under_lease(job) as turn:
                 if turn.is_ours:
-                    turn.outcome = self._elsewhere(address, job)
+                    turn.outcome = self._elsewhere(address, job, turn.is_lost)
             return turn.outcome
         finally:
             with self._lock:
                 del self._taken[address]
 
-    def _elsewhere(self, address: str, job: Job) -> Result:
+    def _elsewhere(self, address: str, job: Job, is_lost: Callable[[], bool]) -> Outcome:
         """The cell's Result, made by a worker and written here. Raises WorkerDied, StopTraining."""
         try:
             answer = self._ask(address, job, None)
@@ -144,9 +145,8 @@ class DaskPool:
             raise StopTraining
         if isinstance(answer, dask_worker.Brought):
             _append(job.log_path, answer.log)
-            answer = answer.result
-            job.record(answer)
-        assert isinstance(answer, Result)
+            return job.record(answer.result, is_lost)
+        assert isinstance(answer, Result | Busy)
         return answer
 
     def _ask(self, address: str, job: Job, content: Any) -> Any:

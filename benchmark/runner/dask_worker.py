@@ -14,7 +14,7 @@ from benchmark.data import cache
 from benchmark.data.files import Checksums, data_dir, locate, user_cache
 from benchmark.errors import StopTraining
 from benchmark.files import write_atomically
-from benchmark.runner.job import Job, Stopped
+from benchmark.runner.job import Job, Outcome, Stopped
 from benchmark.runner.worker import train
 from benchmark.store.leases import Leases
 from benchmark.store.result import Result
@@ -55,7 +55,7 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def train_for(job: Job, code: str, stop: str, content: bytes | None = None) -> Brought | Result | Stopped | Wanted:
+def train_for(job: Job, code: str, stop: str, content: bytes | None = None) -> Brought | Outcome | Wanted:
     """Trains a cell in this worker. Where it sees the lease that the asker holds, results folder and checkpoints are
     shared, and the Result is written there; else in a folder of the worker's own, and is brought back.
 
@@ -82,15 +82,15 @@ def train_for(job: Job, code: str, stop: str, content: bytes | None = None) -> B
         )  # fmt: skip
         try:
             with _until_nobody_waits(job, scratch / stop):
-                result = train(job)
+                outcome = train(job, lambda: shared and _has_another(job))
         except StopTraining:
             return Stopped(job.digest)
-        if shared:
-            return result
+        if shared or not isinstance(outcome, Result):
+            return outcome
         log = job.log_path.read_text("utf-8", "replace")
         job.log_path.unlink()
         Store(scratch).path(job.digest).unlink(missing_ok=True)
-        return Brought(result, log)
+        return Brought(outcome, log)
 
 
 def ask_to_stop(stop: str) -> None:
@@ -109,7 +109,13 @@ def _scratch() -> Path:
 def _is_shared(job: Job) -> bool:
     """Whether this worker sees the very results folder of the asker: the lease that it holds stands there."""
     held = Leases(job.results_dir).holder(job.digest)
-    return held is not None and job.asker is not None and (held.host, held.pid, held.process) == job.asker
+    return held is not None and (held.host, held.pid, held.process) == job.asker
+
+
+def _has_another(job: Job) -> bool:
+    """Whether the asker's lease has gone to somebody else."""
+    held = Leases(job.results_dir).holder(job.digest)
+    return held is not None and (held.host, held.pid, held.process) != job.asker
 
 
 def _data(job: Job, content: bytes | None) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,12 +56,24 @@ class Job:
         """Whether it is to end with the epoch under way."""
         return self.stop is not None and self.stop.exists()
 
-    def record(self, result: Result) -> None:
-        """Writes the cell's Result; what was kept to go on with goes, unless the cell was ended from outside: then another
-        attempt, with more time or memory, goes on from it. Raises OSError where the disk does not take the Result."""
-        Store(self.results_dir).write(result)
+    def record(self, result: Result, is_lost: Callable[[], bool]) -> Outcome:
+        """Writes the cell's Result and returns what stands then.
+
+        Not written, and returned as Busy: where `is_lost` says that somebody else has taken the cell over. Nor where a done
+        Result stands, which one that is not done replaces only if the user asked for it. What was kept to go on with goes,
+        unless the cell was ended from outside: then another attempt, with more time or memory, goes on from it.
+
+        Raises OSError where the disk does not take the Result.
+        """
+        if is_lost():
+            return Busy(self.digest)
+        store = Store(self.results_dir)
+        if result.status != "done" and "done" not in self.replaces and store.status(self.digest) == "done":
+            return store.read(self.digest) or result
+        store.write(result)
         if result.status not in ("timeout", "killed"):
             self.checkpoint_path.unlink(missing_ok=True)
+        return result
 
     def without_result(self, status: Status, reason: str, trace: str | None = None) -> Result:
         """The Result of a cell whose process did not live to write one, or could not be reached."""

@@ -116,6 +116,8 @@ class Queue:
         self.leases.sweep()
         if self._has_new(job) and (result := self.store.read(job.digest)) is not None:
             self._end(result)
+        elif self.leases.path(job.digest).exists():  # ours was silent for so long that somebody else took it over
+            self.busy[job.digest] = job
         elif job.timeout is not None and seconds > job.timeout + (GRACE_SECONDS if self.pool.alone else 0):
             more = ", and no Python code ran in it any more" if self.pool.alone else f"; it ended {way}"
             reason = f"not done within {job.timeout:g} s (--timeout){more}"
@@ -131,9 +133,13 @@ class Queue:
 
     def _give_up(self, job: Job, status: Status, reason: str, trace: str | None = None) -> None:
         result = job.without_result(status, reason, trace)
+        outcome: Outcome = result
         with suppress(OSError):  # it is told all the same
-            job.record(result)
-        self._end(result)
+            outcome = job.record(result, self.leases.path(job.digest).exists)
+        if isinstance(outcome, Result):
+            self._end(outcome)
+        else:
+            self.busy[job.digest] = job
 
     def _end(self, result: Result) -> None:
         self.suspects.pop(result.digest, None)

@@ -34,7 +34,7 @@ def work(job: Job) -> Outcome:
     with _ended_with_parent(job.parent):
         with under_lease(job) as turn:
             if turn.is_ours:
-                turn.outcome = train(job)
+                turn.outcome = train(job, turn.is_lost)
         if job.orphaned() and isinstance(turn.outcome, Stopped):
             os._exit(1)
     return turn.outcome
@@ -42,10 +42,12 @@ def work(job: Job) -> Outcome:
 
 @dataclass
 class Turn:
-    """Whether a job is ours to train now; and what became of it."""
+    """Whether a job is ours to train now; what became of it; and whether it is lost: after a long stall (a suspended job, a
+    paused machine) somebody else has taken it over, and may have ended it already."""
 
     is_ours: bool
     outcome: Outcome
+    is_lost: Callable[[], bool] = lambda: False
 
 
 @contextmanager
@@ -66,7 +68,9 @@ def under_lease(job: Job) -> Iterator[Turn]:
             yield turn
             return
         with lease:
-            earlier = Store(job.results_dir).read(job.digest)
+            store = Store(job.results_dir)
+            earlier, stamp = store.read(job.digest), store.stamp(job.digest)
+            turn.is_lost = lambda: lease.taken() or (not lease.mine() and store.stamp(job.digest) != stamp)
             turn.is_ours = earlier is None or earlier.status in job.replaces
             turn.outcome = earlier or turn.outcome
             yield turn
@@ -79,8 +83,9 @@ def under_lease(job: Job) -> Iterator[Turn]:
             yield turn
 
 
-def train(job: Job) -> Result:
-    """Trains a job's cell in this process and writes its Result. Raises StopTraining, OSError."""
+def train(job: Job, is_lost: Callable[[], bool]) -> Outcome:
+    """Trains a job's cell in this process and writes its Result; ends with the epoch where somebody else holds the cell by
+    now, as `is_lost` says. Raises StopTraining, OSError."""
     from benchmark.training.checkpoint import Checkpoint
 
     blank = begun(job.experiment)
@@ -97,19 +102,23 @@ def train(job: Job) -> Result:
             shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
             print(f"epoch {len(history)}: {shown}", file=log)
             watch.epoch(epoch)
+            if is_lost():
+                print(f"{now()} taken over by somebody else: this process was silent for too long", file=log)
+                raise StopTraining
             checkpoint.epoch_ended()
             if job.orphaned() or job.asked_to_stop():
                 checkpoint.write()
                 raise StopTraining
 
-        def ended(result: Result) -> Result:
+        def ended(result: Result) -> Outcome:
             device = job.experiment.device
             whole = replace(result, seconds=checkpoint.seconds, peak_memory_bytes=peak_memory(device), ended=now(),
                             environment=environment(job.experiment))  # fmt: skip
             print(f"{whole.traceback or ''}{whole.ended} {whole.status} {whole.reason or ''}", file=log)
-            job.record(whole)
-            watch.ended(whole)
-            return whole
+            outcome = job.record(whole, is_lost)
+            if outcome is whole:
+                watch.ended(whole)
+            return outcome
 
         def expired(place: str) -> None:
             reason = f"not done within {job.timeout:g} s (--timeout); the traceback says where it was"

@@ -43,7 +43,20 @@ def _parse(text: str) -> Held | None:
     try:
         raw: dict[str, Any] = json.loads(text)
         return Held(str(raw["token"]), str(raw["host"]), int(raw["pid"]), str(raw["process"]), int(raw["beats"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+def _content(path: Path) -> str | None:
+    """What stands at a lease's place, whatever it is; None: nothing. Of what cannot be read, which file it is."""
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    except OSError:  # a folder, or another user's
+        with suppress(OSError):
+            stat = path.lstat()
+            return f"not to be read: {stat.st_ino} {stat.st_mtime_ns}"
         return None
 
 
@@ -69,16 +82,12 @@ class Leases:
 
     def holder(self, digest: str) -> Held | None:
         """Who holds a lease, as its file says; None where there is none, or one that cannot be read."""
-        try:
-            return _parse(self.path(digest).read_text("utf-8"))
-        except OSError:
-            return None
+        return _parse(_content(self.path(digest)) or "")
 
     def stale(self, digest: str) -> str | None:
         """The content of a lease whose holder is gone or has not beaten for its time; None for one that stands."""
-        try:
-            text = self.path(digest).read_text("utf-8")
-        except OSError:
+        text = _content(self.path(digest))
+        if text is None:
             self._seen.pop(digest, None)
             return None
         held = _parse(text)
@@ -102,12 +111,12 @@ class Leases:
             os.rename(self.path(digest), grave)
         except OSError:
             return False
-        ours = grave.read_text("utf-8") == content
+        ours = _content(grave) == content
         if not ours:
             with suppress(OSError):
                 os.link(grave, self.path(digest))
         with suppress(OSError):
-            os.unlink(grave)
+            grave.rmdir() if grave.is_dir() else grave.unlink()  # a folder with something in it stays, out of the way
         return ours
 
     def sweep(self) -> list[str]:
@@ -168,11 +177,15 @@ class Lease:
         return True
 
     def mine(self) -> bool:
-        """Whether the file is still this holder's: after a long stall somebody else may have taken it over."""
+        """Whether the file is still this holder's."""
         try:
             return os.path.samestat(self._path.stat(), os.fstat(self._file))
         except OSError:
             return False
+
+    def taken(self) -> bool:
+        """Whether somebody else holds the cell now."""
+        return self._path.exists() and not self.mine()
 
     def _beat(self) -> None:
         """Writes into the open file, never by its name: if somebody has taken the lease over, that reaches nobody."""

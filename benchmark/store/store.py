@@ -31,6 +31,7 @@ class Store:
     def __init__(self, results_dir: Path) -> None:
         self.root = results_dir
         self.cells = results_dir / "cells"
+        self.beside = (results_dir / "checkpoints", results_dir / "leases")
         self.unreadable: set[str] = set()
 
     def prepare(self) -> None:
@@ -42,7 +43,7 @@ class Store:
             self.cells.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.cells) as file:
                 now = os.fstat(file.fileno()).st_mtime  # by the clock that dates the others too
-            for draft in self.cells.glob(".*.tmp"):
+            for draft in (path for folder in (self.cells, *self.beside) for path in folder.glob(".*.tmp")):
                 with suppress(OSError):
                     if now - draft.stat().st_mtime > DRAFT_SECONDS:
                         draft.unlink()

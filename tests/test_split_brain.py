@@ -1,0 +1,108 @@
+"""A worker that was silent for longer than its lease (suspended, paused, hung) comes back: another has the cell by then."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from frozen import seams
+
+from benchmark.runner.job import Busy, Job, Stopped
+from benchmark.runner.worker import train, under_lease
+from benchmark.store.leases import Leases
+from benchmark.store.result import Result, Status
+from benchmark.store.store import Store
+
+
+def job(config: Path, folder: Path) -> Job:
+    """One cell of `tiny`."""
+    cells = seams.planned(seams.checksums({}, Path()), (config,), papers=("tiny",))
+    return seams.job(cells[0], folder)
+
+
+@dataclass
+class At(seams.Unwatched):
+    """Looks on, and does something after an epoch."""
+
+    epochs: int
+    does: Callable[[], object]
+    seen: list[Mapping[str, float]] = field(default_factory=list)
+
+    def open(self, begun: Result) -> At:
+        return self
+
+    def epoch(self, epoch: Mapping[str, float]) -> None:
+        self.seen.append(epoch)
+        if len(self.seen) == self.epochs:
+            self.does()
+
+
+def taken_over(each: Job, status: Status | None) -> Callable[[], None]:
+    """Another takes the cell; it has ended it already where a status is given."""
+
+    def take() -> None:
+        where = Leases(each.results_dir)
+        where.path(each.digest).unlink()
+        if status is None:
+            assert where.take(each.digest) is not None
+        else:
+            Store(each.results_dir).write(replace(each.without_result(status, "the other's"), metrics={"test_mse": 1.0}))
+
+    return take
+
+
+def go(each: Job) -> object:
+    with under_lease(each) as turn:
+        if turn.is_ours:
+            turn.outcome = train(each, turn.is_lost)
+    return turn.outcome
+
+
+@pytest.mark.parametrize("status", [None, "done", "failed"])
+def test_who_lost_the_cell_ends_and_touches_nothing(
+    tiny: Callable[[int], Path], tmp_path: Path, status: Status | None
+) -> None:
+    each = job(tiny(6), tmp_path)
+    watch = At(2, taken_over(each, status))
+    each.checkpoint_path.parent.mkdir()
+    assert go(replace(each, watcher=watch)) == Stopped(each.digest)
+    assert len(watch.seen) == 2, "it trained on"
+    found = Store(tmp_path).read(each.digest)
+    assert (found.status if found else None) == status
+    assert Leases(tmp_path).path(each.digest).exists() == (status is None)
+    assert "taken over by somebody else" in each.log_path.read_text()
+
+
+def test_a_lease_that_somebody_deleted_costs_no_training(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    each = job(tiny(4), tmp_path)
+    watch = At(2, lambda: Leases(tmp_path).path(each.digest).unlink())
+    outcome = go(replace(each, watcher=watch))
+    assert isinstance(outcome, Result) and outcome.status == "done" and Store(tmp_path).status(each.digest) == "done"
+
+
+@pytest.mark.parametrize("late", ["timeout", "killed", "failed", "diverged"])
+def test_what_is_not_done_replaces_nothing_that_is(late: Status, tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    each = job(tiny(2), tmp_path)
+    done = go(each)
+    assert isinstance(done, Result) and done.status == "done"
+    bytes_of = Store(tmp_path).path(each.digest).read_bytes()
+    said = each.without_result(late, "late")
+    assert each.record(said, lambda: False) == Store(tmp_path).read(each.digest)
+    assert each.record(said, lambda: True) == Busy(each.digest)
+    assert Store(tmp_path).path(each.digest).read_bytes() == bytes_of
+    assert replace(each, replaces=("done",)).record(said, lambda: False) is said
+
+
+def test_drafts_of_killed_processes_are_cleared_when_nobody_can_be_writing_them(tmp_path: Path) -> None:
+    old = time.time() - 7200
+    for folder in ("cells", "checkpoints", "leases"):
+        (tmp_path / folder).mkdir()
+        for name, moment in ((".left.tmp", old), (".fresh.tmp", time.time())):
+            (tmp_path / folder / name).write_bytes(b"half")
+            os.utime(tmp_path / folder / name, (moment, moment))
+    Store(tmp_path).prepare()
+    assert {path.name for path in tmp_path.rglob(".*")} == {".fresh.tmp"}
