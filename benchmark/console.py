@@ -21,6 +21,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, *, wordless: str = "", **arguments: Any) -> None:
+        show_anything()  # --help, too
         super().__init__(allow_abbrev=False, **arguments)
         self._wordless = wordless
 
@@ -45,6 +46,13 @@ class Parser(argparse.ArgumentParser):
         return found
 
 
+def show_anything() -> None:
+    """From now on a character that the terminal cannot show is replaced."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 @dataclass
 class Ended:
     """How a command ended."""
@@ -56,11 +64,9 @@ class Ended:
 def command(program: str) -> Iterator[Ended]:
     """Within it runs a command that sets `status`; a UsageError is one line and status 2, Ctrl-C 130.
 
-    A character that the terminal cannot show is replaced, and a closed pipe (``… | head``) ends the output quietly.
+    A closed pipe (``… | head``) ends the output quietly.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    show_anything()
     ended = Ended()
     try:
         yield ended

@@ -179,8 +179,17 @@ def test_a_reader_that_goes_away_costs_no_cell(tiny: Callable[[int], Path], tmp_
     assert "Traceback" not in done.stderr and len(list((folder / "cells").glob("*.json"))) == 12
 
 
-def test_a_terminal_without_unicode_is_enough() -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run_all.py --dry-run --subset toy", "cells="),
+        ("run_all.py --help", "--results-dir"),
+        ("-m tables --help", "render"),
+        ("-m benchmark.data --help", "usage"),
+        ("-m benchmark.tracking sync --help", "--results-dir"),
+    ],
+)
+def test_a_terminal_without_unicode_is_enough(words: str, said: str) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
-    command = [sys.executable, "run_all.py", "--dry-run", "--subset", "toy"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.returncode == 0 and "cells=" in done.stdout
+    done = subprocess.run([sys.executable, *words.split()], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0 and said in done.stdout and not done.stderr, done.stderr
