@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from frozen import seams
+from test_runner import finish, start, until
 
 from benchmark.runner.job import Busy, Job, Stopped
 from benchmark.runner.worker import train, under_lease
-from benchmark.store.leases import Leases
+from benchmark.store.leases import LEASE_SECONDS, Leases
 from benchmark.store.result import Result, Status
 from benchmark.store.store import Store
 
@@ -95,6 +98,47 @@ def test_what_is_not_done_replaces_nothing_that_is(late: Status, tiny: Callable[
     assert each.record(said, lambda: True) == Busy(each.digest)
     assert Store(tmp_path).path(each.digest).read_bytes() == bytes_of
     assert replace(each, replaces=("done",)).record(said, lambda: False) is said
+
+
+def family(pid: int) -> list[int]:
+    """A process with all that it started."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("limit", [(), ("--timeout", "30s")], ids=["no limit", "limit"])
+@pytest.mark.parametrize("both", [True, False], ids=["both stopped", "workers stopped"])
+def test_a_suspended_invocation_comes_back(
+    tiny: Callable[[int], Path], tmp_path: Path, limit: tuple[str, ...], both: bool
+) -> None:
+    """As Slurm suspends a job: for longer than a lease, while another invocation takes over and ends what it had begun."""
+    config, folder = tiny(60), tmp_path / "results"
+    few = ("--models", "SAMformer", "--seeds", "1", "--horizons", "4", "--jobs", "1")
+    finish(start(tmp_path / "undisturbed", config, *few))
+    process = start(folder, config, *few, *limit)
+    until(lambda: any("epoch 5:" in log.read_text() for log in (folder / "logs").glob("*.log")), 120)
+    stopped = family(process.pid)[0 if both else 1 :]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    code, out = finish(start(folder, config, *few))
+    assert code == 0 and "done=1" in out and time.monotonic() - begun > LEASE_SECONDS - 10
+    bytes_of = {path.name: path.read_bytes() for path in (folder / "cells").glob("*.json")}
+    for pid in stopped:
+        with suppress(ProcessLookupError):  # a parent that goes on may have ended it
+            os.kill(pid, signal.SIGCONT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and "Traceback" not in err and "done=1" in out, (out, err)
+    assert {path.name: path.read_bytes() for path in (folder / "cells").glob("*.json")} == bytes_of
+    (one,), (other,) = Store(tmp_path / "undisturbed").results(), Store(folder).results()
+    assert one.comparable() == other.comparable()
 
 
 def test_drafts_of_killed_processes_are_cleared_when_nobody_can_be_writing_them(tmp_path: Path) -> None:
