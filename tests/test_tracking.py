@@ -332,7 +332,7 @@ def test_what_is_no_number_and_what_is_secret_is_not_said() -> None:
     assert server.database("postgresql://host/sqlite") is None and server.database("http://host/") is None
 
 
-@pytest.mark.parametrize("name", ["feature%2Fx", "what?", "a#b", "100% sure?"])
+@pytest.mark.parametrize("name", ["feature%2Fx", "what?", "a#b", "100% sure?", "a'b\"c"])
 def test_a_results_folder_of_any_name(fresh: Path, name: str, tmp_path: Path) -> None:
     """Jenkins names a branch's folder feature%2Fx: the database stands in it, and nothing beside it."""
     results = tmp_path / name
@@ -381,6 +381,14 @@ def test_a_database_with_runs_that_cannot_be_used_stays_and_is_named(copy: Path)
     database.rename(copy / "kept.db")
     remedy = [sys.executable, "-m", "benchmark.tracking", "sync", "--results-dir", str(copy)]
     assert subprocess.run(remedy, cwd=ROOT, capture_output=True).returncode == 0 and database.exists()
+
+
+def test_a_file_that_is_no_database_stays_and_is_named(fresh: Path, begun: Path) -> None:
+    shutil.copytree(fresh / "cells", begun / "cells")
+    (begun / "mlflow.db").write_bytes(b"somebody's own notes" * 1000)
+    done = sync(begun)
+    assert done.code == 1 and f"move {begun / 'mlflow.db'} away" in done.err and done.err.count("\n") == 1
+    assert (begun / "mlflow.db").read_bytes().startswith(b"somebody's own notes")
 
 
 def test_one_without_runs_that_cannot_be_used_is_put_aside(fresh: Path, begun: Path) -> None:

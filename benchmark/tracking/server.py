@@ -134,8 +134,8 @@ def prepare(uri: str, results_dir: Path, papers: Iterable[str], lock_seconds: fl
         except Exception as error:
             if not has_runs:
                 raise
-            remedy = f"move {path} away, and `python -m benchmark.tracking sync` makes a new one of the store"
-            raise Unusable(f"{reason(error)[:120]} …: {remedy}") from None
+            assert path is not None
+            raise Unusable(f"{reason(error)[:120]} …: {_remedy(path)}") from None
         return {paper: _experiment(client, uri, results_dir, paper) for paper in papers}
 
 
@@ -184,16 +184,23 @@ def _has_runs(path: Path) -> bool:
 
 
 def check_free(uri: str) -> None:
-    """Raises for a SQLite file that is locked or no database: MLflow itself would try again for minutes."""
+    """Raises for a SQLite file that is locked, and Unusable for one that is no database: MLflow itself would try again for
+    minutes."""
     path = database(uri)
     if path is None or not path.exists():
         return
-    connection = sqlite3.connect(path, timeout=3)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.rollback()
-    finally:
-        connection.close()
+    with closing(sqlite3.connect(path, timeout=3)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+        except sqlite3.OperationalError:  # locked
+            raise
+        except sqlite3.DatabaseError as error:
+            raise Unusable(f"{error}; {_remedy(path)}") from None
+
+
+def _remedy(path: Path) -> str:
+    return f"move {path} away, and `python -m benchmark.tracking sync` makes a new one of the store"
 
 
 def _experiment(client: MlflowClient, uri: str, results_dir: Path, name: str) -> str:

@@ -205,10 +205,10 @@ def rebuild_all(rebuild: Rebuild, results: Callable[[], Iterator[Result]]) -> Co
 
 
 def _of_papers_without_results(rebuild: Rebuild) -> list[Run]:
-    ours = f"tags.results_dir = '{rebuild.place}' and attributes.status = 'RUNNING'"
     return [
         run
         for experiment in rebuild.client.search_experiments()
         if experiment.experiment_id not in rebuild.experiments.values()
-        for run in search(rebuild.client, experiment.experiment_id, ours)
+        for run in search(rebuild.client, experiment.experiment_id, "attributes.status = 'RUNNING'")
+        if run.data.tags.get("results_dir") == rebuild.place  # not in the condition: a path may hold both kinds of quotes
     ]

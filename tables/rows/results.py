@@ -95,7 +95,7 @@ class Index:
 
     def note_earlier(self, paper: Paper, cells: Sequence[Planned]) -> None:
         """Remembers which Results are of these cells under earlier training semantics."""
-        others = self.done.keys() - {planned.digest for planned in cells}
+        others = {d for d in self.done if self.paper.get(d) == paper.name} - {planned.digest for planned in cells}
         for planned in cells if others else ():
             for digest, version in planned.earlier().items():
                 if digest in others:
