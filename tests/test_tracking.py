@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -224,7 +224,8 @@ def test_after_a_disturbance_sync_gives_the_runs_of_an_undisturbed_run(fresh: Pa
         os.killpg(process.pid, 9)
         process.communicate()
         assert "ended as KILLED" in sync(results).out
-        assert {run.info.status for run in invocations(results)} == {"KILLED"}
+        ended = {run.info.status for run in invocations(results)}  # sync's own is FINISHED, if a Result was without a run
+        assert "KILLED" in ended and ended <= {"KILLED", "FINISHED"}
         finish(start(results))
     elif fate == "removed":
         database.unlink()
@@ -361,9 +362,12 @@ folder = Path(sys.argv[1])
     env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
     process = subprocess.Popen([sys.executable, "-c", program, str(results)], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not any(path.stat().st_size > 500_000 for path in results.glob("*mlflow.db*") if path.is_file()):
+    large = False
+    while not large:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.005)
+        with suppress(FileNotFoundError):  # a journal comes and goes
+            large = any(path.stat().st_size > 500_000 for path in results.glob("*mlflow.db*"))
     process.send_signal(number)
     process.wait(60)
     assert (results / "mlflow.db").exists() == (how == "in place")

@@ -47,7 +47,8 @@ class DaskPool:
         from distributed import Client
 
         warnings.filterwarnings("ignore", module="distributed")
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client", "asyncio"):  # a worker that dies leaves a traceback of theirs
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             client: Any = Client  # distributed has no types here
             connect = partial(client, address, timeout=CONNECT_SECONDS, set_as_default=False)
