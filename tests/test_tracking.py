@@ -223,9 +223,10 @@ def test_after_a_disturbance_sync_gives_the_runs_of_an_undisturbed_run(fresh: Pa
     if fate == "killed":
         os.killpg(process.pid, 9)
         process.communicate()
+        (its_own,) = (run.info.run_id for run in invocations(results))
         assert "ended as KILLED" in sync(results).out
-        ended = {run.info.status for run in invocations(results)}  # sync's own is FINISHED, if a Result was without a run
-        assert "KILLED" in ended and ended <= {"KILLED", "FINISHED"}
+        ended = {run.info.run_id: run.info.status for run in invocations(results)}
+        assert ended.pop(its_own) == "KILLED" and set(ended.values()) <= {"FINISHED"}  # sync's, of Results without a run
         finish(start(results))
     elif fate == "removed":
         database.unlink()

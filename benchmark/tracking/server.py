@@ -123,11 +123,13 @@ def prepare(uri: str, results_dir: Path, papers: Iterable[str], lock_seconds: fl
     """
     with locked(uri, results_dir, "create", lock_seconds):
         path = database(uri)
-        if path is not None and (not path.exists() or not path.stat().st_size):
+        made = path is not None and (not path.exists() or not path.stat().st_size)
+        if path is not None and made:
             _create(path)
         check_free(uri)
         has_runs = path is not None and _has_runs(path)
-        if path is not None and not has_runs and path == results_dir.resolve() / "mlflow.db":  # ours, and nobody else's
+        is_ours = path == results_dir.resolve() / "mlflow.db"  # and nobody else's
+        if path is not None and is_ours and not made and not has_runs:
             _mend(path)
         try:
             client = connect(uri)

@@ -46,7 +46,7 @@ def _character(character: str) -> str:
 class Latex(Style):
     """How LaTeX writes what stands in a cell."""
 
-    hole = HOLE
+    hole, marks = HOLE, MARKS
 
     def escape(self, text: str) -> str:
         """As the function of that name."""
@@ -62,12 +62,6 @@ class Latex(Style):
         if std and known(row.ours.std):
             text += rf" {{\scriptsize$\pm$ {fixed(row.ours.std, digits)}}}"
         return text + ("" if row.recipe_status == "verified" else RECIPE_MARK)
-
-    def printed(self, row: Row | None, digits: int = DIGITS) -> str:
-        """The printed number with its mark."""
-        if row is None or row.printed is None:
-            return HOLE
-        return self.plain(row.printed.value, digits) + MARKS.get(row.printed.status, "")
 
     def sign(self, row: Row | None) -> str:
         """The sign of the verdict; nothing where there is none."""

@@ -56,7 +56,7 @@ EMPHASIS = ("", "**", "_")
 class Markdown(Style):
     """How Markdown writes what stands in a cell of a paper's own table."""
 
-    hole = HOLE
+    hole, marks = HOLE, MARKS
 
     def escape(self, text: str) -> str:
         """As the function of that name."""
@@ -69,12 +69,6 @@ class Markdown(Style):
         text = f"{EMPHASIS[place]}{number(row.ours.mean, digits)}{EMPHASIS[place]}"
         text += f" ± {number(row.ours.std, digits)}" if std and known(row.ours.std) else ""
         return text + (" §" if row.recipe_status != "verified" else "")
-
-    def printed(self, row: Row | None, digits: int = DIGITS) -> str:
-        """The printed number with its mark."""
-        if row is None or row.printed is None:
-            return HOLE
-        return number(row.printed.value, digits) + MARKS.get(row.printed.status, "")
 
     def sign(self, row: Row | None) -> str:
         """The sign of the verdict."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tables.layout.table import Below, ColumnKey, LineKey, PaperTable
@@ -22,6 +22,8 @@ class Style(ABC):
     """How one format writes what stands in a cell."""
 
     hole = ""
+    marks: Mapping[str, str] = {}
+    """Of a printed number, by its status."""
 
     def cell(self, table: PaperTable, line: LineKey, column: ColumnKey, metric: str, kind: str) -> str:
         """Ours, the printed number, or the sign of the verdict."""
@@ -39,9 +41,11 @@ class Style(ABC):
     def ours(self, row: Row | None, place: int, digits: int = DIGITS, std: bool = True) -> str:
         """Our mean; `place` 1 is the best of its line, 2 the second."""
 
-    @abstractmethod
     def printed(self, row: Row | None, digits: int = DIGITS) -> str:
-        """The printed number with its mark."""
+        """The printed number with its mark; a dash for a hole."""
+        if row is None or row.printed is None:
+            return self.hole
+        return self.plain(row.printed.value, digits) + self.marks.get(row.printed.status, "")
 
     @abstractmethod
     def sign(self, row: Row | None) -> str:
