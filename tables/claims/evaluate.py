@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -123,6 +124,8 @@ def _compared(
     finding = replace(finding, estimate=found, seeds=_seeds(samples, cells, finding.numbers))
     if found is None or len(cells) < finding.of:
         return replace(finding, verdict=_too_few(len(cells), finding.of))
+    if math.isnan(found.value):
+        return replace(finding, verdict=UNDECIDED, note="a mean that would be divided by is 0")
     if claim.kind == "parameters":
         return replace(finding, verdict=HOLDS if abs(found.value - claim.value) < ABOUT else FAILS)
     low, high = found.low, found.high

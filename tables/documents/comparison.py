@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from tabulate import tabulate
 
 from benchmark.config.paper import Paper
 from tables.layout.markdown import HOLE, escape, number
+from tables.numbers import DIGITS
 from tables.rows.row import Row
-from tables.statistics import CellKey, Estimate, Sample, average_ranks
-
-LEAST_CELLS = 6
-"""Of fewer pairs Wilcoxon's two-sided test cannot come below 0.05, whatever they are."""
+from tables.statistics import LEAST_PAIRS, CellKey, Estimate, Sample, average_ranks, signed_rank
 
 EXPLAINED = (
-    "Over cells (data set × horizon) in which both, or all, columns have a Result. Ranks: 1 is the lowest MSE, with a 95 % "
-    "bootstrap interval over cells and seeds. p: Wilcoxon's signed-rank test, two-sided, on the means of the n cells, and "
-    "corrected by Holm over the tests of this table; horizons of one data set are no independent samples, so that p is "
-    f"too small rather than too large. Below {LEAST_CELLS} cells no p can be small, and none is given."
+    "Over cells (data set × horizon) in which both, or all, columns have a Result. Ranks: 1 is the lowest MSE, ties by the "
+    "digits shown, with a 95 % bootstrap interval over cells and seeds. p: Wilcoxon's signed-rank test, two-sided and "
+    "exact, on the means of the n cells, and corrected by Holm over the tests of this table; horizons of one data set are no "
+    f"independent samples, so that p is too small rather than too large. Below {LEAST_PAIRS} cells that differ no p can be "
+    "small, and none is given."
 )
 
 
 @dataclass(frozen=True)
 class Pair:
     """One pair of columns, first and second: in how many (lower) of n cells the first has the lower mean, the mean
-    difference in percent (difference_pct), p and Holm's p (holm).
+    difference in percent (difference_pct; None where a mean of the second is 0), p, and Holm's p (holm).
+
+    equal: of the n, the cells in which both have the same mean: the test leaves them out. tied: of the others, those that
+    share the size of their difference.
     """
 
     first: str
     second: str
     n: int
     lower: int
-    difference_pct: float
+    difference_pct: float | None
     p: float | None
     holm: float | None
+    equal: int = 0
+    tied: int = 0
 
 
 def samples(paper: Paper, rows: Sequence[Row], metric: str | None = None) -> dict[str, Sample]:
@@ -47,11 +51,11 @@ def samples(paper: Paper, rows: Sequence[Row], metric: str | None = None) -> dic
     return {name: sample for name, sample in found.items() if sample}
 
 
-def ranks(paper: Paper, of_column: dict[str, Sample]) -> dict[str, Estimate]:
-    """The average rank of each main column among the main columns that have Results."""
+def ranks(paper: Paper, of_column: dict[str, Sample], digits: int = DIGITS) -> dict[str, Estimate]:
+    """The average rank of each main column among the main columns that have Results, ties by the digits shown."""
     main = {name: sample for name, sample in of_column.items() if paper.columns[name].main}
     cells = _shared(list(main.values()))
-    return dict(zip(main, average_ranks(list(main.values()), cells), strict=False)) if len(main) > 1 else {}
+    return dict(zip(main, average_ranks(list(main.values()), cells, digits), strict=False)) if len(main) > 1 else {}
 
 
 def pairwise(paper: Paper, of_column: dict[str, Sample]) -> list[Pair]:
@@ -72,14 +76,13 @@ def _test(first: str, second: str, of_column: dict[str, Sample]) -> Pair | None:
     if not cells:
         return None
     a, b = ([sum(s[cell]) / len(s[cell]) for cell in cells] for s in (of_column[first], of_column[second]))
-    differences = [x - y for x, y in zip(a, b, strict=True)]
-    percent = sum(100 * d / y for d, y in zip(differences, b, strict=True)) / len(cells)
-    p = None
-    if len(cells) >= LEAST_CELLS and any(differences):
-        from scipy.stats import wilcoxon  # takes a second to import
-
-        p = float(wilcoxon(differences).pvalue)
-    return Pair(first, second, len(cells), sum(d < 0 for d in differences), percent, p, None)
+    pairs = list(zip(a, b, strict=True))
+    percent = sum(100 * (x - y) / y for x, y in pairs) / len(cells) if all(b) else None
+    test = signed_rank(a, b)
+    return Pair(
+        first=first, second=second, n=len(cells), lower=sum(x < y for x, y in pairs), difference_pct=percent, p=test.p,
+        holm=None, equal=len(cells) - test.unequal, tied=test.tied,
+    )  # fmt: skip
 
 
 def _holm(found: Sequence[Pair]) -> list[Pair]:
@@ -90,16 +93,14 @@ def _holm(found: Sequence[Pair]) -> list[Pair]:
     for place, (p, i) in enumerate(order):
         least = max(least, min(1.0, p * (len(order) - place)))
         corrected[i] = least
-    return [
-        Pair(t.first, t.second, t.n, t.lower, t.difference_pct, t.p, corrected.get(i)) for i, t in enumerate(found)
-    ]  # fmt: skip
+    return [replace(test, holm=corrected.get(i)) for i, test in enumerate(found)]
 
 
-def document(paper: Paper, rows: Sequence[Row]) -> str:
-    """Ranks and tests as Markdown; empty where there are no two columns to compare."""
+def document(paper: Paper, rows: Sequence[Row], digits: int = DIGITS) -> str:
+    """Ranks and tests as Markdown; empty where there are no two columns to compare. digits: that the tables show."""
     of_column = samples(paper, rows)
     parts = []
-    if ranked := ranks(paper, of_column):
+    if ranked := ranks(paper, of_column, digits):
         lines = [
             [escape(name), number(rank.value, 2), _interval(rank), str(rank.cells)]
             for name, rank in sorted(ranked.items(), key=lambda item: item[1].value)
@@ -109,10 +110,11 @@ def document(paper: Paper, rows: Sequence[Row]) -> str:
     if tested := pairwise(paper, of_column):
         lines = [
             [f"{escape(t.first)} against {escape(t.second)}", str(t.n), f"{t.lower} of {t.n}",
-             f"{number(t.difference_pct, 2)} %", _p(t.p, t.n), _p(t.holm, t.n)]
+             HOLE if t.difference_pct is None else f"{number(t.difference_pct, 2)} %", _p(t.p, t), _p(t.holm, t)]
             for t in tested
         ]  # fmt: skip
         parts.append(_table(lines, ["pair", "n", "lower in", "mean difference", "p", "p, Holm"], 1))
+        parts += _remarks(tested)
     return "\n\n".join([EXPLAINED, *parts]) if parts else ""
 
 
@@ -120,11 +122,27 @@ def _interval(found: Estimate) -> str:
     return HOLE if found.low is None or found.high is None else f"{number(found.low, 2)} to {number(found.high, 2)}"
 
 
-def _p(p: float | None, n: int) -> str:
+def _p(p: float | None, test: Pair) -> str:
     """Never a p without its n."""
     if p is None:
         return HOLE
-    return f"{'< 0.001' if p < 0.001 else number(p, 3)} (n = {n})"
+    return f"{'< 0.001' if p < 0.001 else number(p, 3)} (n = {test.n - test.equal})"
+
+
+def _remarks(tested: Sequence[Pair]) -> Iterator[str]:
+    """What is to be known of single pairs: cells that a test leaves out, ties, a mean of 0."""
+    for test in tested:
+        said = []
+        if test.equal:
+            said.append(
+                f"{test.equal} of {test.n} cells are equal in both, and the test is over the other {test.n - test.equal}"
+            )
+        if test.tied:
+            said.append(f"{test.tied} differences share their size, and so their ranks")
+        if test.difference_pct is None:
+            said.append(f"a mean of {escape(test.second)} is 0, of which there is no percent")
+        if said:
+            yield f"{escape(test.first)} against {escape(test.second)}: {'; '.join(said)}."
 
 
 def _table(lines: Sequence[Sequence[str]], heads: Sequence[str], left: int) -> str:

@@ -30,7 +30,7 @@ def document(of: Subject) -> str:
     parts += [own_table(table) for table in paper_tables(paper, rows, of.profile, of.options)]
     if counted := summary(paper, shown, of.profile):
         parts += ["## Verdicts", counted]
-    if compared := comparison.document(paper, shown):
+    if compared := comparison.document(paper, shown, of.options.digits):
         parts += ["## Statistics", compared]
     if len(parts) > 2 and shown:
         parts.append("## Cell by cell")

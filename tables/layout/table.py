@@ -9,9 +9,10 @@ import numpy as np
 
 from benchmark.config.paper import Last, Layout, Paper, Printed
 from benchmark.judging.printed import printed_numbers
-from tables.numbers import DIGITS, best_and_second, fixed
+from tables.numbers import DIGITS, best_and_second
 from tables.rows.means import AVERAGE, means, printed_only
 from tables.rows.row import Row
+from tables.statistics import as_shown, ranks
 
 LineKey = tuple[str, int]
 """Data set and horizon."""
@@ -174,8 +175,8 @@ def _figures(
         found = {}
         for column in table.columns[1:]:
             shared = first.keys() & numbers.get(column, {}).keys()
-            if shared:
-                over = sum(numbers[column][line] for line in shared)
+            over = sum(numbers[column][line] for line in shared)
+            if over:  # of nothing there is no percent
                 found[column] = (100 * (1 - sum(first[line] for line in shared) / over), len(shared))
         return found
     if len(numbers) < 2:
@@ -184,11 +185,10 @@ def _figures(
     lines = [line for line in table.lines if all(line in of_line for of_line in numbers.values())]
     if not lines:
         return {}
-    shown = np.array([[float(fixed(numbers[c][line], table.options.digits) or "nan") for c in columns] for line in lines])
+    values = np.array([[numbers[column][line] for line in lines] for column in columns])  # [columns, lines]
     if what == "first":
-        count = (shown == shown.min(1, keepdims=True)).sum(0)
-        return {column: (float(n), len(lines)) for column, n in zip(columns, count, strict=True)}
-    lower = (shown[:, None, :] < shown[:, :, None]).sum(2)
-    equal = (shown[:, None, :] == shown[:, :, None]).sum(2)
-    ranks = (lower + (equal + 1) / 2).mean(0)
-    return {column: (float(rank), len(lines)) for column, rank in zip(columns, ranks, strict=True)}
+        shown = as_shown(values, table.options.digits)
+        of_columns = (shown == shown.min(0)).sum(1)
+    else:
+        of_columns = ranks(values, table.options.digits).mean(1)
+    return {column: (float(figure), len(lines)) for column, figure in zip(columns, of_columns, strict=True)}

@@ -111,6 +111,19 @@ def test_ours_holds_falls_short_or_cannot_be_said(known: Catalogue, claims: dict
     assert few.estimate is not None and few.estimate.cells == 12, "the figure over the twelve is shown all the same"
 
 
+def test_a_mean_of_zero_that_would_be_divided_by(known: Catalogue, claims: dict[str, Claim]) -> None:
+    claim = claims["samformer-over-transformer"]
+    evidence = fed(claim, Evidence(known, {}))
+    rows = evidence.rows_of["samformer"]["paper", "paper"]
+    for place, row in enumerate(rows):
+        if row.key.model == "Transformer":
+            rows[place] = changed(row, values=(0.0,) * 3)  # type: ignore[index]
+    for finding in (one(evaluate(claim, evidence), OURS, average) for average in (SUMS, PER_CELL)):
+        assert finding.estimate is not None and finding.estimate.low is None
+        assert (finding.verdict, finding.note) == ("inconclusive", "a mean that would be divided by is 0")
+    assert "| inconclusive (a mean that would be divided by is 0) |" in document([claim], evidence)
+
+
 def test_an_interval_about_nothing_is_inconclusive(known: Catalogue, claims: dict[str, Claim]) -> None:
     claim = replace(claims["samformer-over-tsmixer-sam"], value=0.1)
     finding = one(evaluate(claim, fed(claim, Evidence(known, {}), factor=1.05)), OURS, SUMS)

@@ -1,12 +1,17 @@
-"""Expectations by hand: Wilcoxon's exact two-sided p of n differences of one sign is 2 / 2ⁿ."""
+"""Expectations by hand: Wilcoxon's exact two-sided p of n differences of one sign is 2 / 2ⁿ. So has scipy."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from benchmark.config.paper import Last, Layout
 from tables.documents.comparison import Pair, _holm, document, pairwise, ranks, samples
+from tables.layout.table import Options, paper_tables
+from tables.statistics import signed_rank
 
 pytest_plugins = ("tests.tables.made_up",)
 
@@ -50,6 +55,66 @@ def test_holm() -> None:
     assert corrected(0.01, 0.04, 0.03) == pytest.approx([0.03, 0.06, 0.06])
     assert corrected(0.5, 0.6) == [1.0, 1.0]
     assert corrected(0.02, None, 0.03) == [0.04, None, 0.04]
+
+
+def of(row: Any, *pairs: tuple[float, float]) -> list[Any]:
+    """A cell a pair: With_SAM's mean and Plain's."""
+    return [
+        row(dataset, horizon, model, mean=mean, values=(mean,) * 3, own_sam=True)
+        for place, pair in enumerate(pairs)
+        for dataset, horizon in [(DATASETS[place % 6], place // 6)]
+        for model, mean in zip(("With_SAM", "Plain"), pair, strict=True)
+    ]
+
+
+def test_equal_pairs_are_left_out_and_p_is_none_below_the_least_possible(made: Any, row: Any) -> None:
+    lower = [(0.3 + i / 100, 0.5 + i / 50) for i in range(6)]
+    (pair,) = pairwise(made.paper, samples(made.paper, of(row, *lower[:5], (0.4, 0.4))))
+    assert (pair.n, pair.lower, pair.equal, pair.p) == (6, 5, 1, None), "of five pairs 2 / 2⁵ is 0.06, not 0.04"
+    rows = of(row, *lower, (0.4, 0.4), (0.4, 0.4))
+    (pair,) = pairwise(made.paper, samples(made.paper, rows))
+    assert (pair.n, pair.equal, pair.p) == (8, 2, 2 / 2**6)
+    text = document(made.paper, rows)
+    assert "0.031 (n = 6)" in text
+    assert text.endswith("With\\_SAM against Plain: 2 of 8 cells are equal in both, and the test is over the other 6.")
+    (pair,) = pairwise(made.paper, samples(made.paper, of(row, *[(0.1, 0.1)] * 7)))
+    assert (pair.lower, pair.equal, pair.p) == (0, 7, None)
+
+
+def test_ties_share_their_ranks(made: Any, row: Any) -> None:
+    # sizes 1, 1, 2, 3, 4, 5: ranks 1.5, 1.5, 3 … 6. A sum of 1.5 or less has the pattern of none, and two of one
+    rows = of(row, *[(0.1, 0.1 + size / 10) for size in (1, 2, 3, 4, 5)], (0.2, 0.1))
+    (pair,) = pairwise(made.paper, samples(made.paper, rows))
+    assert (pair.tied, pair.equal, pair.p) == (2, 0, pytest.approx(2 * 3 / 64))
+    assert "2 differences share their size, and so their ranks" in document(made.paper, rows)
+
+
+@pytest.mark.parametrize("n", [6, 9, 40])
+def test_p_is_scipys_where_nothing_is_equal(n: int) -> None:
+    from scipy.stats import wilcoxon
+
+    first, second = np.random.default_rng(n).normal(size=(2, n))
+    assert signed_rank(first, second).p == pytest.approx(wilcoxon(first, second, method="exact").pvalue)
+
+
+def test_a_mean_of_zero_has_no_percent(made: Any, row: Any) -> None:
+    rows = of(row, (0.1, 0.0), (0.2, 0.4))
+    (pair,) = pairwise(made.paper, samples(made.paper, rows))
+    assert (pair.n, pair.lower, pair.difference_pct) == (2, 1, None)
+    assert "a mean of Plain is 0, of which there is no percent" in document(made.paper, rows)
+
+
+def test_ranks_are_by_the_digits_shown_as_those_below_the_table_are(made: Any, row: Any) -> None:
+    rows = of(row, (0.3801, 0.3804), (0.2, 0.3))
+    found = ranks(made.paper, samples(made.paper, rows))
+    assert [rank.value for rank in found.values()] == [1.25, 1.75]
+    paper = replace(made.paper, datasets=DATASETS, layout=(Layout("T", ("mse",), last=(Last("rank"), Last("first"))),))
+    (table,) = paper_tables(paper, rows, "paper", Options())
+    below, first = table.below
+    assert [value for value, _ in below.ours.values()] == [1.25, 1.75]
+    assert [value for value, _ in first.ours.values()] == [2, 1]
+    fine = ranks(made.paper, samples(made.paper, rows), 4)
+    assert [rank.value for rank in fine.values()] == [1, 2]
 
 
 def test_ranks(made: Any, row: Any) -> None:
