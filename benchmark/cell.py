@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import traceback
 from collections.abc import Callable, Sequence
@@ -102,8 +103,9 @@ def train_and_test(
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".strip()
         return replace(blank, reason=reason, traceback=traceback.format_exc(), epochs=tuple(history))
-    metrics = {f"test_{name}": value for name, value in test.items()}
-    metrics |= {f"val_{name}": value for name, value in validation.items()}
+    metrics = {f"test_{n}": value for n, value in test.items()} | {f"val_{n}": value for n, value in validation.items()}
+    if wild := ", ".join(f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)):
+        return replace(blank, status="diverged", reason=f"after training, {wild}", epochs=tuple(history))
     return replace(
         blank, status="done", metrics=metrics, epochs=tuple(progress.epochs),
         windows=dict(zip(("train", "val", "test"), (*problem.counts(), len(held)), strict=True)),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from benchmark import machine
 from benchmark.config.catalogue import Catalogue, catalogue
@@ -97,7 +94,10 @@ class Session:
         for line in (*listing.refusals(cells), *filter(None, [listing.left_out(cells, self.store)])):
             print(line)
         self.store.prepare()
-        if todo := self._todo(cells):
+        todo = self._todo(cells)
+        for said in self.store.notes():
+            print(f"run_all.py: {said}", file=sys.stderr)
+        if todo:
             with self._queue(todo) as queue:
                 queue.run()
         interrupted = self.interrupted
@@ -121,8 +121,8 @@ class Session:
             print(listing.as_object(cells, status))
         else:
             print(listing.text(cells, status, self.catalogue.papers, self.supply.problems))
-        for note in filter(None, (self.store.note(), listing.left_out(cells, self.store))):
-            print(f"run_all.py: {note}", file=sys.stderr)
+        for said in filter(None, (*self.store.notes(), listing.left_out(cells, self.store))):
+            print(f"run_all.py: {said}", file=sys.stderr)
         return 0
 
     def _check(self) -> None:
@@ -173,6 +173,7 @@ class Session:
     @contextmanager
     def _queue(self, todo: Sequence[Planned]) -> Iterator[Queue]:
         """What is left to train, with workers, MLflow and progress around it, which all end with it, whatever happens."""
+        from benchmark.runner.interrupt import Interrupt
         from benchmark.runner.pool import PoolLost
         from benchmark.runner.progress import ProgressBar
         from benchmark.runner.queue import Queue
@@ -268,28 +269,3 @@ class Session:
         if self.request.device == "cuda":
             raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
         return "cpu"
-
-
-class Interrupt:
-    """Ctrl-C, counted: within it the first one (or SIGTERM, as a batch system sends it) only sets `asked`; the second
-    Ctrl-C raises KeyboardInterrupt. Where the signal was ignored before, as for a job in the background, it still is."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._caught)
-        return self
-
-    def _caught(self, number: int, frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue, catalogue
@@ -16,22 +17,42 @@ from benchmark.grid.plan import parse_protocol, plan
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 
+NONE_YET = "no Result yet"
+MOST_OTHERS = 3
+"""Other Results of a cell that are named."""
 
-def find(there: Catalogue, store: Store, text: str, folder: Path) -> tuple[Planned | None, Result | None]:
-    """The planned cell and the Result of a key or a digest (or its first letters, at least six).
+
+def find(there: Catalogue, store: Store, text: str, folder: Path) -> tuple[Planned | None, Result | None, str]:
+    """The planned cell and the Result of a key or a digest (or its first letters, at least six); and why there is none.
 
     Raises UsageError for a name that is neither, with the nearest key.
     """
     if "/" not in text:
         result = store.begins(text)
         planned = _of_key(_cells(there, result.key, folder), result.key)
-        return (planned if planned and planned.digest == result.digest else None), result
+        return (planned if planned and planned.digest == result.digest else None), result, ""
     cells = _cells(there, text, folder)
     found = _of_key(cells, text)
     if found is None:
         close = nearest(text, (planned.cell.key for planned in cells))
         raise UsageError(f"no cell '{text}'{close}; run_all.py --dry-run --json lists all keys")
-    return found, store.read(found.digest) if found.digest else None
+    there_is = store.read(found.digest) if found.digest else None
+    return found, there_is, _why_none(found, store) if there_is is None else ""
+
+
+def _why_none(planned: Planned, store: Store) -> str:
+    """What there is instead of a cell's Result: a damaged one, one of another recipe or profile, or nothing."""
+    said = store.amiss(planned.digest) if planned.digest else None
+    cell = planned.cell
+    other = replace(cell, profile="paper" if cell.profile == "quick" else "quick")
+    what = "made with another recipe, data file or training semantics" if planned.digest else "made with a data file"
+    kinds = {cell.key: what, other.key: f"of profile {other.profile}"}
+    keys = store.keys()
+    found = [f"there is one {kinds[key]}: python -m benchmark.show {digest[:12]}"
+             for digest, key in keys if key in kinds and digest != planned.digest]  # fmt: skip
+    if len(found) > MOST_OTHERS:
+        found[MOST_OTHERS:] = [f"and {len(found) - MOST_OTHERS} more"]
+    return "\n".join([said or ("no Result of this recipe" if found else NONE_YET), *found])
 
 
 def _of_key(cells: Iterable[Planned], key: str) -> Planned | None:
@@ -54,8 +75,8 @@ def _cells(there: Catalogue, key: str, folder: Path) -> list[Planned]:
     return plan(there, selection, lambda dataset: checksum_of(dataset, folder, sums)[0])
 
 
-def describe(planned: Planned | None, result: Result | None) -> str:
-    """The recipe, value by value with source and status, then the Result."""
+def describe(planned: Planned | None, result: Result | None, why_none: str = NONE_YET) -> str:
+    """The recipe, value by value with source and status, then the Result, or why there is none."""
     lines = []
     if planned is not None:
         lines.append(f"{planned.cell.key}\ndigest {planned.digest or '(its data file is missing)'}")
@@ -69,7 +90,7 @@ def describe(planned: Planned | None, result: Result | None) -> str:
             for name in planned.recipe.switches:
                 lines.append(f"switch {name}")
     if result is None:
-        lines.append("\nno Result yet")
+        lines.append(f"\n{why_none}")
         return "\n".join(lines)
     lines.append(f"\nResult: {result.status}" + (f": {result.reason}" if result.reason else ""))
     if planned is None:

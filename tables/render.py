@@ -101,7 +101,7 @@ def read(catalogue: Catalogue, results_dir: Path) -> tuple[Index, Evidence]:
     """What a store holds, and the rows of every paper, protocol and profile; unreadable files are named on stderr."""
     store = Store(results_dir)
     found = index(store)
-    if (note := store.note()) is not None:
+    for note in store.notes():
         print(note, file=sys.stderr)
     rows_of = {
         paper.name: {kind: rows(catalogue, paper, found, *kind) for kind in found.kinds_of(paper)}

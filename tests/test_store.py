@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import run_all
+from benchmark.errors import UsageError
 from benchmark.files import write_atomically
+from benchmark.show import main as show
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 
@@ -48,6 +51,97 @@ def test_what_is_no_result_is_passed_over(tmp_path: Path, text: str) -> None:
     store.prepare()
     store.path(DIGEST).write_text(text)
     assert store.read(DIGEST) is None and store.status(DIGEST) is None and list(store.results()) == []
+    assert len(store.notes()) == 1 and f"1: {DIGEST}.json (" in store.notes()[0]
+
+
+CHANGES: list[tuple[str, str, str]] = [
+    ('"train_loss": 0.5', '"train_loss": 0.4', "changed since it was written"),
+    ('"test_mse": 0.38', '"test_mse": 0.18', "changed since it was written"),
+    ('"torch": "x"', '"torch": "\\x00"', "cut off, or no JSON"),
+    ('"seconds": 2.0', '"more": 2.0', "changed since it was written"),
+    ("}\n", "", "cut off, or no JSON"),
+    ('"status": "done"', '"status": "failed"', "changed since it was written"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "why"), CHANGES)
+def test_a_result_that_was_changed_is_named_and_is_none(tmp_path: Path, old: str, new: str, why: str) -> None:
+    store = Store(tmp_path)
+    store.write(RESULT)
+    text = store.path(DIGEST).read_text()
+    assert text.count(old) >= 1
+    store.path(DIGEST).write_text(new.join(text.rsplit(old, 1)))
+    assert store.status(DIGEST) is None and store.read(DIGEST) is None
+    assert store.notes() == [f"{store.cells}: no whole Results, and left out: 1: {DIGEST}.json ({why}); "
+                             "the next run of their cells replaces them"]  # fmt: skip
+    with pytest.raises(UsageError, match="no whole Result"):
+        store.begins(DIGEST[:8])
+
+
+@pytest.mark.parametrize("value", ['"x"', "null", "true", "1e999", "NaN", "[]"])
+def test_done_is_what_has_numbers_in_a_plan_as_in_a_table(tmp_path: Path, value: str) -> None:
+    """Such as an earlier version wrote it, without a checksum."""
+    store = Store(tmp_path)
+    store.write(RESULT)
+    text = json.dumps({k: v for k, v in json.loads(store.path(DIGEST).read_text()).items() if k != "sha256"})
+    store.path(DIGEST).write_text(text)
+    assert store.status(DIGEST) == "done" and store.read(DIGEST) == RESULT
+    store.path(DIGEST).write_text(text.replace('"test_mse": 0.38', f'"test_mse": {value}'))
+    assert store.status(DIGEST) is None and store.read(DIGEST) is None and "its test_mse is no number" in store.notes()[0]
+
+
+def test_nor_is_a_null_that_was_written_so(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(replace(RESULT, metrics={"test_mse": float("nan")}))
+    assert store.status(DIGEST) is None and store.read(DIGEST) is None
+
+
+def test_a_text_that_was_only_laid_out_anew_still_counts(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(RESULT)
+    text = store.path(DIGEST).read_text()
+    for other in (text.replace("\n", "\r\n"), json.dumps(json.loads(text)), json.dumps(json.loads(text), indent=4)):
+        store.path(DIGEST).write_bytes(other.encode())
+        assert store.status(DIGEST) == "done" and store.read(DIGEST) == RESULT and not store.notes()
+
+
+def test_what_stands_in_a_results_place_is_said_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--papers", "toy", "--models", "SAMformer", "--seeds", "1", "--no-mlflow", "--results-dir", str(tmp_path)]
+    run_all.main([*asked, "--dry-run", "--json"])
+    cell = json.loads(capsys.readouterr().out)["cells"][0]
+    digest, path = cell["digest"], Store(tmp_path).path(cell["digest"])
+    path.mkdir(parents=True)
+    assert run_all.main(asked) == 1 and path.is_dir() and not (tmp_path / "logs").exists()
+    said = capsys.readouterr()
+    assert f"{digest}.json (a folder); no such cell is trained until you have moved it away" in said.err
+    assert said.out.splitlines()[-1] == "cells=1 done=0 refused=0 failed=1"
+    assert run_all.main([*asked, "--dry-run"]) == 0
+    assert "1 blocked" in capsys.readouterr().out
+    assert show([cell["key"], "--results-dir", str(tmp_path)]) == 0
+    assert "a folder" in capsys.readouterr().out
+
+
+def test_show_says_what_there_is_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key, store = "toy/toy/24/SAMformer/s0", Store(tmp_path)
+
+    def shown(said: str = key) -> str:
+        assert show([said, "--results-dir", str(tmp_path)]) == 0
+        return capsys.readouterr().out
+
+    assert shown().endswith("\nno Result yet\n")
+    digest = shown().partition("digest ")[2].split()[0]
+    store.write(replace(RESULT, key=key, digest=digest))
+    assert "Result: done" in shown() and "no Result" not in shown()
+    there = store.path(digest).read_text()
+    store.path(digest).write_text(there.replace("0.38", "0.37"))
+    assert "is no whole Result (changed since it was written); the next run of its cell replaces it" in shown()
+    store.path(digest).unlink()
+    store.write(replace(RESULT, key="toy/quick/toy/24/SAMformer/s0"))
+    assert f"no Result of this recipe\nthere is one of profile quick: python -m benchmark.show {DIGEST[:12]}" in shown()
+    store.write(replace(RESULT, key=key))
+    assert "there is one made with another recipe, data file or training semantics: " in shown()
 
 
 def test_a_result_under_another_name_is_not_that_result(tmp_path: Path) -> None:

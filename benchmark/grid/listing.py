@@ -17,10 +17,12 @@ from benchmark.store.store import Store
 TO_RUN = "to run"
 REFUSED = "refused"
 NO_DATA = "data missing"
+BLOCKED = "blocked"
+"""Something that is no Result, and that nobody replaces, stands in the place of one."""
 
 
 def statuses(cells: Sequence[Planned], store: Store) -> list[str]:
-    """What is known of each cell: `to run`, `refused`, `data missing`, or the status of its Result."""
+    """What is known of each cell: `to run`, `refused`, `data missing`, `blocked`, or the status of its Result."""
     there = store.digests()
     known: dict[str, str] = {}
     out = []
@@ -32,7 +34,8 @@ def statuses(cells: Sequence[Planned], store: Store) -> list[str]:
         else:
             digest = planned.digest
             if digest not in known:
-                known[digest] = (store.status(digest) if digest in there else None) or TO_RUN
+                found = store.status(digest) if digest in there else None
+                known[digest] = found or (BLOCKED if digest in store.blocked else TO_RUN)
             out.append(known[digest])
     return out
 

@@ -3,7 +3,6 @@ against one. Each is measured on `run_all.py` itself, as a user runs it."""
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.plan import plan
 from benchmark.store.result import Result
 from benchmark.store.store import Store
+from benchmark.store.text import written
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,7 +76,7 @@ def fill(results_dir: Path, count: int) -> tuple[int, int]:
     folder = results_dir / "cells"
     folder.mkdir(parents=True)
     for number, cell in enumerate(unique):
-        (folder / f"{cell.digest}.json").write_text(json.dumps(_made_up(cell, number)))
+        (folder / f"{cell.digest}.json").write_text(written(_made_up(cell, number)), "utf-8")
     return len(planned), len(unique)
 
 
@@ -84,19 +84,16 @@ def _seeds(count: int) -> int:
     return max(1, round(count / 2000))
 
 
-def _made_up(planned: Planned, number: int) -> dict[str, object]:
+def _made_up(planned: Planned, number: int) -> Result:
     value = 0.3 + (number * 7919 % 1000) / 2000
     epochs = tuple({"train_loss": value, "val_mse": value, "lr": 1e-3, "grad_norm": 1.0, "seconds": 1.0} for _ in range(20))
     assert planned.digest is not None and planned.recipe is not None
-    result = Result(
+    return Result(
         key=planned.cell.key, digest=planned.digest, status="done", cell=asdict(planned.cell),
         metrics=dict.fromkeys(("test_mse", "test_mae", "val_mse", "val_mae"), value), epochs=epochs, best_epoch=10,
         recipe=planned.recipe.plain(), data_sha256="0" * 64, started="2026-01-01T00:00:00+00:00",
         ended="2026-01-01T00:01:00+00:00", n_params=10**5, seconds=60.0,
     )  # fmt: skip
-    plain = asdict(result)
-    first = ("schema", "key", "digest", "status", "reason")
-    return {name: plain[name] for name in (*first, *(n for n in plain if n not in first))}
 
 
 def _tiny(folder: Path, epochs: int) -> Path:

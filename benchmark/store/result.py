@@ -54,12 +54,13 @@ class Result:
 
     def comparable(self) -> dict[str, Any]:
         """The fields that do not depend on when, where and how fast the cell ran."""
-        plain = {k: v for k, v in _plain(self).items() if k not in MEASURED}
-        plain["epochs"] = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in self.epochs]
-        return plain
+        told = {k: v for k, v in plain(self).items() if k not in MEASURED}
+        told["epochs"] = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in self.epochs]
+        return told
 
 
-def _plain(result: Result) -> dict[str, Any]:
+def plain(result: Result) -> dict[str, Any]:
+    """A Result as JSON has it, its first fields those that a plan looks at."""
     order = ["schema", "key", "digest", "status", "reason"]
     names = order + [f.name for f in fields(result) if f.name not in order]
     return {name: _json_safe(getattr(result, name)) for name in names}

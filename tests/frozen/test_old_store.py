@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
@@ -25,6 +26,8 @@ SHOWN = {
     "digest": "DIGEST of toy/toy/24/SAMformer/sam/s1",
     "other_recipe": "DIGEST of samovar/ETTh1/L512/96/DLinear/s0",
 }
+NOT_YET = re.compile(r',\n "sha256": "[0-9a-f]{64}"\n')
+"""What that version did not write."""
 PLANNED = {"planned": "samovar/ETTh1/L512/96/DLinear/s0", "diverged": "samformer/ETTh2/720/TSMixer/s0"}
 LISTED: list[dict[str, Any]] = [
     {"papers": ("samformer",), "subset": ("ETTh1", "ETTh2")},
@@ -106,7 +109,7 @@ def test_every_result_is_read_whole(store: Path) -> None:
         for name, value in raw.items():
             assert getattr(found, name) == (tuple(value) if name == "epochs" else value), (raw["key"], name)
         assert held.status(digest) == raw["status"]
-    assert held.digests() == set(written) and not held.unreadable and held.note() is None
+    assert held.digests() == set(written) and not held.unreadable and not held.notes()
     assert Counter(found.status for found in seams.results(store)) == COUNTS
 
 
@@ -116,7 +119,7 @@ def test_a_result_is_written_as_it_was(store: Path, tmp_path: Path) -> None:
         found = seams.Store(store).read(digest)
         assert found is not None
         again.write(found)
-        assert again.path(digest).read_text("utf-8") == text, found.key
+        assert NOT_YET.sub("\n", again.path(digest).read_text("utf-8")) == text, found.key
 
 
 def test_plans_count_what_is_done(store: Path) -> None:

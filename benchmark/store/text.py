@@ -1,0 +1,131 @@
+"""A Result as the text of its file: JSON, whose last field is a checksum over the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from benchmark.store.result import SCHEMA, STATUSES, Result, Status, plain
+
+_HEAD = re.compile(rb'^\{\s*"schema":\s*(\d+),\s*"key":\s*"((?:[^"\\]|\\.)*)",\s*"digest":\s*"([0-9a-f]{64})",'
+                   rb'\s*"status":\s*"([a-z]+)"')  # fmt: skip
+_SEAL = re.compile(rb',\s*"sha256":\s*"([0-9a-f]{64})"\s*\}\s*$')
+_LONGEST_SEAL = 120
+_END = "\n}\n"
+SEAL = "sha256"
+"""The field with the checksum."""
+
+
+class Damaged(Exception):
+    """A text that is no whole Result: cut off, or other than it was written. The message says what is wrong with it."""
+
+
+class Newer(Exception):
+    """A Result in a form that this version does not know."""
+
+
+def written(result: Result) -> str:
+    """The text of a Result's file.
+
+    Its field `sha256` is the SHA-256 of what the text would be without that field.
+    """
+    return _sealed(_plain_text(plain(result)))
+
+
+def _plain_text(raw: Mapping[str, Any]) -> str:
+    return json.dumps(raw, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _sealed(text: str) -> str:
+    return f'{text.removesuffix(_END)},\n "{SEAL}": "{hashlib.sha256(text.encode()).hexdigest()}"{_END}'
+
+
+def read(content: bytes, digest: str) -> Result:
+    """The Result of a digest. One without a checksum, which an earlier version wrote, is whole if it reads as one.
+
+    Raises Damaged, Newer.
+    """
+    try:
+        raw = json.loads(content)
+    except (ValueError, RecursionError):
+        raise Damaged("cut off, or no JSON") from None
+    if not isinstance(raw, dict):
+        raise Damaged("no Result")
+    if raw.get("digest") == digest and isinstance(raw.get("schema"), int) and raw["schema"] > SCHEMA:
+        raise Newer(f"written by a newer version (schema {raw['schema']}, this one knows {SCHEMA})")
+    if SEAL in raw and not _is_sealed(content) and not _says_the_same(raw):
+        raise Damaged("changed since it was written")
+    known = {f.name for f in fields(Result)}
+    try:
+        values: dict[str, Any] = {k: tuple(v) if k == "epochs" else v for k, v in raw.items() if k in known}
+        result = Result(**values)
+    except TypeError:  # a field is missing, or no list
+        raise Damaged("no Result") from None
+    if why := _amiss(result, digest):
+        raise Damaged(why)
+    return result
+
+
+def _is_sealed(content: bytes) -> bool:
+    """Whether a text is, byte for byte, what was written."""
+    begin = max(0, len(content) - _LONGEST_SEAL)
+    seal = _SEAL.search(content, begin)
+    if seal is None:
+        return False
+    rest = hashlib.sha256(memoryview(content)[: seal.start()])
+    rest.update(_END.encode())
+    return rest.hexdigest().encode() == seal[1]
+
+
+def _says_the_same(raw: Mapping[str, Any]) -> bool:
+    """Whether a text that was laid out anew (other blanks, other line ends) still says what was written."""
+    try:
+        rest = _plain_text({name: value for name, value in raw.items() if name != SEAL})
+    except ValueError:
+        return False
+    return bool(hashlib.sha256(rest.encode("utf-8", "surrogatepass")).hexdigest() == raw[SEAL])
+
+
+def _amiss(result: Result, digest: str) -> str | None:
+    """What keeps a Result from being that of a digest, if something does."""
+    if result.digest != digest:
+        return "the Result of another digest than its name says"
+    tables = (result.cell, result.recipe, result.metrics, result.environment, result.windows, *result.epochs)
+    if not (isinstance(result.key, str) and result.status in STATUSES and all(isinstance(t, Mapping) for t in tables)):
+        return "no Result"
+    if result.status == "done":
+        if not result.metrics:
+            return "done without a metric"
+        for name, value in result.metrics.items():
+            if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+                return f"done, and its {name} is no number"
+    return None
+
+
+def status(content: bytes, digest: str) -> Status:
+    """The status of a digest's Result; where its checksum is right nothing else needs to be read.
+
+    Raises Damaged, Newer.
+    """
+    head = _HEAD.match(content)
+    if head is not None and int(head[1]) <= SCHEMA and head[3].decode() == digest and _is_sealed(content):
+        found = next((s for s in STATUSES if s == head[4].decode()), None)
+        if found is not None and not (found == "done" and _has_null_metric(content)):
+            return found
+    return read(content, digest).status
+
+
+def _has_null_metric(content: bytes) -> bool:
+    begin = content.find(b'"metrics"')
+    return b"null" in content[begin : content.find(b"}", begin)]
+
+
+def key(content: bytes) -> str | None:
+    """The key in the first bytes of a Result's file; None where they are none."""
+    head = _HEAD.match(content)
+    return None if head is None else str(json.loads(b'"' + head[2] + b'"'))
