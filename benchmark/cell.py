@@ -108,6 +108,7 @@ def train_and_test(
         return replace(blank, status="diverged", reason=f"after training, {wild}", epochs=tuple(history))
     return replace(
         blank, status="done", metrics=metrics, epochs=tuple(progress.epochs),
+        extra_metrics={f"test_{name}": value for name, value in held.extra.items()},
         windows=dict(zip(("train", "val", "test"), (*problem.counts(), len(held)), strict=True)),
         best_epoch=progress.best_epoch + 1 if progress.epochs else None,
         n_params=sum(p.numel() for p in model.parameters()),

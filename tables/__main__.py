@@ -13,7 +13,7 @@ from benchmark.errors import UsageError, nearest
 from benchmark.files import write_atomically
 from benchmark.judging.printed import printed_models
 from benchmark.store.store import Store
-from benchmark.workloads import METRICS
+from benchmark.workloads import DECIDING, METRICS
 from tables.claims.reader import load_claims
 from tables.documents.claims import summary as claims_summary
 from tables.figures import forecast
@@ -104,7 +104,8 @@ def _render(options: argparse.Namespace) -> None:
 def _shows(paper: Paper, chosen: Options) -> None:
     """Raises UsageError for a paper that is asked for, and has none of the metrics or models that are asked for."""
     metrics = {metric for layout in paper.layout for metric in layout.metrics} or set(paper.metrics)
-    if chosen.metrics and not metrics & set(chosen.metrics):
+    extra = METRICS.keys() - DECIDING.keys()
+    if chosen.metrics and not (metrics | extra) & set(chosen.metrics):
         raise UsageError(f"--metrics: the tables of {paper.name} have {', '.join(sorted(metrics))} alone")
     models = (*paper.columns, *printed_models(paper.name))
     if chosen.models and not set(models) & set(chosen.models):

@@ -13,6 +13,7 @@ from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Paper
 from benchmark.files import write_atomically
 from benchmark.store.store import Store
+from benchmark.workloads import METRICS
 from tables.claims.evidence import Evidence
 from tables.claims.reader import Claim, load_claims
 from tables.documents import protocols
@@ -73,7 +74,7 @@ def render(
     profile paper; where a protocol has Results of profile quick only, its tables are of those and say so. Other
     protocols, and quick beside paper, stand in files of their own: ``<paper>.<protocol>.quick``.
     """
-    found, evidence = read(catalogue, results_dir)
+    found, evidence = read(catalogue, results_dir, [name for name in options.metrics if METRICS[name].extra])
     written = []
     for paper in catalogue.papers.values():
         if papers is not None and paper.name not in papers:
@@ -97,14 +98,15 @@ def render(
     return written
 
 
-def read(catalogue: Catalogue, results_dir: Path) -> tuple[Index, Evidence]:
-    """What a store holds, and the rows of every paper, protocol and profile; unreadable files are named on stderr."""
+def read(catalogue: Catalogue, results_dir: Path, extra: Sequence[str] = ()) -> tuple[Index, Evidence]:
+    """What a store holds, and the rows of every paper, protocol and profile, of `extra` metrics too; unreadable files are
+    named on stderr."""
     store = Store(results_dir)
     found = index(store)
     for note in store.notes():
         print(note, file=sys.stderr)
     rows_of = {
-        paper.name: {kind: rows(catalogue, paper, found, *kind) for kind in found.kinds_of(paper)}
+        paper.name: {kind: rows(catalogue, paper, found, *kind, extra) for kind in found.kinds_of(paper)}
         for paper in catalogue.papers.values()
     }
     return found, Evidence(catalogue, rows_of)

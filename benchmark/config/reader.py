@@ -23,7 +23,7 @@ from benchmark.config.paper import (
 from benchmark.config.values import Reader, checked, recipe_fields
 from benchmark.config.yamlfile import Section
 from benchmark.errors import nearest
-from benchmark.workloads import FORECASTING, METRICS, WORKLOADS
+from benchmark.workloads import DECIDING, FORECASTING, WORKLOADS
 
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "paper_configs"
 CLAIMS = CONFIG_DIR / "claims.yaml"
@@ -115,8 +115,8 @@ def _printed(section: Section) -> Printed:
             raise section.fail(f"'{key}' is missing")
     metrics = part["metrics"].of(list, "a list of metrics")
     for metric in metrics:
-        if metric not in METRICS:
-            raise part["metrics"].fail(f"unknown metric '{metric}'; known: {', '.join(METRICS)}")
+        if metric not in DECIDING:
+            raise part["metrics"].fail(f"unknown metric '{metric}'; known: {', '.join(DECIDING)}")
     file = part["file"].of(str, "a file name")
     if Path(file).name != file:
         raise part["file"].fail("expected the name of a file in paper_configs/published, without a folder")
@@ -206,7 +206,7 @@ def _list_value(reader: Reader, section: Section, *, count: bool) -> Value:
 
 def parse_layout(section: Section, datasets: Sequence[str], workload: str) -> tuple[Layout, ...]:
     """The `layout` of a paper's YAML: a list of tables. Raises UsageError for what is not as it should be."""
-    metrics = [metric.name for metric in WORKLOADS[workload].metrics]
+    metrics = [metric.name for metric in WORKLOADS[workload].metrics if not metric.extra]
     return tuple(_layout(child, datasets, metrics) for child in section.items("a list of tables"))
 
 

@@ -34,7 +34,8 @@ class DataSet:
 
     name, file: as it is called, and its path (None: synthetic, `reader` makes it from `options`). rows × channels: the
     size that the papers used (None for a set of one's own until its file was seen). step: in words. split: how.
-    steps_per_hour: serves the splits by months. season: the main period in steps: a day, for daily data a week. sha256,
+    steps_per_hour: serves the splits by months. season: the main period in steps: a day, for daily data a week (of a set of
+    one's own see `series.own_season`). sha256,
     size: of the file, in bytes; None where we have not seen it. licence, origin: in words. sources: from where it can be
     fetched. own: from the user's YAML, so its times are checked.
     """
@@ -141,6 +142,14 @@ def seconds_of(step: str) -> int | None:
     """The seconds of a step such as '15 min', '1 h', '2 days'; None for what is none."""
     match = re.fullmatch(r"\s*([0-9]{1,6})\s*(s|min|h|day)s?\s*", step)
     return int(match[1]) * UNITS[match[2]] or None if match else None
+
+
+def season_of(step: str) -> int:
+    """The season in steps that a step in words suggests: a day where the step divides it, of days a week, else 1."""
+    seconds, day = seconds_of(step), UNITS["day"]
+    if not seconds or day % seconds:
+        return 1
+    return day // seconds if seconds < day else 7
 
 
 def in_words(seconds: int) -> str:

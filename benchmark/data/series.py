@@ -10,23 +10,40 @@ from numpy.typing import NDArray
 
 from benchmark.data import cache, synthetic
 from benchmark.data.readers import SENTINEL, Times
-from benchmark.data.registry import DataSet
+from benchmark.data.registry import DataSet, in_words, season_of
 from benchmark.data.splits import Range, Ranges, segments
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Series:
-    """A standardised series [time, channels] (float64) and the window starts of each split (row numbers).
+class Scale:
+    """What leads from the standardised scale back to the data's own, by channel [C] (float64).
 
-    marks [time, 4] (float32): the time features, where they were asked for and the set has dates.
+    mean, deviation: own = standardised·deviation + mean. naive: on the own scale, the mean |v_t − v_{t−season}| over the
+    train segment; NaN where it has no two rows so far apart. season: steps, see `registry.season_of`.
+    """
+
+    mean: Array
+    deviation: Array
+    naive: Array
+    season: int = 1
+
+
+@dataclass(frozen=True)
+class Series:
+    """A series and its windows.
+
+    values [time, channels] (float64): standardised. train, validation, test: the window starts of each split (row numbers).
+    scale: how it was standardised. marks [time, 4] (float32): the time features, where they were asked for and the set
+    has dates.
     """
 
     values: Array
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
+    scale: Scale
     marks: NDArray[np.float32] | None = None
 
 
@@ -50,7 +67,9 @@ def load(
     """
     if dataset.reader == "linear_pairs":
         values, starts = synthetic.linear_pairs(dataset, lookback, horizon)
-        return Series(values, starts[0], starts[1], starts[2])
+        channels = values.shape[1]
+        as_it_is = Scale(np.zeros(channels), np.ones(channels), np.full(channels, np.nan))
+        return Series(values, starts[0], starts[1], starts[2], as_it_is)
     if dataset.reader == "var":
         values, times = synthetic.var(dataset), None
     else:
@@ -62,16 +81,40 @@ def load(
     parts = segments(dataset, len(values), lookback)
     train, validation, test = (_starts(part, lookback, horizon) for part in (parts.train, parts.validation, parts.test))
     features = marks(times) if time_features and times is not None else None
-    return Series(standardise(values, parts), train, validation, test, features)
+    mean, deviation = moments(values, parts)
+    season = own_season(dataset.step, times) if dataset.own else dataset.season
+    scale = Scale(mean, deviation, naive_error(values[parts.train.start : parts.train.end], season), season)
+    return Series(standardise(values, mean, deviation), train, validation, test, scale, features)
 
 
-def standardise(values: Array, parts: Ranges) -> Array:
-    """Per channel: less the mean, over the population standard deviation, of the train segment (docs/protocols.md,
-    Standardisation)."""
+def moments(values: Array, parts: Ranges) -> tuple[Array, Array]:
+    """Mean and population standard deviation [C] of the train segment, by which a series is standardised; a deviation of
+    0 counts as 1 (docs/protocols.md, Standardisation)."""
     train = values[parts.train.start : parts.train.end]
     deviation = train.std(axis=0)
-    scaled: Array = (values - train.mean(axis=0)) / np.where(deviation == 0, 1.0, deviation)
+    return train.mean(axis=0), np.where(deviation == 0, 1.0, deviation)
+
+
+def standardise(values: Array, mean: Array, deviation: Array) -> Array:
+    """Per channel: less the mean, over the deviation."""
+    scaled: Array = (values - mean) / deviation
     return scaled
+
+
+def own_season(step: str, times: Times | None) -> int:
+    """The season of a set of one's own, by its step; by its first two times, where no step is given."""
+    if not step and times is not None and len(times) > 1:
+        step = in_words(int(times[1] - times[0]))
+    return season_of(step)
+
+
+def naive_error(train: Array, season: int) -> Array:
+    """Of each channel [C], the mean error of the seasonal naive forecast of one step over `train` [T, C], the scale of
+    MASE (Hyndman and Koehler, 2006); NaN where no row has one a season before it."""
+    if len(train) <= season:
+        return np.full(train.shape[1], np.nan)
+    errors: Array = np.abs(train[season:] - train[:-season]).mean(axis=0)
+    return errors
 
 
 def masked(values: Array) -> Array:

@@ -55,6 +55,9 @@ class Problem(Protocol):
 class Held(Protocol):
     """The test examples. Whoever trains has none of them; they are opened once, when training has ended."""
 
+    extra: dict[str, float | None]
+    """Further metrics by name, which decide nothing and may be None, once they have been measured."""
+
     def __len__(self) -> int:
         """How many there are."""
 

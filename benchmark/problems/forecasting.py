@@ -13,7 +13,9 @@ from baselines.base import ClosedForm, Forecaster
 from benchmark.config.recipe import Recipe, Setting
 from benchmark.data import series, windows
 from benchmark.data.registry import DataSet
+from benchmark.data.series import Scale
 from benchmark.data.windows import Batch, Windows
+from benchmark.problems.extra import Extra
 from benchmark.problems.precision import autocast
 from benchmark.workloads import FORECASTING
 
@@ -23,10 +25,13 @@ MEASURES: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 """By the name of a metric, what is averaged of the error (forecast − target): every metric of the workload has a line."""
 
+Observer = Callable[[int, Tensor, Tensor], None]
+"""Is told of each batch: the number of its first window, the error (forecast − target), the targets y [B, H, C]."""
+
 
 @torch.no_grad()
 def evaluate(
-    model: Forecaster, split: Windows, setting: Setting, *, each: Tensor | None = None, only_mse: bool = False
+    model: Forecaster, split: Windows, setting: Setting, *, observe: Observer | None = None, only_mse: bool = False
 ) -> dict[str, float]:
     """The metrics on the standardised scale, streamed: no more than one batch of forecasts is held.
 
@@ -34,8 +39,7 @@ def evaluate(
     MSE alone, as validation asks the model for it.
 
     A forecast of shape [B, B, H, C] (SAMformer's `batch_mixed_denorm`) is compared with the targets by broadcasting,
-    so that the metric is over all pairs of a batch, as the released code has it. `each` [N], if given, takes every
-    window's MSE.
+    so that the metric is over all pairs of a batch, as the released code has it. `observe` looks on.
     """
     model.eval()
     size, context = setting.evaluation_batch or len(split), autocast(setting, split.series.device)
@@ -53,8 +57,8 @@ def evaluate(
         weight = len(y) / error.numel()
         for name, total in totals.items():
             total += MEASURES[name](error).sum(dtype=torch.float64) * weight
-        if each is not None:
-            each[start : start + len(y)] = error.square().flatten(-2).mean(dim=-1).view(-1, len(y)).mean(dim=0)
+        if observe is not None:
+            observe(start, error, y)
     model.train()
     return {name: float(total) / len(split) for name, total in totals.items()}
 
@@ -121,19 +125,30 @@ class Forecasting:
 
 @dataclass
 class HeldWindows:
-    """The test windows. each [N]: every window's MSE, once they have been measured."""
+    """The test windows. scale: of their series, None where it is its own. each [N], extra: every window's MSE, and the
+    metrics that decide nothing, once they have been measured."""
 
     windows: Windows
     setting: Setting
+    scale: Scale | None = None
     each: Tensor | None = field(default=None)
+    extra: dict[str, float | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.windows)
 
     def measure(self, model: Forecaster) -> dict[str, float]:
         """The metrics on all of them."""
-        self.each = torch.zeros(len(self), dtype=torch.float64, device=self.windows.series.device)
-        return evaluate(model, self.windows, self.setting, each=self.each)
+        each = torch.zeros(len(self), dtype=torch.float64, device=self.windows.series.device)
+        extra = Extra(self.windows, self.scale)
+
+        def observe(start: int, error: Tensor, y: Tensor) -> None:
+            each[start : start + len(y)] = error.square().flatten(-2).mean(dim=-1).view(-1, len(y)).mean(dim=0)
+            extra.add(error, y)
+
+        metrics = evaluate(model, self.windows, self.setting, observe=observe)
+        self.each, self.extra = each, extra.metrics()
+        return metrics
 
 
 def load(
@@ -156,4 +171,4 @@ def load(
         test = test.whole_batches(size) if task.drop_last_test_batch else test
         truncate = size if task.shuffled_truncated_validation else None
     validation = splits.validation.evenly(recipe.bounds.max_windows)
-    return Forecasting(splits.train, validation, setting, truncate), HeldWindows(test, setting)
+    return Forecasting(splits.train, validation, setting, truncate), HeldWindows(test, setting, data.scale)

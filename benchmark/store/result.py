@@ -26,7 +26,8 @@ class Result:
 
     key, digest: which cell. status: one of `STATUSES`. cell: the cell's fields by name. reason, traceback: of one that is
     not done. metrics: by name (``test_mse``), on the standardised scale; a done Result is whole if all that it was written
-    with are finite, whichever a later version adds. windows: of train, val, test. epochs: the history: train_loss,
+    with are finite, whichever a later version adds. extra_metrics: likewise, of those that decide nothing; None where there
+    is nothing to measure by, and none at all in older files. windows: of train, val, test. epochs: the history: train_loss,
     val_mse, lr, grad_norm, seconds. best_epoch: from 1. n_params: the model's parameters. seconds: of wall clock.
     peak_memory_bytes: of the process. recipe: resolved, by name. environment: versions, hardware, threads, commit.
     data_sha256: of the file. started, ended: ISO 8601, UTC. schema: of the file's form.
@@ -39,6 +40,7 @@ class Result:
     reason: str | None = None
     traceback: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    extra_metrics: Mapping[str, float | None] = field(default_factory=dict)
     windows: Mapping[str, int] = field(default_factory=dict)
     epochs: tuple[Mapping[str, float], ...] = ()
     best_epoch: int | None = None

@@ -95,7 +95,8 @@ def _amiss(result: Result, digest: str) -> str | None:
     """What keeps a Result from being that of a digest, if something does."""
     if result.digest != digest:
         return "the Result of another digest than its name says"
-    tables = (result.cell, result.recipe, result.metrics, result.environment, result.windows, *result.epochs)
+    numbers = (result.metrics, result.extra_metrics, result.windows, *result.epochs)
+    tables = (result.cell, result.recipe, result.environment, *numbers)
     if not (isinstance(result.key, str) and result.status in STATUSES and all(isinstance(t, Mapping) for t in tables)):
         return "no Result"
     if result.status == "done":

@@ -71,6 +71,7 @@ def points(epochs: Iterable[Mapping[str, float]], first: int = 1) -> list[Point]
 def final_metrics(result: Result) -> dict[str, float]:
     """What is measured once. The validation metrics of the tested weights are `final_val_*`: `val_mse` is the history."""
     measured: dict[str, Any] = {(f"final_{k}" if k.startswith("val_") else k): v for k, v in result.metrics.items()}
+    measured |= result.extra_metrics
     measured |= {f"windows_{split}": count for split, count in result.windows.items()}
     measured |= {k: getattr(result, k) for k in ("seconds", "n_params", "peak_memory_bytes", "best_epoch")}
     return {k: float(v) for k, v in measured.items() if _finite(v)}

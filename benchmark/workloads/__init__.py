@@ -8,9 +8,11 @@ from __future__ import annotations
 from benchmark.workloads.base import Metric, Workload
 from benchmark.workloads.forecasting import FORECASTING
 
-__all__ = ["FORECASTING", "METRICS", "WORKLOADS", "Metric", "Workload"]
+__all__ = ["DECIDING", "FORECASTING", "METRICS", "WORKLOADS", "Metric", "Workload"]
 
 WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in (FORECASTING,)}
 """By name, as a paper's YAML says it."""
 METRICS: dict[str, Metric] = {metric.name: metric for workload in WORKLOADS.values() for metric in workload.metrics}
 """Every metric by its name."""
+DECIDING: dict[str, Metric] = {name: metric for name, metric in METRICS.items() if not metric.extra}
+"""Those that papers print and that a Result has to have."""

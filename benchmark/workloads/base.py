@@ -17,7 +17,7 @@ class Metric:
 
     name: in files, as in ``test_mse``. title: in tables. higher_is_better: which way is good. absolute, relative: ours
     and a printed number are the same where they differ by no more than the larger of `absolute` and `relative` times the
-    printed one. extra: it is shown, but a Result without it is whole, and it decides nothing.
+    printed one. extra: it is shown where it is asked for, but a Result without it is whole, and it decides nothing.
     """
 
     name: str

@@ -46,6 +46,13 @@ class Forecasting:
     metrics: tuple[Metric, ...] = (
         Metric("mse", "MSE"),
         Metric("mae", "MAE"),
+        Metric("rmse", "RMSE", extra=True),
+        Metric("r2", "R2", higher_is_better=True, extra=True),
+        Metric("raw_mse", "raw MSE", extra=True),
+        Metric("raw_mae", "raw MAE", extra=True),
+        Metric("mape", "MAPE", extra=True),
+        Metric("smape", "sMAPE", extra=True),
+        Metric("mase", "MASE", extra=True),
     )
     fields: type[BaseModel] = ForecastingFields
     training_fields: type[BaseModel] = ForecastingTrainingFields

@@ -12,7 +12,7 @@ from benchmark.config.recipe import STATUSES
 from benchmark.config.yamlfile import Section, load
 from benchmark.errors import nearest
 from benchmark.judging.printed import printed_models
-from benchmark.workloads import METRICS
+from benchmark.workloads import DECIDING
 
 SUMS = "ratio of sums"
 PER_CELL = "mean per cell"
@@ -117,7 +117,7 @@ class _Reader:
     def claim(self) -> Claim:
         """The claim, checked."""
         value = float(self.part["value"].of((int, float), "a number")) if "value" in self.part else 0.0
-        metric = self.part["metric"].one_of(METRICS, "metric") if "metric" in self.part else self._first_metric()
+        metric = self.part["metric"].one_of(DECIDING, "metric") if "metric" in self.part else self._first_metric()
         return Claim(
             name=self.name, paper=self.paper, says=self._text("says"), kind=self.kind,
             average=self.part["average"].one_of(AVERAGES, "way of averaging"), source=self._text("source"),
@@ -129,7 +129,7 @@ class _Reader:
 
     def _first_metric(self) -> str:
         paper = self.catalogue.papers.get(self.paper)
-        return paper.metric.name if paper else next(iter(METRICS))
+        return paper.metric.name if paper else next(iter(DECIDING))
 
     def _text(self, key: str) -> str:
         return " ".join(str(self.part[key].of(str, "a text")).split())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmark.config.paper import Paper
 from benchmark.judging.verdict import LEAST_SEEDS
-from benchmark.workloads import Metric
+from benchmark.workloads import METRICS, Metric
 from tables.layout.latexstyle import HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
 from tables.layout.pages import Page, pages_of
 from tables.layout.table import AS_IT_IS, Options, PaperTable, paper_tables
@@ -64,7 +64,7 @@ def _environment(table: PaperTable, part: Page, protocol: str, profile: str, lab
     """A whole environment: caption, label, tabular no wider than the line, legend."""
     kind = "sidewaystable" if part.sideways else "table"
     tabular = _tabular(part.grid)
-    metrics = " and ".join(metric.upper() for metric in table.layout.metrics)
+    metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
     caption = _caption(table, protocol, profile)
     if of > 1:
         caption = f"{caption if number == 1 else _title(table)} Part {number} of {of}."
@@ -126,7 +126,7 @@ def _title(table: PaperTable) -> str:
 def _caption(table: PaperTable, protocol: str, profile: str) -> str:
     rows = list(table.cells.values())
     counts = [row.ours.n for row in rows if row.ours.n] or [0]
-    metrics = " and ".join(metric.upper() for metric in table.layout.metrics)
+    metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
     seeds = "seed" if max(counts) == 1 else "seeds"
     spread = r"mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$)" if table.options.std else "mean"
     horizon = {"each": "at horizon $H$", "mean": "mean over all horizons of a data set",

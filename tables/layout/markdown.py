@@ -95,7 +95,7 @@ def own_table(table: PaperTable) -> str:
     for i, (name, stub) in enumerate(found.lines):
         shown = name if not i or name != found.lines[i - 1][0] else ""
         lines.append([shown, stub, *(cell for group in found.groups for cell in group.lines[i])])
-    metrics = " and ".join(metric.upper() for metric in table.layout.metrics)
+    metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
     text = str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=aligns))
     used = {row.comparison.verdict for row in table.cells.values()}
     signs = [f"{sign} {verdict}" for verdict, sign in SIGNS.items() if verdict in used]

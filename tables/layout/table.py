@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmark.config.paper import Last, Layout, Paper, Printed
 from benchmark.judging.printed import printed_numbers
+from benchmark.workloads import METRICS
 from tables.numbers import DIGITS, best_and_second
 from tables.rows.means import AVERAGE, means, printed_only
 from tables.rows.row import Row
@@ -81,8 +82,12 @@ class PaperTable:
 
 
 def paper_tables(paper: Paper, rows: Sequence[Row], profile: str, options: Options) -> list[PaperTable]:
-    """The paper's tables, in its own layout; without one, a table a metric. Tables without a Result are left out."""
+    """The paper's tables, in its own layout; without one, a table a metric. Tables without a Result are left out.
+
+    Of the metrics that are asked for, each that no table of the paper's has gets one behind them.
+    """
     layouts = paper.layout or tuple(Layout("", (metric,)) for metric in paper.metrics)
+    layouts += tuple(Layout("", (name,)) for name in options.metrics if METRICS[name].extra)
     found = []
     for layout in layouts:
         metrics = tuple(m for m in layout.metrics if not options.metrics or m in options.metrics)
@@ -124,7 +129,10 @@ def _emphasised(
     for line in lines:
         for metric in metrics:
             rows = [cells.get((line, column, metric)) for column in columns]
-            first, next_ = best_and_second([row.ours.mean if row else None for row in rows], digits)
+            values = [row.ours.mean if row else None for row in rows]
+            if METRICS[metric].higher_is_better:
+                values = [None if value is None else -value for value in values]
+            first, next_ = best_and_second(values, digits)
             best |= {(line, columns[i], metric) for i in first}
             second |= {(line, columns[i], metric) for i in next_}
     return frozenset(best), frozenset(second)

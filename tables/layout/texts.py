@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from benchmark.workloads import METRICS
 from tables.layout.table import Below, ColumnKey, LineKey, PaperTable
 from tables.numbers import DIGITS
 from tables.rows.means import horizon_name
@@ -113,7 +114,8 @@ def transposed(table: PaperTable, style: Style) -> TextGrid:
     ]  # fmt: skip
     several = len(table.layout.metrics) > 1
     lines = [
-        (name(table, column, style), f"{metric.upper()}, {kind}" if several else kind) for column, metric, kind in shown
+        (name(table, column, style), f"{METRICS[metric].title}, {kind}" if several else kind)
+        for column, metric, kind in shown
     ]
     groups = []
     for dataset in dict.fromkeys(d for d, _ in table.lines):
@@ -149,7 +151,7 @@ def _head(table: PaperTable, column: ColumnKey, metric: str, kind: str) -> str:
     if kind == "sign":
         return ""
     alone = not table.has(column, metric, "ours")
-    return metric.upper() if alone or (kind == "ours" and len(table.layout.metrics) > 1) else kind
+    return METRICS[metric].title if alone or (kind == "ours" and len(table.layout.metrics) > 1) else kind
 
 
 def _with_sign(table: PaperTable, style: Style, line: LineKey, column: ColumnKey, metric: str, kind: str) -> str:

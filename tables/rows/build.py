@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.config.catalogue import Catalogue
@@ -21,8 +21,13 @@ MOST_NAMED = 8
 """Cells that a note names one by one."""
 
 
-def rows(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profile: str) -> list[Row]:
-    """Every cell of a paper's grid in its order: main columns always, others where there is a Result."""
+def rows(
+    catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profile: str, extra: Sequence[str] = ()
+) -> list[Row]:
+    """Every cell of a paper's grid in its order: main columns always, others where there is a Result.
+
+    extra: metrics beside the paper's own; a Result that was written without one has a hole there.
+    """
     groups: dict[tuple[str, int, str, bool], list[Planned]] = defaultdict(list)
     planned_cells = list(_planned(catalogue, paper, found, protocol, profile))
     found.note_earlier(paper, planned_cells)
@@ -38,7 +43,7 @@ def rows(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profil
             done = []  # the same training stands in another column
         if done or (column.main and sam == column.sam):
             chosen = _choose(cells, done, found, f"val_{paper.metric.name}")
-            table += [_row(paper, column, chosen, found, metric) for metric in paper.metrics]
+            table += [_row(paper, column, chosen, found, metric) for metric in (*paper.metrics, *extra)]
     return table
 
 

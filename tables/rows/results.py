@@ -65,7 +65,7 @@ class Index:
             if result.status != "done":
                 index.ended[cell["paper"]][result.status] += 1
             else:
-                numbers = {**result.metrics, "n_params": result.n_params, "seconds": result.seconds}
+                numbers = {**result.metrics, **result.extra_metrics, "n_params": result.n_params, "seconds": result.seconds}
                 index.done[result.digest] = {k: v for k, v in numbers.items() if v is not None and known(v)}
                 index.paper[result.digest] = cell["paper"]
                 if result.epochs:

@@ -229,7 +229,7 @@ def test_a_layout_that_is_not_as_it_should_be(tmp_path: Path, _: str, message: s
     [
         (["--models", "SAMformre"], "--models: unknown 'SAMformre'; did you mean 'SAMformer'?"),
         (["--papers", "samfomer"], "--papers: unknown 'samfomer'; did you mean 'samformer'?"),
-        (["--metrics", "rmse"], "--metrics: unknown 'rmse'; did you mean 'mse'?"),
+        (["--metrics", "msse"], "--metrics: unknown 'msse'; did you mean 'mse'?"),
         (["--digits", "9"], "argument --digits: invalid choice: 9"),
         (["--papers", "samovar", "--metrics", "mae"], "--metrics: the tables of samovar have mse alone"),
         (["--papers", "samovar", "--models", "TSMixer"], "--models: samovar has none of TSMixer; it has SAMoVAR, "),
