@@ -15,8 +15,9 @@ from test_store import DIGEST, RESULT
 from test_training import made as windows_made
 
 from baselines import build
-from benchmark.data.registry import DataSet, season_of
+from benchmark.data.registry import DataSet
 from benchmark.data.series import own_season
+from benchmark.data.text.steps import season_of
 from benchmark.problems import load
 from benchmark.problems.extra import Extra
 from benchmark.problems.forecasting import HeldWindows, evaluate

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmark.config.paper import Block, Paper, Value
 from benchmark.config.yamlfile import Section, load
 from benchmark.data import shape
-from benchmark.data.registry import DATASETS, GROUPS, DataSet, seconds_of
+from benchmark.data.registry import DATASETS, FILLS, GROUPS, DataSet
+from benchmark.data.text import steps
 from benchmark.errors import DataError, nearest
 
-KEYS = ("file", "reader", "split", "step", "target", "header", "papers", "horizons", "what")
+KEYS = ("file", "reader", "split", "step", "dates", "target", "fill", "header", "papers", "horizons", "what")
 READERS = ("csv", "solar", "pems")
 SPLITS = ("ratio", "months", "pems")
 
@@ -54,7 +56,7 @@ def _own(name: str, section: Section, path: Path) -> Own:
     part = section.known(KEYS)
     if "file" not in part:
         raise section.fail("'file' is missing: the path of the data, relative to this file")
-    text = {key: part[key].of(str, "a text") for key in ("file", "step", "target", "what") if key in part}
+    text = {key: part[key].of(str, "a text") for key in ("file", "step", "dates", "target", "what") if key in part}
     reader: Any = part["reader"].one_of(READERS, "reader") if "reader" in part else READERS[0]
     split: Any = part["split"].one_of(SPLITS, "split") if "split" in part else SPLITS[0]
     options: dict[str, Any] = {}
@@ -62,13 +64,22 @@ def _own(name: str, section: Section, path: Path) -> Own:
         options["target"] = text["target"]
         if reader != "csv":
             raise part["target"].fail("only a csv has a target column")
+    if "dates" in part:
+        if reader != "csv":
+            raise part["dates"].fail("only a csv has dates")
+        options["dates"] = _form(part["dates"])
     if "header" in part:
         if reader != "solar":
             raise part["header"].fail("only reader solar asks for it: a csv always has a header, an npz never")
         options["header"] = part["header"].of(bool, "true or false")
+    if "fill" in part:
+        if reader == "pems":
+            raise part["fill"].fail("reader pems fills what is missing by itself: with the sensor's last value")
+        options["fill"] = part["fill"].one_of(FILLS, "fill")
     step = text.get("step", "")
-    if step and seconds_of(step) is None:
-        raise part["step"].fail(f"expected a number and s, min, h or day, such as '15 min', found '{step}'")
+    if step and step != steps.IRREGULAR and steps.parse(step) is None:
+        units = f"{', '.join(steps.UNITS[:-1])} or {steps.UNITS[-1]}"
+        raise part["step"].fail(f"expected a number and {units}, such as '15 min', or none, found '{step}'")
     try:
         file = (path.absolute().parent / text["file"]).resolve()
     except (OSError, ValueError) as error:
@@ -82,6 +93,18 @@ def _own(name: str, section: Section, path: Path) -> Own:
     return Own(_sized(dataset, file, part["file"]), papers, horizons, section)
 
 
+def _form(section: Section) -> str:
+    """The form of dates, if it tells year and month at least."""
+    form, moment = str(section.data), datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+    try:
+        read = datetime.strptime(moment.strftime(form), form)
+    except (ValueError, re.error) as error:
+        raise section.fail(f"expected a form such as '%d/%m/%Y %H:%M', found '{form}' ({error})") from None
+    if (read.year, read.month) != (2001, 2):
+        raise section.fail(f"expected a form such as '%d/%m/%Y %H:%M', with year and month at least, found '{form}'")
+    return form
+
+
 def _horizon(section: Section) -> int:
     if not section.of(int, "a number of steps") > 0:
         raise section.fail(f"expected a number of steps from 1, found {section.data}")
@@ -92,10 +115,11 @@ def _per_hour(section: Section, split: str, step: str) -> int:
     """Steps an hour, which the split by months counts in; 1 for the other splits."""
     if split != "months":
         return 1
-    seconds = seconds_of(step)
-    if seconds is None or 3600 % seconds:
+    found = steps.parse(step)
+    seconds = ((found.microseconds if found else None) or 0) / steps.MICROSECONDS["s"]
+    if not seconds or 3600 % seconds:
         raise section.fail("split months needs 'step', and whole steps an hour, such as '15 min'; else use split ratio")
-    return 3600 // seconds
+    return int(3600 // seconds)
 
 
 def _sized(dataset: DataSet, file: Path, section: Section) -> DataSet:

@@ -10,6 +10,7 @@ import re
 import warnings
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.data.registry import DataSet, in_words, seconds_of
+from benchmark.data.registry import DataSet
+from benchmark.data.text import dates, gaps
+from benchmark.data.text.gaps import Rules
+from benchmark.data.text.opened import UNREADABLE, check_text, line_of, opened, short
+from benchmark.data.text.steps import IRREGULAR
 from benchmark.errors import DataError
 
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
 
-VERSION = 2
+VERSION = 3
 """Of the readers. A change that alters what is read raises it, so that no parsed copy of before is used."""
 
 _LARGEST = 1e150
@@ -47,27 +52,33 @@ def read(dataset: DataSet, path: Path) -> Table:
 
     Raises DataError, one sentence with row and column where there is one, for a file that is not as it should be.
     """
+    rules = rules_of(dataset)
     if dataset.reader == "pems":
         table = read_pems(path)
     elif dataset.reader == "solar":
-        table = read_plain(path, header=bool(dataset.options.get("header")))
+        table = read_plain(path, header=bool(dataset.options.get("header")), rules=rules)
     else:
-        table = read_csv(path, target=dataset.options.get("target"))
-        if dataset.own and table.times is not None:
-            _check_times(path, table.times, seconds_of(dataset.step))
+        table = read_csv(path, target=dataset.options.get("target"), rules=rules)
     if (dataset.rows, dataset.channels) not in ((None, None), table.values.shape):
         raise DataError(
             f"{dataset.name}: {path} has {table.values.shape[0]:,} rows × {table.values.shape[1]} channels, expected "
             f"{dataset.rows:,} × {dataset.channels}; {'no value may hold a line break' if dataset.own else 'replace it'}"
         )
-    return Table(table.values, table.times, (*table.notes, *_odd(table)))
+    return Table(table.values, table.times, (*_odd(table.values), *table.notes))
 
 
-def read_csv(path: Path, target: str | None = None) -> Table:
+def rules_of(dataset: DataSet) -> Rules | None:
+    """What a set of the user's own has to keep; None for one of the papers', which is used as it stands."""
+    options = dataset.options
+    return Rules(dataset.step, options.get("dates"), options.get("fill")) if dataset.own else None
+
+
+def read_csv(path: Path, target: str | None = None, rules: Rules | None = None) -> Table:
     """A CSV whose first column is the date. The target moves last, the others keep their order (docs/protocols.md).
 
     The target is the column named, else `OT`, else the last one. Bytes that are no UTF-8 (Weather's degree signs)
-    can stand in the header only, since a value has to be a number.
+    can stand in the header only, since a value has to be a number. `rules`: what the times have to keep, and what fills
+    a hole; None: times are used as they stand, and holes are refused.
     """
     frame = _frame(path, header=True)
     names = list(frame.columns[1:])
@@ -80,16 +91,43 @@ def read_csv(path: Path, target: str | None = None) -> Table:
         names = [n for n in names if n != last] + [last]
     elif target is not None:
         raise DataError(f"{path}: no column '{target}' to be the target; columns: {', '.join(map(str, names))[:120]}")
-    values = _numbers(path, frame[names], header=True)
-    return Table(values, _times(path, frame.iloc[:, 0]))
+    found = dates.read(path, frame.iloc[:, 0], rules.dates if rules else None)
+    values, stamps, notes = _numbers(path, frame[names], True, rules), found.stamps, found.notes
+    if rules is not None:
+
+        def alike(row: int) -> bool:
+            return bool(np.array_equal(values[row], values[row - 1], equal_nan=True))
+
+        place = gaps.places(stamps, rules, _row(path), alike, found.doubt)
+        values, stamps, filled = gaps.fill(values, stamps, place, rules)
+        notes += filled
+    if rules is None or rules.step == IRREGULAR:
+        notes += gaps.note(stamps)
+    return Table(values, stamps.astype("datetime64[s]").astype(np.int64), notes)
 
 
-def read_plain(path: Path, *, header: bool = False) -> Table:
-    """Numbers separated by commas, no dates; Solar's file has no header either."""
+def steps_of(dataset: DataSet, path: Path) -> int:
+    """The rows that a CSV has once its gaps are filled. Raises DataError where its times are not as they should be."""
+    rules = rules_of(dataset) or Rules()
+    found = dates.column(path, rules.dates)
+    place = gaps.places(found.stamps, rules, _row(path), lambda row: False, found.doubt)
+    return int(place[-1]) + 1 if len(place) else 0
+
+
+def read_plain(path: Path, *, header: bool = False, rules: Rules | None = None) -> Table:
+    """Numbers separated by commas, no dates; Solar's file has no header either. `rules`: what fills a hole."""
     frame = _frame(path, header)
     if not len(frame):
         raise DataError(f"{path}: expected rows of numbers, found none; replace it")
-    return Table(_numbers(path, frame, header), None)
+    values = _numbers(path, frame, header, rules)
+    axis = np.arange(len(values))
+    values, _, notes = gaps.fill(values, axis.astype("datetime64[us]"), axis, rules or Rules())
+    return Table(values, None, notes)
+
+
+def _row(path: Path) -> Callable[[int], str]:
+    """How the date of a row is named in messages."""
+    return lambda row: f"{path}: line {line_of(path, row + 1)}, column 1"
 
 
 def read_pems(path: Path) -> Table:
@@ -97,11 +135,11 @@ def read_pems(path: Path) -> Table:
     try:
         with np.load(path, allow_pickle=False) as file:
             if "data" not in file.files:
-                raise DataError(f"{path}: no array 'data', but {_short(', '.join(file.files)) or 'nothing'}; replace it")
+                raise DataError(f"{path}: no array 'data', but {short(', '.join(file.files)) or 'nothing'}; replace it")
             data: NDArray[Any] = file["data"]
     except (OSError, ValueError, EOFError, AttributeError, TypeError, SyntaxError, MemoryError, OverflowError,
             NotImplementedError, RuntimeError, KeyError, zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
-        raise DataError(f"{path}: not a readable npz ({_short(error)}); replace it") from None
+        raise DataError(f"{path}: not a readable npz ({short(error)}); replace it") from None
     if data.ndim != 3 or 0 in data.shape or data.dtype.kind not in "iuf":
         raise DataError(
             f"{path}: expected 'data' [time, sensors, features] of numbers, found {data.shape} of {data.dtype}; replace it"
@@ -119,33 +157,45 @@ def _frame(path: Path, header: bool) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            frame = pd.read_csv(path, encoding="utf-8", encoding_errors="replace", engine="c", header=0 if header else None,
-                                skipinitialspace=True)  # fmt: skip
-    except (OSError, ValueError, OverflowError, MemoryError) as error:
+            check_text(path)
+            with opened(path) as file:
+                frame = pd.read_csv(file, encoding="utf-8", encoding_errors="replace", engine="c",
+                                    header=0 if header else None, skipinitialspace=True)  # fmt: skip
+    except (*UNREADABLE, ValueError, OverflowError, MemoryError) as error:
         uneven = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         if uneven is not None:
             expected, line, found = uneven.groups()
             as_many = "every line has to have as many"
             raise DataError(f"{path}: line {line}: expected {expected} values, found {found}; {as_many}") from None
-        raise DataError(f"{path}: not a readable CSV ({_short(error)}); replace it") from None
+        raise DataError(f"{path}: not a readable CSV ({short(error)}); replace it") from None
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(f"{path}: line 2: more values than the header (line 1) has columns; every line has to have as many")
     return frame
 
 
-def _numbers(path: Path, frame: pd.DataFrame, header: bool) -> Array:
-    """All columns as float64. Raises DataError with line and column of the first value that is no finite number."""
+def _numbers(path: Path, frame: pd.DataFrame, header: bool, rules: Rules | None) -> Array:
+    """All columns as float64, NaN for what is missing and may be, as it will be filled.
+
+    Raises DataError with line and column of the first value that is no finite number, and for a column without any.
+    """
     if all(kind.kind in "iuf" for kind in frame.dtypes):
         values = frame.to_numpy(np.float64)
     else:
         values = frame.apply(_to_numeric).to_numpy(np.float64)
+    may_be_missing = rules is not None and rules.fill is not None
+
+    def name(column: int) -> str:
+        return f"column '{frame.columns[column]}'" if header else f"column {column + 1}"
 
     def place(row: int, column: int) -> str:
-        name = f"'{frame.columns[column]}'" if header else str(column + 1)
-        return f"line {_line(path, row + header)}, column {name}"
+        return f"line {line_of(path, row + header)}, {name(column)}"
 
     hint = "" if header else "; a first line of names needs 'header: true'"
-    _check_finite(path, values, place, frame, hint)
+    holes = frame.isna().to_numpy()
+    ours = rules is not None and not may_be_missing
+    _check_finite(path, values, place, frame, hint, holes if may_be_missing else None, filling=ours)
+    if may_be_missing and holes.all(axis=0).any():
+        raise DataError(f"{path}: {name(int(np.argmax(holes.all(axis=0))))}: no number at all; leave the column out")
     return values
 
 
@@ -155,101 +205,40 @@ def _to_numeric(column: pd.Series[Any]) -> pd.Series[Any]:
     return numbers
 
 
-def _check_finite(path: Path, values: Array, place: Any, found: Any, hint: str = "") -> None:
+def _check_finite(
+    path: Path, values: Array, place: Any, found: Any, hint: str = "", allowed: NDArray[np.bool_] | None = None,
+    *, filling: bool = False,
+) -> None:  # fmt: skip
+    """`allowed` [rows, channels]: what may be missing. `filling`: the user may say how holes are filled."""
     wrong = ~(np.abs(values) <= _LARGEST)  # NaN too
+    if allowed is not None:
+        wrong &= ~allowed
     if not wrong.any():
         return
     row, column = (int(i) for i in np.argwhere(wrong)[0])
     value: Any = found.iloc[row, column] if isinstance(found, pd.DataFrame) else found[row, column]
-    shown = "nothing" if pd.isna(value) else f"'{_short(value)}'" if isinstance(value, str) else str(value)
+    missing = bool(pd.isna(value))
+    shown = "nothing" if missing else f"'{short(value)}'" if isinstance(value, str) else str(value)
     hint = hint if row == 0 and isinstance(value, str) else ""
+    if filling and missing:
+        hint = f"; {gaps.FILLING} in your YAML fills what is missing"
     expected = f"a number up to {_LARGEST:g}" if np.isfinite(values[row, column]) else "a number"
     raise DataError(f"{path}: {place(row, column)}: expected {expected}, found {shown}{hint}")
 
 
-def _line(path: Path, index: int) -> int:
-    """The line number of the index-th (from 0) line that is not blank: blank ones are skipped in reading."""
-    with path.open("rb") as file:
-        seen = -1
-        for number, line in enumerate(file, start=1):
-            seen += bool(line.strip())
-            if seen == index:
-                return number
-    return index + 1
-
-
-def _times(path: Path, dates: pd.Series[Any]) -> Times:
-    """The dates as seconds since 1970, by the clock of the file. Raises DataError for the first that is none."""
-    parsed = None
-    if dates.dtype.kind not in "iufbc":
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                parsed = pd.to_datetime(dates, errors="coerce")
-        except (ValueError, TypeError, OverflowError):  # mixed time zones
-            parsed = None
-    if parsed is None or parsed.dtype.kind != "M":
-        raise DataError(f"{path}: the first column, '{_short(dates.name)}', has to hold dates such as 2024-01-31 13:00")
-    wrong = parsed.isna().to_numpy()
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        found = dates.iloc[row]
-        shown = "nothing" if pd.isna(found) else f"'{_short(found)}'"
-        raise DataError(
-            f"{path}: line {_line(path, row + 1)}, column '{_short(dates.name)}': expected a date in the form of the first "
-            f"one, '{_short(dates.iloc[0])}', found {shown}"
-        )
-    if parsed.dt.tz is not None:
-        parsed = parsed.dt.tz_localize(None)
-    seconds: Times = parsed.to_numpy().astype("datetime64[s]").astype(np.int64)
-    return seconds
-
-
-def _check_times(path: Path, times: Times, step: int | None) -> None:
-    """Raises DataError, with its line, for the first time that does not follow the one before by one step."""
-    steps = np.diff(times)
-    if not len(steps):
-        return
-    expected = step or int(steps[0])
-    wrong = (steps != expected) | (steps <= 0)
-    if not wrong.any():
-        return
-    row = int(np.argmax(wrong)) + 1
-    before, now = (str(np.datetime64(int(t), "s")).replace("T", " ") for t in times[row - 1 : row + 1])
-    place = f"{path}: line {_line(path, row + 1)}, column 1"
-    if steps[row - 1] <= 0:
-        raise DataError(f"{place}: time does not go forward: {now} after {before}; sort the rows, remove what stands twice")
-    whose = "as 'step' says" if step else "as between the first two rows"
-    raise DataError(
-        f"{place}: {now} comes {in_words(int(steps[row - 1]))} after {before}, expected {in_words(expected)} {whose}; "
-        "fill the gaps, every row is one step"
-    )
-
-
-def _odd(table: Table) -> list[str]:
-    """What a reader should know of a table: sentinels, time stamps that stand twice, gaps."""
+def _odd(values: Array) -> list[str]:
+    """What a reader should know of values [rows, channels]: sentinels, channels that never change."""
     notes = []
-    sentinels = int((table.values == SENTINEL).sum())
+    sentinels = int((values == SENTINEL).sum())
     if sentinels:
-        channels = int((table.values == SENTINEL).any(axis=0).sum())
+        channels = int((values == SENTINEL).any(axis=0).sum())
         notes.append(f"{sentinels:,} values −9999 in {channels} channels, used as they stand, as the papers did "
                      "(--protocol paper+mask_sentinels masks them)")  # fmt: skip
-    constant = int((table.values == table.values[:1]).all(axis=0).sum())
+    constant = int((values == values[:1]).all(axis=0).sum())
     if constant:
-        notes.append(f"{constant} of {table.values.shape[1]} channels never change; they lower the mean error")
-    if table.times is not None and len(table.times) > 1:
-        steps = np.diff(table.times)
-        usual = np.median(steps)
-        twice, gaps, back = int((steps == 0).sum()), int((steps > usual).sum()), int((steps < 0).sum())
-        if twice or gaps or back:
-            notes.append(f"time stamps: {twice:,} twice, {gaps:,} gaps, {back:,} steps back; rows used in their order")
+        notes.append(f"{constant} of {values.shape[1]} channels never change; they lower the mean error")
     return notes
 
 
 def _size(frame: pd.DataFrame) -> str:
     return f"{frame.shape[0]:,} rows × {frame.shape[1]} columns"
-
-
-def _short(what: object) -> str:
-    text = " ".join(str(what).split())
-    return text if len(text) <= 100 else text[:97] + "…"

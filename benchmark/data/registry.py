@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -134,27 +133,5 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Names for several data sets at once, as `--subset` takes them."""
 
-
-UNITS = {"s": 1, "min": 60, "h": 3600, "day": 86_400}
-
-
-def seconds_of(step: str) -> int | None:
-    """The seconds of a step such as '15 min', '1 h', '2 days'; None for what is none."""
-    match = re.fullmatch(r"\s*([0-9]{1,6})\s*(s|min|h|day)s?\s*", step)
-    return int(match[1]) * UNITS[match[2]] or None if match else None
-
-
-def season_of(step: str) -> int:
-    """The season in steps that a step in words suggests: a day where the step divides it, of days a week, else 1."""
-    seconds, day = seconds_of(step), UNITS["day"]
-    if not seconds or day % seconds:
-        return 1
-    return day // seconds if seconds < day else 7
-
-
-def in_words(seconds: int) -> str:
-    """A duration in the largest unit that divides it."""
-    for unit, size in reversed(UNITS.items()):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+FILLS = ("previous", "linear")
+"""What may take the place of missing values of one's own data, where the user says so (`options["fill"]`)."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from benchmark.data import cache, synthetic
 from benchmark.data.readers import SENTINEL, Times
-from benchmark.data.registry import DataSet, in_words, season_of
+from benchmark.data.registry import DataSet
 from benchmark.data.splits import Range, Ranges, segments
+from benchmark.data.text import steps
 
 Array = NDArray[np.float64]
 
@@ -21,7 +22,7 @@ class Scale:
     """What leads from the standardised scale back to the data's own, by channel [C] (float64).
 
     mean, deviation: own = standardised·deviation + mean. naive: on the own scale, the mean |v_t − v_{t−season}| over the
-    train segment; NaN where it has no two rows so far apart. season: steps, see `registry.season_of`.
+    train segment; NaN where it has no two rows so far apart. season: steps, see `steps.season_of`.
     """
 
     mean: Array
@@ -104,8 +105,8 @@ def standardise(values: Array, mean: Array, deviation: Array) -> Array:
 def own_season(step: str, times: Times | None) -> int:
     """The season of a set of one's own, by its step; by its first two times, where no step is given."""
     if not step and times is not None and len(times) > 1:
-        step = in_words(int(times[1] - times[0]))
-    return season_of(step)
+        step = steps.in_words(int(times[1] - times[0]) * steps.MICROSECONDS["s"])
+    return steps.season_of(step)
 
 
 def naive_error(train: Array, season: int) -> Array:

@@ -6,10 +6,11 @@ import ast
 import csv
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 
 from benchmark.data.registry import DataSet
+from benchmark.data.text.opened import UNREADABLE, check_text, opened
+from benchmark.data.text.steps import IRREGULAR
 from benchmark.errors import DataError
 
 
@@ -18,9 +19,15 @@ def of(dataset: DataSet, path: Path) -> tuple[int, int]:
     try:
         if dataset.reader == "pems":
             return _npz(path)
+        check_text(path)
         header = dataset.reader == "csv" or bool(dataset.options.get("header"))
-        return _text(path, header=header, dates=dataset.reader == "csv")
-    except (OSError, ValueError, SyntaxError, KeyError, TypeError, EOFError, struct.error, zipfile.BadZipFile, zlib.error,
+        rows, channels = _text(path, header=header, dates=dataset.reader == "csv")
+        if rows and channels and dataset.reader == "csv" and dataset.options.get("fill") and dataset.step != IRREGULAR:
+            from benchmark.data.readers import steps_of  # needs numpy and pandas, for such a set alone
+
+            rows = steps_of(dataset, path)
+        return rows, channels
+    except (*UNREADABLE, ValueError, SyntaxError, KeyError, TypeError, struct.error, zipfile.BadZipFile,
             NotImplementedError, RuntimeError, RecursionError, MemoryError, csv.Error) as error:  # fmt: skip
         kind = "npz with an array 'data' [time, sensors, features]" if dataset.reader == "pems" else "CSV"
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
@@ -29,7 +36,7 @@ def of(dataset: DataSet, path: Path) -> tuple[int, int]:
 
 def separator_note(path: Path) -> str:
     """What to do about a CSV of one column whose header has another separator than commas; nothing else."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         first = file.readline(65_536)
     for name, sign in (("semicolons", b";"), ("tabs", b"\t")):
         if sign in first and b"," not in first:
@@ -38,7 +45,7 @@ def separator_note(path: Path) -> str:
 
 
 def _text(path: Path, *, header: bool, dates: bool) -> tuple[int, int]:
-    with path.open("rb") as file:
+    with opened(path) as file:
         first = next((line for line in file if line.strip()), b"")
         fields = len(next(csv.reader([first.decode("utf-8", "replace")]), []))
         rows = sum(1 for line in file if line.strip()) + (not header and fields > 0)

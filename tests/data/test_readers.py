@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmark.data import readers, series, windows
+from benchmark.data import readers, series, shape, windows
 from benchmark.data.registry import DATASETS, DataSet
 from benchmark.errors import DataError
 
@@ -110,7 +114,8 @@ def test_batches_have_marks_only_where_they_were_asked_for(tmp_path: Path) -> No
         ("a,b\n1,2\n3,4\n", "the first column, 'a', has to hold dates"),
         ("date,a\n2020-01-01,1\nsoon,2\n", "line 3, column 'date': expected a date in the form of the first one"),
         ("date,a\n2020-01-01,1\n,2\n", "a date in the form of the first one, '2020-01-01', found nothing"),
-        ("date,a\n2020-01-01T00:00+01:00,1\n2020-06-01T00:00+02:00,2\n", "has to hold dates"),
+        ("date,a\n2020-01-01T00:00+01:00,1\n2020-01-01T00:00,2\n2020-06-01T00:00+02:00,2\n",
+         "line 3, column 'date': expected a time with its offset from UTC, as others have, found '2020-01-01T00:00'"),
         ('date,a\n"2020-01-01,1\n', "not a readable CSV"),
     ],
 )  # fmt: skip
@@ -147,3 +152,42 @@ def test_a_file_of_another_size_is_refused(tmp_path: Path) -> None:
     path = small(tmp_path, "date,OT\n2020-01-01,1\n")
     with pytest.raises(DataError, match="1 rows × 1 channels, expected 17,420 × 7; replace it"):
         readers.read(DATASETS["ETTh1"], path)
+
+
+@pytest.mark.parametrize(("end", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
+def test_packed_files_are_read_and_damaged_ones_named(end: str, pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path = tmp_path / f"small.csv.{end}"
+    raw = pack(("date,a,OT\n" + "".join(f"2020-01-{day:02},{day},2\n" for day in range(1, 29))).encode())
+    dataset = DataSet("mine", str(path), "csv", None, None, "", "ratio", own=True)
+    path.write_bytes(raw)
+    assert readers.read(dataset, path).values.shape == shape.of(dataset, path) == (28, 2)
+    path.write_bytes(raw[:-12])
+    for look in (lambda: readers.read(dataset, path), lambda: shape.of(dataset, path)):
+        with pytest.raises(DataError, match="not a readable CSV"):
+            look()
+    path.write_bytes(pack(b"date,a\n2020-01-01,1\n\n2020-01-02,x\n"))
+    with pytest.raises(DataError, match="line 4, column 'a': expected a number, found 'x'"):
+        readers.read(dataset, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "said"),
+    [
+        (
+            "a.parquet",
+            b"PAR1",
+            "a parquet file; write it as CSV, in Python: pandas.read_parquet('a.parquet').to_csv('a.csv'",
+        ),
+        ("a.csv", gzip.compress(b"date,a\n"), "packed by gzip; let its name end in .gz, or unpack it"),
+        ("a.zip", b"PK\x03\x04", "a zip archive; unpack it"),
+        ("a.xlsx", b"PK\x03\x04", "a workbook; save its sheet as CSV"),
+        ("a.csv.zst", b"\x28\xb5\x2f\xfd", "packed by zstd"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named_with_what_to_do(name: str, head: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(head + bytes(100))
+    for look in (readers.read_csv, lambda p: shape.of(DataSet("m", str(p), "csv", None, None, "", "ratio", own=True), p)):
+        with pytest.raises(DataError) as error:
+            look(path)
+        assert f"expected a CSV, found {said}" in str(error.value)

@@ -1,0 +1,113 @@
+"""The dates of a CSV's first column → moments, to the microsecond."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.tseries.api import guess_datetime_format
+
+from benchmark.data.text.opened import line_of, short
+from benchmark.errors import DataError
+
+Stamps = NDArray[np.datetime64]
+"""Moments [rows], datetime64[us]."""
+
+_OFFSET = re.compile(r"(Z|[+-]\d\d:?(\d\d)?)\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Dates:
+    """stamps [rows]; notes: how they were read, where it is not plain; doubt: what to try where they seem wrong."""
+
+    stamps: Stamps
+    notes: tuple[str, ...] = ()
+    doubt: str = ""
+
+
+def read(path: Path, column: pd.Series[Any], form: str | None = None) -> Dates:
+    """A column of dates: by `form` (as strptime has it), else in the form of the first one; with offsets, as UTC.
+
+    Raises DataError with the line of the first that is no date, or of another form.
+    """
+    if column.dtype.kind in "iufbc" and form is None:
+        raise _none(path, column)
+    texts = column if form is None else column.astype("string")
+    parsed = _parsed(path, texts, form)
+    notes: tuple[str, ...] = ()
+    doubt = "" if form else _doubt(texts)
+    wrong = parsed.isna().to_numpy()
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        found = column.iloc[row]
+        shown = "nothing" if pd.isna(found) else f"'{short(found)}'"
+        expected = f"by 'dates: {form}'" if form else f"in the form of the first one, '{short(column.iloc[0])}'"
+        place = f"{path}: line {line_of(path, row + 1)}, column '{short(column.name)}'"
+        raise DataError(f"{place}: expected a date {expected}, found {shown}{doubt}")
+    if parsed.dt.tz is not None:
+        parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
+        notes = ("times with an offset are read by UTC",)
+    if doubt:
+        first = texts.iloc[0]
+        notes = (*notes, f"dates without a year in front: '{short(first)}' is read as {parsed.iloc[0]}{doubt}")
+    exact = parsed.to_numpy()
+    stamps: Stamps = exact.astype("datetime64[us]")
+    if (finer := stamps != exact).any():
+        row = int(np.argmax(finer))
+        place = f"{path}: line {line_of(path, row + 1)}, column '{short(column.name)}'"
+        raise DataError(f"{place}: expected a time of whole microseconds, found '{short(column.iloc[row])}'; round it")
+    return Dates(stamps, notes, doubt)
+
+
+def column(path: Path, form: str | None = None) -> Dates:
+    """The dates of a CSV alone, its numbers not looked at. Raises DataError as `read` does."""
+    try:
+        frame = pd.read_csv(path, encoding="utf-8", encoding_errors="replace", usecols=[0], skipinitialspace=True)
+    except (ValueError, OverflowError, MemoryError) as error:
+        raise DataError(f"{path}: not a readable CSV ({short(error)}); replace it") from None
+    return read(path, frame.iloc[:, 0], form)
+
+
+def _parsed(path: Path, column: pd.Series[Any], form: str | None) -> pd.Series[Any]:
+    options: dict[str, Any] = {"errors": "coerce", "format": form}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            parsed = pd.to_datetime(column, **options)
+        except (ValueError, TypeError, OverflowError):  # several offsets
+            bare = ~column.astype(str).str.contains(_OFFSET).to_numpy()
+            if bare.any() and not bare.all():
+                row = int(np.argmax(bare))
+                place = f"{path}: line {line_of(path, row + 1)}, column '{short(column.name)}'"
+                expected = "expected a time with its offset from UTC, as others have"
+                raise DataError(f"{place}: {expected}, found '{short(column.iloc[row])}'") from None
+            try:
+                parsed = pd.to_datetime(column, utc=True, **options)
+            except (ValueError, TypeError, OverflowError):
+                raise _none(path, column) from None
+    if parsed.dtype.kind != "M":
+        raise _none(path, column)
+    found: pd.Series[Any] = parsed
+    return found
+
+
+def _none(path: Path, column: pd.Series[Any]) -> DataError:
+    return DataError(f"{path}: the first column, '{short(column.name)}', has to hold dates such as 2024-01-31 13:00")
+
+
+def _doubt(column: pd.Series[Any]) -> str:
+    """What to try where day and month may have been taken for each other; nothing where the year comes first."""
+    first = str(column.iloc[0])
+    taken = guess_datetime_format(first)
+    if taken is None or not taken.startswith("%m"):
+        return ""
+    other = guess_datetime_format(first, dayfirst=True)
+    if other is None or other == taken:
+        return ""
+    return f" (month first); where the day comes first, say so in your YAML: dates: '{other}'"
