@@ -16,9 +16,9 @@ from tables.statistics import LEAST_PAIRS, CellKey, Estimate, Sample, average_ra
 EXPLAINED = (
     "Over cells (data set × horizon) in which both, or all, columns have a Result. Ranks: 1 is the lowest MSE, ties by the "
     "digits shown, with a 95 % bootstrap interval over cells and seeds. p: Wilcoxon's signed-rank test, two-sided and "
-    "exact, on the means of the n cells, and corrected by Holm over the tests of this table; horizons of one data set are no "
-    f"independent samples, so that p is too small rather than too large. Below {LEAST_PAIRS} cells that differ no p can be "
-    "small, and none is given."
+    "exact, on the means of the n cells, and corrected by Holm over the tests of this table; horizons of one data set are "
+    f"no independent samples, so that p is too small rather than too large. Below {LEAST_PAIRS} cells that differ no p can "
+    "be small, and none is given."
 )
 
 
