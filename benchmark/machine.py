@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -61,22 +61,36 @@ def processor() -> str:
     return platform.processor()
 
 
-def reset_peak_memory() -> None:
-    """Begins a new measurement of this process's peak memory, where the system lets it (Linux)."""
+def reset_peak_memory() -> bool:
+    """Begins a new measurement of this process's peak memory; False where the system does not let it (Linux does).
+
+    Memory that was freed goes back to the system first: it is resident all the same, and would count.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)  # glibc's
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
+        peak, resident = peak_memory(), _of_process("VmRSS")
+        return peak is not None and resident is not None and peak <= resident + UNCOUNTED
+    return False
+
+
+UNCOUNTED = 2**24
+"""Bytes by which the kernel's figures of a process may disagree: each thread counts some pages of its own."""
 
 
 def peak_memory() -> int | None:
-    """Peak resident bytes of this process since `reset_peak_memory`."""
+    """Peak resident bytes of this process since `reset_peak_memory`, else since it began; None where nothing says so."""
+    return _of_process("VmHWM")
+
+
+def _of_process(field: str) -> int | None:
+    """Bytes of a field of Linux's status of this process."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{field}:"):
                 return int(line.split()[1]) * 1024
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return None
 
 
 def cores() -> int:

@@ -23,8 +23,8 @@ from benchmark.data.windows import Windows
 from benchmark.perf import reference as plain
 from benchmark.problems.forecasting import Forecasting
 from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, process
-from benchmark.runner.worker import peak_memory
 from benchmark.training import loop
+from benchmark.training.memory import peak_memory
 from benchmark.training.step import Stepper
 
 BLOCKS = 7

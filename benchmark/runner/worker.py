@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from benchmark import machine
 from benchmark.cell import begun, environment, now, train_and_test
 from benchmark.errors import StopTraining
 from benchmark.runner.job import Busy, Job, Outcome, Stopped, is_gone
@@ -20,6 +19,7 @@ from benchmark.runner.watchdog import time_limit
 from benchmark.store.leases import Leases
 from benchmark.store.result import Result
 from benchmark.store.store import Store
+from benchmark.training.memory import PeakMemory
 
 if TYPE_CHECKING:
     from benchmark.training.loop import Epoch
@@ -90,7 +90,7 @@ def train(job: Job, is_lost: Callable[[], bool]) -> Outcome:
 
     blank = begun(job.experiment)
     history: list[Epoch] = []
-    machine.reset_peak_memory()
+    memory = PeakMemory(job.experiment.device)
     job.log_path.parent.mkdir(parents=True, exist_ok=True)
     watch = job.watcher.open(blank) if job.watcher else Unwatched()
     with job.log_path.open("a", encoding="utf-8", buffering=1) as log:
@@ -111,8 +111,7 @@ def train(job: Job, is_lost: Callable[[], bool]) -> Outcome:
                 raise StopTraining
 
         def ended(result: Result) -> Outcome:
-            device = job.experiment.device
-            whole = replace(result, seconds=checkpoint.seconds, peak_memory_bytes=peak_memory(device), ended=now(),
+            whole = replace(result, seconds=checkpoint.seconds, peak_memory_bytes=memory.bytes(), ended=now(),
                             environment=environment(job.experiment))  # fmt: skip
             print(f"{whole.traceback or ''}{whole.ended} {whole.status} {whole.reason or ''}", file=log)
             outcome = job.record(whole, is_lost)
@@ -130,15 +129,6 @@ def train(job: Job, is_lost: Callable[[], bool]) -> Outcome:
             return ended(result)
         finally:
             watch.close()
-
-
-def peak_memory(device: str) -> int | None:
-    """Peak bytes since the job began: resident on the CPU, allocated on a CUDA device."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.max_memory_allocated())
-    return machine.peak_memory()
 
 
 def prepare(parent: tuple[int, str] | None, also: Sequence[Callable[[], object]] = ()) -> None:

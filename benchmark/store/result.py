@@ -29,8 +29,10 @@ class Result:
     with are finite, whichever a later version adds. extra_metrics: likewise, of those that decide nothing; None where there
     is nothing to measure by, and none at all in older files. windows: of train, val, test. epochs: the history: train_loss,
     val_mse, lr, grad_norm, seconds. best_epoch: from 1. n_params: the model's parameters. seconds: of wall clock.
-    peak_memory_bytes: of the process. recipe: resolved, by name. environment: versions, hardware, threads, commit.
-    data_sha256: of the file. started, ended: ISO 8601, UTC. schema: of the file's form.
+    peak_memory_bytes: of the latest attempt, while it was trained and tested: resident in its process on a CPU (libraries
+    are in it), allocated by tensors on a CUDA device; None where that cannot be measured. recipe: resolved, by name.
+    environment: versions, hardware, threads, commit. data_sha256: of the file. started, ended: ISO 8601, UTC. schema: of
+    the file's form.
     """
 
     key: str

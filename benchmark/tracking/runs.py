@@ -52,9 +52,16 @@ def tags(result: Result) -> dict[str, str]:
     return said | ({"git_commit": commit, "mlflow.source.git.commit": commit} if commit else {})
 
 
+PEAK_MEMORY_OF_CPU = "resident in the worker process, libraries included"
+PEAK_MEMORY_OF_CUDA = "allocated by tensors on the CUDA device"
+
+
 def ending_tags(result: Result) -> dict[str, str]:
     """Tags that are known at the end. `started` and `ended` name the very Result that the run shows."""
     said = {"status": result.status, "started": result.started, "ended": result.ended}
+    if result.peak_memory_bytes is not None:
+        on_cpu = result.environment.get("device", "cpu") == "cpu"
+        said["peak_memory_of"] = PEAK_MEMORY_OF_CPU if on_cpu else PEAK_MEMORY_OF_CUDA
     return said | ({"reason": result.reason[:_MOST_TEXT]} if result.reason else {})
 
 
