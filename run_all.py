@@ -9,47 +9,21 @@ import sys
 from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue
-from benchmark.console import Parser, command, names
+from benchmark.console import Parser, command, names, numbers, place, seeds, whole
 from benchmark.errors import UsageError
 from benchmark.session import Request, Session
 
 
-def numbers(text: str) -> tuple[int, ...]:
-    """A comma-separated list of whole numbers from 1."""
-    found = tuple(_whole(part, 1) for part in names(text))
-    return tuple(dict.fromkeys(found))
-
-
-MOST_SEEDS = 10_000
-
-
-def seeds(text: str) -> tuple[int, ...]:
-    """One number n: seeds 0 … n−1; with a comma: the seeds themselves."""
-    if "," in text:
-        return tuple(sorted({_whole(part, 0) for part in names(text)}))
-    count = _whole(text, 1)
-    if count > MOST_SEEDS:
-        raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS:,} seeds at once, found {text}; one seed N alone is 'N,'")
-    return tuple(range(count))
-
-
-def place(text: str) -> Path:
-    """A path."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("expected a path, found nothing")
-    return Path(text)
-
-
 def jobs(text: str) -> int | None:
     """A number of workers, or None for `auto`."""
-    return None if text == "auto" else _whole(text, 1)
+    return None if text == "auto" else whole(text, 1)
 
 
 def shard(text: str) -> tuple[int, int]:
     """``I/N`` with 1 ≤ I ≤ N."""
     first, slash, second = text.partition("/")
     if slash:
-        index, count = _whole(first, 1), _whole(second, 1)
+        index, count = whole(first, 1), whole(second, 1)
         if index <= count:
             return index, count
     raise argparse.ArgumentTypeError(f"expected I/N with 1 ≤ I ≤ N, found '{text}'")
@@ -69,16 +43,6 @@ def address(text: str) -> str:
     if not re.fullmatch(r"(tcp|tls|ws|wss)://([\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", text.strip()):
         raise argparse.ArgumentTypeError(f"expected an address such as tcp://host:8786, found '{text}'")
     return text.strip()
-
-
-MOST = 2**31 - 1
-
-
-def _whole(text: str, least: int) -> int:
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdigit()) or not least <= int(digits) <= MOST:
-        raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {MOST}, found '{text}'")
-    return int(digits)
 
 
 def parser() -> Parser:

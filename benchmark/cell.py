@@ -16,6 +16,7 @@ from benchmark.data.registry import DataSet
 from benchmark.errors import DataError, StopTraining
 from benchmark.grid import cost
 from benchmark.grid.cells import Cell
+from benchmark.grid.digest import TRAINING_SEMANTICS
 from benchmark.machine import processor
 from benchmark.store.result import Result
 
@@ -54,7 +55,7 @@ def begun(experiment: Experiment) -> Result:
     return Result(
         key=experiment.cell.key, digest=experiment.digest, status="failed", cell=asdict(experiment.cell),
         recipe=experiment.recipe.plain(), data_sha256=experiment.data_sha256, started=now(),
-        environment={"git_commit": experiment.commit},
+        environment={"git_commit": experiment.commit}, semantics=TRAINING_SEMANTICS,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmark.errors import UsageError, nearest
@@ -89,6 +90,43 @@ def names(text: str) -> tuple[str, ...]:
     if not parts:
         raise argparse.ArgumentTypeError("expected names separated by commas, found nothing")
     return parts
+
+
+MOST = 2**31 - 1
+
+
+def whole(text: str, least: int) -> int:
+    """A whole number between `least` and `MOST`, as argparse reads an option."""
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit()) or not least <= int(digits) <= MOST:
+        raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {MOST}, found '{text}'")
+    return int(digits)
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """A comma-separated list of whole numbers from 1."""
+    found = tuple(whole(part, 1) for part in names(text))
+    return tuple(dict.fromkeys(found))
+
+
+MOST_SEEDS = 10_000
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """One number n: seeds 0 … n−1; with a comma: the seeds themselves."""
+    if "," in text:
+        return tuple(sorted({whole(part, 0) for part in names(text)}))
+    count = whole(text, 1)
+    if count > MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS:,} seeds at once, found {text}; one seed N alone is 'N,'")
+    return tuple(range(count))
+
+
+def place(text: str) -> Path:
+    """A path."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a path, found nothing")
+    return Path(text)
 
 
 def spelt(option: str, wanted: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:

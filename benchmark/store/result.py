@@ -18,6 +18,8 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
 """Fields that say how a run went, not what it found: two runs of one cell agree in all the others."""
+LATER = ("semantics",)
+"""Fields that older files lack: where one is empty it is not written, so that such a Result is written as it was."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Result:
     peak_memory_bytes: of the latest attempt, while it was trained and tested: resident in its process on a CPU (libraries
     are in it), allocated by tensors on a CUDA device; None where that cannot be measured. recipe: resolved, by name.
     environment: versions, hardware, threads, commit. data_sha256: of the file. started, ended: ISO 8601, UTC. schema: of
-    the file's form.
+    the file's form. semantics: the version of the training semantics.
     """
 
     key: str
@@ -55,6 +57,7 @@ class Result:
     started: str = ""
     ended: str = ""
     schema: int = SCHEMA
+    semantics: int | None = None
 
     def comparable(self) -> dict[str, Any]:
         """The fields that do not depend on when, where and how fast the cell ran."""
@@ -67,6 +70,7 @@ def plain(result: Result) -> dict[str, Any]:
     """A Result as JSON has it, its first fields those that a plan looks at."""
     order = ["schema", "key", "digest", "status", "reason"]
     names = order + [f.name for f in fields(result) if f.name not in order]
+    names = [name for name in names if name not in LATER or getattr(result, name)]
     return {name: _json_safe(getattr(result, name)) for name in names}
 
 

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, NoReturn
 
 from benchmark.store.result import SCHEMA, STATUSES, Result, Status, plain
 
@@ -37,8 +37,23 @@ def written(result: Result) -> str:
     return _sealed(_plain_text(plain(result)))
 
 
+def laid_out(line: bytes) -> str:
+    """The text of a file that says what a line of JSON says."""
+    return _plain_text(json.loads(line))
+
+
+def in_a_line(content: bytes) -> bytes:
+    """The text of a file in one line, without its end. Raises ValueError for what JSON does not have."""
+    return _bytes(json.dumps(json.loads(content), separators=(",", ":"), allow_nan=False, ensure_ascii=False))
+
+
 def _plain_text(raw: Mapping[str, Any]) -> str:
-    return json.dumps(raw, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return _bytes(json.dumps(raw, indent=1, allow_nan=False, ensure_ascii=False) + "\n").decode()
+
+
+def _bytes(text: str) -> bytes:
+    """As UTF-8, which has no lone surrogates: of such (a file's name in a traceback) JSON's own escape stands."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _sealed(text: str) -> str:
@@ -51,7 +66,7 @@ def read(content: bytes, digest: str) -> Result:
     Raises Damaged, Newer.
     """
     try:
-        raw = json.loads(content)
+        raw = json.loads(content, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise Damaged("cut off, or no JSON") from None
     if not isinstance(raw, dict):
@@ -71,6 +86,10 @@ def read(content: bytes, digest: str) -> Result:
     return result
 
 
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(word)  # NaN and infinity: Python reads them, JSON has none
+
+
 def _is_sealed(content: bytes) -> bool:
     """Whether a text is, byte for byte, what was written."""
     begin = max(0, len(content) - _LONGEST_SEAL)
@@ -88,7 +107,7 @@ def _says_the_same(raw: Mapping[str, Any]) -> bool:
         rest = _plain_text({name: value for name, value in raw.items() if name != SEAL})
     except ValueError:
         return False
-    return bool(hashlib.sha256(rest.encode("utf-8", "surrogatepass")).hexdigest() == raw[SEAL])
+    return bool(hashlib.sha256(rest.encode()).hexdigest() == raw[SEAL])
 
 
 def _amiss(result: Result, digest: str) -> str | None:

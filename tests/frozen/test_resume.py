@@ -163,6 +163,10 @@ def test_short_trainings_find_what_they_found(tiny: Callable[[int], Path], tmp_p
             assert near(today[key][name], value), (key, name, today[key][name], value)
 
 
+LATER = {"semantics", "code", "sha256"}
+"""Fields of a Result that the frozen store does not have."""
+
+
 @pytest.mark.parametrize("key", ["toy/quick/toy/24/SAMformer/sam/s0", "toy/quick/toy/24/Transformer/s0"])
 def test_training_again_finds_what_was_found(key: str, tmp_path: Path) -> None:
     (before,) = (raw for raw in map(json.loads, texts().values()) if raw["key"] == key)
@@ -171,9 +175,9 @@ def test_training_again_finds_what_was_found(key: str, tmp_path: Path) -> None:
     job = seams.job(planned, tmp_path / "results")
     assert seams.trained(job) is not None and planned.digest == before["digest"]
     today = json.loads(seams.Store(tmp_path / "results").path(before["digest"]).read_text("utf-8"))
-    assert list(today) == list(before)
+    assert [name for name in today if name not in LATER] == list(before)
     for raw in (today, before):
         raw["epochs"] = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in raw["epochs"]]
-    for name in today.keys() - set(MEASURED):
+    for name in before.keys() - set(MEASURED):
         assert near(today[name], before[name]), (name, today[name], before[name])
     assert today["environment"].keys() == before["environment"].keys()

@@ -1,0 +1,125 @@
+"""``python -m benchmark.store export FILE`` and ``import FILE…``: Results as one file, merged without loss."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from benchmark.console import Parser, command, names, numbers, place, seeds
+from benchmark.errors import UsageError, nearest
+from benchmark.store.exchange import Chosen, Imported, export, merge
+from benchmark.store.result import STATUSES
+from benchmark.store.store import Store
+
+MOST_NAMED = 3
+
+
+def parser() -> Parser:
+    """The commands and their options."""
+    main = Parser(prog="python -m benchmark.store", description="Results as one file that travels.")
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    out = commands.add_parser(
+        "export", help="write Results into one compressed file",
+        description="Writes the Results in DIR/cells, all of them or a selection, into one compressed file.",
+    )  # fmt: skip
+    out.add_argument("files", type=place, nargs=1, metavar="FILE", help="such as results.jsonl.gz")
+    _selection(out)
+    back = commands.add_parser(
+        "import", help="take in the Results of such files",
+        description="Takes the Results of exported files into DIR/cells. What is done there is never replaced.",
+    )  # fmt: skip
+    back.add_argument("files", type=place, nargs="+", metavar="FILE")
+    for each in (out, back):
+        each.add_argument("--results-dir", type=place, default=Path("results"), metavar="DIR", help="default: results/")
+    return main
+
+
+def _selection(out: argparse.ArgumentParser) -> None:
+    group = out.add_argument_group("which Results (every option is a filter; default: all of them)")
+    group.add_argument("--subset", type=names, metavar="S[,S…]", help="data sets; ETT, PEMS: those that begin so")
+    group.add_argument("--papers", type=names, metavar="P[,P…]")
+    group.add_argument("--models", type=names, metavar="M[,M…]", help="columns of the papers' recipes")
+    group.add_argument("--horizons", type=numbers, metavar="H[,H…]")
+    group.add_argument(
+        "--seeds", type=seeds, metavar="N|N,N…", help="n: seeds 0 … n−1; a list has a comma ('3,' is seed 3)"
+    )
+    group.add_argument("--sam", choices=("on", "off", "both"))
+    group.add_argument("--protocol", metavar="paper|released|paper+SWITCH…")
+    group.add_argument("--profile", choices=("paper", "quick"))
+    group.add_argument("--status", type=names, metavar="|".join(STATUSES), help="several with commas")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0, 1 (a Result was damaged and is left out), 2 (usage), 130 (interrupted)."""
+    options = parser().parse_args(arguments)
+    with command("benchmark.store") as ended:
+        store = Store(options.results_dir)
+        try:
+            ended.status = _export(options, store) if options.command == "export" else _import(options.files, store)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise UsageError(f"cannot write {error.filename or options.results_dir} ({error.strerror}); what was taken in "
+                             "is kept, the same command goes on from here")  from None  # fmt: skip
+    return ended.status
+
+
+def _export(options: argparse.Namespace, store: Store) -> int:
+    for status in options.status or ():
+        if status not in STATUSES:
+            raise UsageError(f"--status: unknown '{status}'{nearest(status, STATUSES)}")
+    if not store.cells.is_dir():
+        raise UsageError(f"--results-dir: no Results below {options.results_dir}; give the one of run_all.py")
+    (path,) = options.files
+    chosen = Chosen(**{each.name: getattr(options, each.name) for each in fields(Chosen)})
+    counts = export(store, chosen, path)
+    said = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+    print(f"written: {path}, {counts.total()} Results ({said})")
+    for note in store.notes():
+        print(f"benchmark.store: {note}", file=sys.stderr)
+    return 1 if store.notes() else 0
+
+
+def _import(paths: list[Path], store: Store) -> int:
+    store.prepare()
+    damaged = False
+    for path in paths:
+        done = merge(path, store)
+        print(f"{path}: {_in_words(done)}")
+        damaged = damaged or bool(done.damaged or done.missing)
+        if done.damaged or done.missing:
+            print(f"benchmark.store: {path} {_damage(done)}; those that are whole were taken in", file=sys.stderr)
+        if done.other:
+            some = _some([digest[:12] for digest in done.other])
+            print(
+                f"benchmark.store: {path} has other numbers for {some}; what was done in {store.cells} stands",
+                file=sys.stderr,
+            )
+    return 1 if damaged else 0
+
+
+def _in_words(done: Imported) -> str:
+    words = {"new": done.new, "done where none was": done.better, "there already": done.there}
+    return ", ".join(f"{len(which)} {what}" for what, which in words.items() if which) or "no Result taken in"
+
+
+def _damage(done: Imported) -> str:
+    parts = []
+    if done.missing:
+        parts.append(f"is cut off or damaged, and lacks {done.missing} of its Results")
+    if done.damaged:
+        named = [f"{digest[:12]}: {why}" for digest, why in done.damaged.items()]
+        parts.append(f"has Results that cannot be taken: {_some(named)}")
+    return ", and ".join(parts)
+
+
+def _some(words: list[str]) -> str:
+    """How many, and some of them."""
+    more = ", …" if len(words) > MOST_NAMED else ""
+    return f"{len(words)} ({', '.join(words[:MOST_NAMED])}{more})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""Results as one file: gzip of lines of JSON, the first a manifest, then a Result a line, by digest.
+
+The manifest names the format, how many Results there are by status, by commit of the code and by training semantics, and
+the SHA-256 of each line. Nothing in the file depends on when or where it was made: the same Results give the same bytes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import UsageError, nearest
+from benchmark.files import write_atomically
+from benchmark.store import text
+from benchmark.store.result import Result
+from benchmark.store.store import Store
+
+FORMAT = "forecast-benchmark Results"
+VERSION = 1
+NOT_SAID = "not said"
+LARGEST_LINE = 2**28
+"""Bytes of a line, more than any Result has: a file of something else does not fill the memory."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which Results, by the fields of their cells; None: every one. A word of `subset` is a data set, or what the names of
+    several begin with (``ETT``). Case does not count."""
+
+    subset: tuple[str, ...] | None = None
+    papers: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    horizons: tuple[int, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    sam: str | None = None
+    protocol: str | None = None
+    profile: str | None = None
+    status: tuple[str, ...] | None = None
+
+    def takes(self, result: Result) -> bool:
+        """Whether a Result is among them."""
+        cell = result.cell
+        wanted: list[tuple[tuple[object, ...] | None, object]] = [
+            (_folded(self.papers), _fold(cell.get("paper"))), (_folded(self.models), _fold(cell.get("model"))),
+            (self.horizons, cell.get("horizon")), (self.seeds, cell.get("seed")), (self.status, result.status),
+            (None if self.protocol is None else (self.protocol,), cell.get("protocol")),
+            (None if self.profile is None else (self.profile,), cell.get("profile")),
+            ({"on": (True,), "off": (False,)}.get(self.sam or ""), cell.get("sam")),
+        ]  # fmt: skip
+        dataset = _fold(cell.get("dataset"))
+        of_set = self.subset is None or any(_means(word, dataset) for word in self.subset)
+        return of_set and all(values is None or value in values for values, value in wanted)
+
+
+def _fold(name: object) -> str:
+    return str(name).casefold()
+
+
+def _folded(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(map(_fold, names))
+
+
+def _means(word: str, dataset: str) -> bool:
+    return dataset.startswith(_fold(word)) if word.isupper() else dataset == _fold(word)
+
+
+def export(store: Store, chosen: Chosen, path: Path) -> Counter[str]:
+    """Writes the chosen Results, whole or not at all; returns how many there are of each status.
+
+    Raises UsageError for a name that no Result has, and where none is chosen; OSError where the disk does not take it.
+    """
+    lines: dict[str, bytes] = {}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("commits", "semantics", "statuses")}
+    names: dict[str, set[str]] = {"dataset": set(), "paper": set(), "model": set()}
+    for result in store.results():
+        for name, known in names.items():
+            known.add(str(result.cell.get(name)))
+        if chosen.takes(result):
+            lines[result.digest] = text.in_a_line(store.path(result.digest).read_bytes())
+            counts["statuses"][result.status] += 1
+            counts["commits"][str(result.environment.get("git_commit") or NOT_SAID)] += 1
+            counts["semantics"][str(result.semantics or NOT_SAID)] += 1
+    _check_names(chosen, names)
+    if not lines:
+        raise UsageError(f"no Result in {store.cells} is of that kind; nothing is written")
+    sums = {digest: hashlib.sha256(line).hexdigest() for digest, line in lines.items()}
+    head = {"format": FORMAT, "version": VERSION, "results": len(lines), **counts, "sha256": sums}
+    packed = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
+        for line in (json.dumps(head, sort_keys=True).encode(), *lines.values()):
+            file.write(line + b"\n")
+    write_atomically(path, packed.getvalue())
+    return counts["statuses"]
+
+
+def _check_names(chosen: Chosen, known: Mapping[str, set[str]]) -> None:
+    for option, name in (("subset", "dataset"), ("papers", "paper"), ("models", "model")):
+        for word in getattr(chosen, option) or ():
+            if not any(_means(word, _fold(each)) or _fold(word) == _fold(each) for each in known[name]):
+                raise UsageError(f"--{option}: no Result of '{word}'{nearest(word, sorted(known[name]))}")
+
+
+@dataclass
+class Imported:
+    """What became of the Results of a file, by digest.
+
+    new: there was none, or a damaged one. better: there was one that is not done. there: one that stands. other: of these,
+    done with other numbers. damaged: why, of those that are not taken. missing: how many the file has lost.
+    """
+
+    new: list[str] = field(default_factory=list)
+    better: list[str] = field(default_factory=list)
+    there: list[str] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
+    damaged: dict[str, str] = field(default_factory=dict)
+    missing: int = 0
+
+
+def merge(path: Path, store: Store) -> Imported:
+    """Takes in the Results of a file, each as it was written. What is done is never replaced, nor what is not done by what
+    is not done either. Of a file that was cut off or edited the Results that are whole are taken.
+
+    Raises UsageError for a file that is no export, or cannot be read; OSError where the disk does not take a Result.
+    """
+    lines = _lines(path)
+    sums = _manifest(path, next(lines, b""))
+    done, left = Imported(), dict(sums)
+    for line in lines:
+        seen = hashlib.sha256(line).hexdigest()
+        digest = next((each for each in _named_in(line, left) if left[each] == seen), None)
+        if digest is not None:
+            del left[digest]
+            _take(digest, text.laid_out(line), store, done)
+        elif found := _named_in(line, left):
+            del left[found[0]]
+            done.damaged[found[0]] = "changed since it was exported"
+    done.missing = len(left)
+    return done
+
+
+def _named_in(line: bytes, known: Mapping[str, str]) -> list[str]:
+    """The digest that a line is about, if it is one of those that are known."""
+    try:
+        digest = json.loads(line)["digest"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return []
+    return [digest] if isinstance(digest, str) and digest in known else []
+
+
+def _take(digest: str, content: str, store: Store, done: Imported) -> None:
+    try:
+        result = text.read(content.encode(), digest)
+    except (text.Damaged, text.Newer) as error:
+        done.damaged[digest] = str(error)
+        return
+    held = store.read(digest)
+    if digest in store.blocked:
+        done.damaged[digest] = f"in its place in {store.cells} stands {store.blocked[digest]}"
+    elif held is None or (held.status != "done" and result.status == "done"):
+        (done.new if held is None else done.better).append(digest)
+        write_atomically(store.path(digest), content)
+    else:
+        done.there.append(digest)
+        if held.status == result.status == "done" and held.metrics != result.metrics:
+            done.other.append(digest)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """The whole lines of a packed file, as far as it can be unpacked. Raises UsageError where it cannot be read at all."""
+    try:
+        with gzip.open(path, "rb") as file:
+            while line := file.readline(LARGEST_LINE):
+                if line.endswith(b"\n"):
+                    yield line[:-1]
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); expected what `export` wrote") from None
+
+
+def _manifest(path: Path, line: bytes) -> dict[str, str]:
+    """By digest, the checksum of its line. Raises UsageError for a first line that is none."""
+    raw: Any = None
+    try:
+        raw = json.loads(line)
+        if raw["format"] == FORMAT and raw["version"] > VERSION:
+            raise UsageError(f"{path}: exported by a newer version of the suite; import it with that one")
+        if raw["format"] == FORMAT and all(isinstance(value, str) for value in raw["sha256"].values()):
+            return dict(raw["sha256"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    raise UsageError(f"{path}: no export of Results, or its beginning is damaged; expected what "
+                     "`python -m benchmark.store export` wrote")  # fmt: skip
