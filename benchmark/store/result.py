@@ -18,7 +18,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
 """Fields that say how a run went, not what it found: two runs of one cell agree in all the others."""
-LATER = ("semantics",)
+LATER = ("extra_metrics", "semantics")
 """Fields that older files lack: where one is empty it is not written, so that such a Result is written as it was."""
 
 
