@@ -32,8 +32,12 @@ LARGEST_LINE = 2**28
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which Results, by the fields of their cells; None: every one. A word of `subset` is a data set, or what the names of
-    several begin with (``ETT``). Case does not count."""
+    """Which Results, by the fields of their cells and by status; None: every one.
+
+    subset, papers, models: names, whose case does not count; a word of `subset` in capitals is also what the names of several
+    data sets begin with (``ETT``). horizons: steps. seeds: from 0. sam: ``on``, ``off`` or ``both``. protocol, profile: as a
+    cell has them. status: several of `STATUSES`.
+    """
 
     subset: tuple[str, ...] | None = None
     papers: tuple[str, ...] | None = None
