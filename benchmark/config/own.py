@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmark.config import ownsplit
 from benchmark.config.paper import Block, Paper, Value
 from benchmark.config.yamlfile import Section, load
 from benchmark.data import shape
@@ -18,7 +19,6 @@ from benchmark.errors import DataError, nearest
 
 KEYS = ("file", "reader", "split", "step", "dates", "target", "fill", "header", "papers", "horizons", "what")
 READERS = ("csv", "solar", "pems")
-SPLITS = ("ratio", "months", "pems")
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,31 @@ def _own(name: str, section: Section, path: Path) -> Own:
     part = section.known(KEYS)
     if "file" not in part:
         raise section.fail("'file' is missing: the path of the data, relative to this file")
-    text = {key: part[key].of(str, "a text") for key in ("file", "step", "dates", "target", "what") if key in part}
+    text = {key: part[key].of(str, "a text") for key in ("file", "step", "what") if key in part}
     reader: Any = part["reader"].one_of(READERS, "reader") if "reader" in part else READERS[0]
-    split: Any = part["split"].one_of(SPLITS, "split") if "split" in part else SPLITS[0]
+    step = text.get("step", "")
+    if step and step != steps.IRREGULAR and steps.parse(step) is None:
+        units = f"{', '.join(steps.UNITS[:-1])} or {steps.UNITS[-1]}"
+        raise part["step"].fail(f"expected a number and {units}, such as '15 min', or none, found '{step}'")
+    split = ownsplit.parse(part.get("split"), section, reader, step)
+    try:
+        file = (path.absolute().parent / text["file"]).resolve()
+    except (OSError, ValueError) as error:
+        raise part["file"].fail(f"no path ({error})") from None
+    dataset = DataSet(
+        name, str(file), reader, None, None, step, split.split, steps_per_hour=split.steps_per_hour,
+        options={**_options(part, reader), **split.options}, licence="your own", origin=text.get("what", ""), own=True,
+    )  # fmt: skip
+    papers = {str(c.of(str, "a paper")): c for c in (part["papers"].items() if "papers" in part else [])}
+    horizons = tuple(dict.fromkeys(_horizon(c) for c in (part["horizons"].items() if "horizons" in part else [])))
+    return Own(_sized(dataset, file, part["file"]), papers, horizons, section)
+
+
+def _options(part: Mapping[str, Section], reader: str) -> dict[str, Any]:
+    """How the file is read, where the user says more than its kind. Raises UsageError for what its reader does not know."""
     options: dict[str, Any] = {}
-    if "target" in text:
-        options["target"] = text["target"]
+    if "target" in part:
+        options["target"] = part["target"].of(str, "a text")
         if reader != "csv":
             raise part["target"].fail("only a csv has a target column")
     if "dates" in part:
@@ -76,26 +95,12 @@ def _own(name: str, section: Section, path: Path) -> Own:
         if reader == "pems":
             raise part["fill"].fail("reader pems fills what is missing by itself: with the sensor's last value")
         options["fill"] = part["fill"].one_of(FILLS, "fill")
-    step = text.get("step", "")
-    if step and step != steps.IRREGULAR and steps.parse(step) is None:
-        units = f"{', '.join(steps.UNITS[:-1])} or {steps.UNITS[-1]}"
-        raise part["step"].fail(f"expected a number and {units}, such as '15 min', or none, found '{step}'")
-    try:
-        file = (path.absolute().parent / text["file"]).resolve()
-    except (OSError, ValueError) as error:
-        raise part["file"].fail(f"no path ({error})") from None
-    dataset = DataSet(
-        name, str(file), reader, None, None, step, split, steps_per_hour=_per_hour(section, split, step), options=options,
-        licence="your own", origin=text.get("what", ""), own=True,
-    )  # fmt: skip
-    papers = {str(c.of(str, "a paper")): c for c in (part["papers"].items() if "papers" in part else [])}
-    horizons = tuple(dict.fromkeys(_horizon(c) for c in (part["horizons"].items() if "horizons" in part else [])))
-    return Own(_sized(dataset, file, part["file"]), papers, horizons, section)
+    return options
 
 
 def _form(section: Section) -> str:
     """The form of dates, if it tells year and month at least."""
-    form, moment = str(section.data), datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+    form, moment = str(section.of(str, "a text")), datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     try:
         read = datetime.strptime(moment.strftime(form), form)
     except (ValueError, re.error) as error:
@@ -111,33 +116,21 @@ def _horizon(section: Section) -> int:
     return int(section.data)
 
 
-def _per_hour(section: Section, split: str, step: str) -> int:
-    """Steps an hour, which the split by months counts in; 1 for the other splits."""
-    if split != "months":
-        return 1
-    found = steps.parse(step)
-    seconds = ((found.microseconds if found else None) or 0) / steps.MICROSECONDS["s"]
-    if not seconds or 3600 % seconds:
-        raise section.fail("split months needs 'step', and whole steps an hour, such as '15 min'; else use split ratio")
-    return int(3600 // seconds)
-
-
 def _sized(dataset: DataSet, file: Path, section: Section) -> DataSet:
     """With the rows and channels of its file, where that is there: a plan needs them to know which cells can be."""
     if not file.is_file():
         return dataset
     try:
         rows, channels = shape.of(dataset, file)
+        bounds = shape.bounds(dataset, file) if dataset.split == "dates" and rows and channels else None
     except DataError as error:
         raise section.fail(str(error)) from None
     if rows < 1 or channels < 1:
         dates = "a date column and " if dataset.reader == "csv" else ""
         note = "" if dataset.reader == "pems" else shape.separator_note(file)
         raise section.fail(f"{file}: expected {dates}values, found {rows:,} rows × {channels} channels{note}")
-    needed = 20 * 30 * 24 * dataset.steps_per_hour
-    if dataset.split == "months" and rows < needed:
-        raise section.fail(f"split months needs {needed:,} rows (20 months of 30 days), the file has {rows:,}; use ratio")
-    return replace(dataset, rows=rows, channels=channels)
+    ownsplit.check(dataset, rows, section)
+    return replace(dataset, rows=rows, channels=channels, bounds=bounds)
 
 
 def join(papers: Mapping[str, Paper], own: Mapping[str, Own]) -> dict[str, Paper]:

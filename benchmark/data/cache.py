@@ -61,7 +61,8 @@ def table(dataset: DataSet, path: Path, sha256: str | None = None, folder: Path 
 
 
 def _name(dataset: DataSet, sha256: str) -> str:
-    how = [readers.VERSION, dataset.reader, sorted(dataset.options.items()), dataset.rows, dataset.channels,
+    reading = {name: value for name, value in dataset.options.items() if name not in ("split", "month_rows")}
+    how = [readers.VERSION, dataset.reader, sorted(reading.items()), dataset.rows, dataset.channels,
            dataset.own and dataset.step]  # fmt: skip
     return f"{sha256[:32]}-{hashlib.sha256(json.dumps(how).encode()).hexdigest()[:16]}"
 

@@ -106,12 +106,15 @@ def read_csv(path: Path, target: str | None = None, rules: Rules | None = None) 
     return Table(values, stamps.astype("datetime64[s]").astype(np.int64), notes)
 
 
-def steps_of(dataset: DataSet, path: Path) -> int:
-    """The rows that a CSV has once its gaps are filled. Raises DataError where its times are not as they should be."""
+def axis_of(dataset: DataSet, path: Path) -> dates.Stamps:
+    """The moments of a CSV's rows, its gaps filled where the user says so; its numbers are not looked at.
+
+    Raises DataError where its times are not as they should be.
+    """
     rules = rules_of(dataset) or Rules()
     found = dates.column(path, rules.dates)
     place = gaps.places(found.stamps, rules, _row(path), lambda row: False, found.doubt)
-    return int(place[-1]) + 1 if len(place) else 0
+    return gaps.axis(found.stamps, place, rules)
 
 
 def read_plain(path: Path, *, header: bool = False, rules: Rules | None = None) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Split = Literal["months", "ratio", "pems", "pairs"]
+Split = Literal["months", "ratio", "dates", "pems", "pairs"]
 Reader = Literal["csv", "solar", "pems", "linear_pairs", "var"]
 
 
@@ -36,7 +36,8 @@ class DataSet:
     steps_per_hour: serves the splits by months. season: the main period in steps: a day, for daily data a week (of a set of
     one's own see `series.own_season`). sha256,
     size: of the file, in bytes; None where we have not seen it. licence, origin: in words. sources: from where it can be
-    fetched. own: from the user's YAML, so its times are checked.
+    fetched. own: from the user's YAML, so its times are checked. bounds: of a split by dates, the first rows of validation
+    and test and the first that is not used (None until the file was seen).
     """
 
     name: str
@@ -55,6 +56,7 @@ class DataSet:
     sources: tuple[Source, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
+    bounds: tuple[int, int, int] | None = None
 
     def identity(self) -> dict[str, Any]:
         """What of the entry decides the numbers that training sees; part of a cell's digest."""

@@ -23,15 +23,33 @@ def of(dataset: DataSet, path: Path) -> tuple[int, int]:
         header = dataset.reader == "csv" or bool(dataset.options.get("header"))
         rows, channels = _text(path, header=header, dates=dataset.reader == "csv")
         if rows and channels and dataset.reader == "csv" and dataset.options.get("fill") and dataset.step != IRREGULAR:
-            from benchmark.data.readers import steps_of  # needs numpy and pandas, for such a set alone
+            from benchmark.data.readers import axis_of  # needs numpy and pandas, for such a set alone
 
-            rows = steps_of(dataset, path)
+            rows = len(axis_of(dataset, path))
         return rows, channels
     except (*UNREADABLE, ValueError, SyntaxError, KeyError, TypeError, struct.error, zipfile.BadZipFile,
             NotImplementedError, RuntimeError, RecursionError, MemoryError, csv.Error) as error:  # fmt: skip
         kind = "npz with an array 'data' [time, sensors, features]" if dataset.reader == "pems" else "CSV"
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:100]
         raise DataError(f"{dataset.name}: {path}: not a readable {kind} ({reason}); replace it") from None
+
+
+def bounds(dataset: DataSet, path: Path) -> tuple[int, int, int]:
+    """Of a split by dates, the first rows of validation and test, and the first that is not used.
+
+    Raises DataError where one of the dates lies outside the file.
+    """
+    import numpy as np
+
+    from benchmark.data.readers import axis_of
+
+    axis, wanted = axis_of(dataset, path), dataset.options["split"]
+    places = {name: int(np.searchsorted(axis, np.datetime64(moment))) for name, moment in wanted.items()}
+    for name, place in places.items():
+        if name != "end" and not 0 < place < len(axis):  # with an end after the last row, all rows are used
+            first, last = (str(moment).replace("T", " ").removesuffix(".000000") for moment in (axis[0], axis[-1]))
+            raise DataError(f"{path}: by 'split' {name} begins at {wanted[name]}, but the file has {first} to {last}")
+    return places["validation"], places["test"], places.get("end", len(axis))
 
 
 def separator_note(path: Path) -> str:

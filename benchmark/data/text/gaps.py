@@ -172,22 +172,27 @@ def _advice(stamps: Stamps, step: Step, rules: Rules) -> str:
     return "no constant step fits all rows; 'step: none' takes them as they stand, one after the other"
 
 
+def axis(stamps: Stamps, place: Places, rules: Rules) -> Stamps:
+    """The moments of every step [steps] from the first row to the last, where rows stand at `place`."""
+    rows = int(place[-1]) + 1 if len(place) else 0
+    step = steps.parse(rules.step) or _usual(np.diff(stamps).astype(np.int64))
+    if rows == len(stamps) or step is None:
+        return stamps
+    whole = _at(stamps[0], np.arange(rows), step)
+    whole[place] = stamps
+    return whole
+
+
 def fill(values: Array, stamps: Stamps, place: Places, rules: Rules) -> tuple[Array, Stamps, tuple[str, ...]]:
     """values [steps, channels] and stamps [steps] with a row for every step and without a NaN, and what was done.
 
     `previous`: the channel's last value before; `linear`: on the line between the last and the next one, step by step.
     At the start, where nothing stands before, both take the next value; at the end both take the last.
     """
-    rows = int(place[-1]) + 1 if len(place) else 0
-    holes = np.isnan(values)
-    notes = []
+    stamps = axis(stamps, place, rules)
+    rows, holes, notes = len(stamps), np.isnan(values), []
     if missing := rows - len(values):
         notes.append(f"{missing:,} rows in {int((np.diff(place) > 1).sum()):,} gaps")
-        step = steps.parse(rules.step) or _usual(np.diff(stamps).astype(np.int64))
-        assert step is not None
-        axis = _at(stamps[0], np.arange(rows), step)
-        axis[place] = stamps
-        stamps = axis
     if holes.any():
         notes.append(f"{int(holes.sum()):,} values in {int(holes.any(axis=0).sum()):,} channels")
     if not notes:
