@@ -218,17 +218,18 @@ class Session:
         needed = [
             cost.estimate(self.catalogue.datasets[p.cell.dataset], p.cell.horizon, p.recipe) for p in todo if p.recipe
         ]
-        jobs = self.request.jobs or cost.jobs(machine.cores(), needed, self._memory())
+        jobs = self.request.jobs or cost.jobs(machine.cores(), needed, *self._memory())
         also = () if self.request.no_mlflow else (load_mlflow,)
         return LocalPool(min(jobs, len(todo)), self.request.results_dir, also=also)
 
-    def _memory(self) -> int | None:
-        """Bytes in which cells are trained: the machine's, or the CUDA device's."""
+    def _memory(self) -> tuple[int | None, int]:
+        """Bytes in which cells are trained, and how often there are so many: the machine's, or each CUDA device's."""
         if self._device() == "cpu":
-            return machine.memory()
+            return machine.memory(), 1
         import torch
 
-        return int(torch.cuda.get_device_properties(0).total_memory)
+        count = torch.cuda.device_count()
+        return min(int(torch.cuda.get_device_properties(place).total_memory) for place in range(count)), count
 
     def _watched(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs with MLflow looking on, if it is wanted and can be had."""

@@ -91,13 +91,16 @@ def longest_first(cells: Sequence[Planned], costs: Sequence[float]) -> list[int]
     return sorted(range(len(cells)), key=rank)
 
 
-def jobs(cores: int, needed: Sequence[int | None], memory_bytes: int | None) -> int:
-    """How many cells at once, for `--jobs auto`: one a core, fewer where the largest of them, taken together, need more
-    than nine tenths of the memory (`needed`: bytes of each cell, None where that is not known)."""
+def jobs(cores: int, needed: Sequence[int | None], memory_bytes: int | None, devices: int = 1) -> int:
+    """How many cells at once, for `--jobs auto`: one a core, fewer where the largest of those that share a device, taken
+    together, need more than nine tenths of its memory (`needed`: bytes of each cell, None where that is not known)."""
     most = max(1, min(cores, len(needed)))
     if memory_bytes is None:
         return most
     sizes = sorted((size or 0 for size in needed), reverse=True)
-    while most > 1 and sum(sizes[:most]) + most * PROCESS_BYTES > 0.9 * memory_bytes:
+    while most > 1:
+        share = math.ceil(most / devices)  # cells of the device that has most of them
+        if sum(sizes[:share]) + share * PROCESS_BYTES <= 0.9 * memory_bytes:
+            break
         most -= 1
     return most

@@ -24,7 +24,7 @@ from benchmark.perf import reference as plain
 from benchmark.problems.forecasting import Forecasting
 from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, process
 from benchmark.training import loop
-from benchmark.training.memory import peak_memory
+from benchmark.training.device import peak_memory
 from benchmark.training.step import Stepper
 
 BLOCKS = 7

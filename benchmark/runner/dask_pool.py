@@ -19,7 +19,7 @@ from benchmark.errors import StopTraining, UsageError
 from benchmark.machine import bounded, host, own_process
 from benchmark.runner import dask_worker
 from benchmark.runner.job import Busy, Job, Outcome, Stopped
-from benchmark.runner.pool import PoolLost, WorkerDied
+from benchmark.runner.pool import PoolLost, WorkerDied, free_place
 from benchmark.runner.worker import under_lease
 from benchmark.store.result import Result
 
@@ -60,6 +60,7 @@ class DaskPool:
             ) from None
         self._most = most
         self._taken: dict[str, float] = {}
+        self._places: dict[str, int] = {}
         self._workers: set[str] = set()
         self._looked = 0.0
         self._alive = time.monotonic()
@@ -119,8 +120,16 @@ class DaskPool:
         with self._lock:
             address = min(self._workers - self._taken.keys())
             self._taken[address] = time.monotonic()
-        job = replace(job, asker=self._asker)
+            job = replace(job, asker=self._asker, place=self._place(address))
         return self._threads.submit(self._held, job, address)
+
+    def _place(self, address: str) -> int:
+        """The worker's place among those of its machine, which it keeps while it lives."""
+        self._places = {known: place for known, place in self._places.items() if known in self._workers}
+        for worker in sorted(self._workers - self._places.keys()):
+            machine = _machine(worker)
+            self._places[worker] = free_place(place for other, place in self._places.items() if _machine(other) == machine)
+        return self._places[address]
 
     def _held(self, job: Job, address: str) -> Outcome:
         try:
@@ -187,6 +196,11 @@ class DaskPool:
             self._threads.shutdown(wait=True, cancel_futures=True)
             with suppress(Exception):
                 self._client.close(timeout=5)
+
+
+def _machine(address: str) -> str:
+    """The host of an address such as tcp://host:8786."""
+    return address.rpartition(":")[0]
 
 
 def _append(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -78,7 +79,7 @@ def train_for(job: Job, code: str, stop: str, content: bytes | None = None) -> B
         )  # fmt: skip
         job = replace(
             job, experiment=here, results_dir=job.results_dir if shared else scratch, parent=None,
-            stop=scratch / f"{stop}-{job.digest}",
+            stop=scratch / f"{stop}-{job.digest}", place=_place(job.place, os.environ.get("CUDA_VISIBLE_DEVICES", "")),
         )  # fmt: skip
         try:
             with _until_nobody_waits(job, scratch / stop):
@@ -132,6 +133,15 @@ def _data(job: Job, content: bytes | None) -> Path | None:
             if path is not None and sums.of(path) == job.experiment.data_sha256:
                 return path
     return None
+
+
+def _place(place: int, visible: str) -> int:
+    """The place as it counts in this worker: dask-cuda gives every worker the same devices, each time in another order.
+
+    So each takes the device whose name has its place among the sorted names, and no two meet on one.
+    """
+    names = [name.strip() for name in visible.split(",") if name.strip()]
+    return names.index(sorted(names)[place % len(names)]) if names else place
 
 
 def _device(wish: str) -> str:

@@ -21,7 +21,7 @@ class Job:
     is there and has one of these statuses is made anew; any other stands. parent: number and start of the process that
     it ends with. watcher: who looks on. timeout: seconds that the cell may take. stop: a file; once it is there, the cell
     ends with the epoch under way. asker: host, number and start of the process that holds the lease, where that is not
-    the one that trains.
+    the one that trains. place: of the worker among those of its machine, from 0; of several CUDA devices it decides which.
     """
 
     experiment: Experiment
@@ -32,6 +32,7 @@ class Job:
     timeout: float | None = None
     stop: Path | None = None
     asker: tuple[str, int, str] | None = None
+    place: int = 0
 
     @property
     def digest(self) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import uuid
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,6 +69,20 @@ class Pool(Protocol):
         """Ends all workers, at once."""
 
 
+def free_place(taken: Iterable[int]) -> int:
+    """The least place from 0 that no worker of the machine has: one that died leaves its device to the next."""
+    used = set(taken)
+    return next(place for place in count() if place not in used)
+
+
+@dataclass
+class _Worker:
+    """An executor of one process, and its place among those of this machine."""
+
+    executor: Any
+    place: int
+
+
 class LocalPool:
     """At most `jobs` worker processes, by joblib's loky.
 
@@ -86,38 +101,42 @@ class LocalPool:
     ) -> None:
         self._jobs = jobs
         self._work = work
-        self._idle: list[Any] = [process(ONE_THREAD | KEEP_MEMORY) for _ in range(jobs)]
-        self._busy: list[tuple[Any, Job, Future[Outcome]]] = []
+        self._idle = [_Worker(process(ONE_THREAD | KEEP_MEMORY), place) for place in range(jobs)]
+        self._busy: list[tuple[_Worker, Job, Future[Outcome]]] = []
         self._stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")  # loky renews it by itself
-        for executor in self._idle:
-            executor.submit(prepare, own_process(), also)
+        for worker in self._idle:
+            worker.executor.submit(prepare, own_process(), also)
 
     def room(self) -> int:
         """Workers that have nothing to do, or are yet to be started."""
         there, self._busy = self._busy, []
-        for executor, job, future in there:
+        for worker, job, future in there:
             if not future.done():
-                self._busy.append((executor, job, future))
+                self._busy.append((worker, job, future))
             elif _usable(job, future):
-                self._idle.append(executor)
+                self._idle.append(worker)
             else:
-                executor.shutdown(wait=False, kill_workers=True)
+                worker.executor.shutdown(wait=False, kill_workers=True)
         return self._jobs - len(self._busy)
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Hands the cell to an idle worker, else to a new one."""
-        job = replace(job, stop=self._stop_file)
-        executor = self._idle.pop() if self._idle else process(ONE_THREAD | KEEP_MEMORY)
+        worker = self._idle.pop() if self._idle else self._started()
+        job = replace(job, stop=self._stop_file, place=worker.place)
         future: Future[Outcome]
         try:
-            future = executor.submit(self._work, job)
+            future = worker.executor.submit(self._work, job)
         except BrokenExecutor:  # its process died while it had nothing to do
-            executor.shutdown(wait=False, kill_workers=True)
-            executor = process(ONE_THREAD | KEEP_MEMORY)
-            future = executor.submit(self._work, job)
-        self._busy.append((executor, job, future))
+            worker.executor.shutdown(wait=False, kill_workers=True)
+            worker.executor = process(ONE_THREAD | KEEP_MEMORY)
+            future = worker.executor.submit(self._work, job)
+        self._busy.append((worker, job, future))
         return future
+
+    def _started(self) -> _Worker:
+        taken = (worker.place for worker in (*self._idle, *(worker for worker, _, _ in self._busy)))
+        return _Worker(process(ONE_THREAD | KEEP_MEMORY), free_place(taken))
 
     def stop(self) -> None:
         """Asks by a file, which the workers look for after each epoch."""
@@ -126,10 +145,10 @@ class LocalPool:
 
     def close(self) -> None:
         """Ends the workers, whatever they do."""
-        everyone = [*self._idle, *(executor for executor, _, _ in self._busy)]
+        everyone = [*self._idle, *(worker for worker, _, _ in self._busy)]
         with ThreadPoolExecutor(max(1, len(everyone))) as threads:
-            for executor in everyone:
-                threads.submit(executor.shutdown, wait=True, kill_workers=True)  # until the process is gone
+            for worker in everyone:
+                threads.submit(worker.executor.shutdown, wait=True, kill_workers=True)  # until the process is gone
         self._stop_file.unlink(missing_ok=True)
 
 

@@ -19,7 +19,7 @@ from benchmark.runner.watchdog import time_limit
 from benchmark.store.leases import Leases
 from benchmark.store.result import Result
 from benchmark.store.store import Store
-from benchmark.training.memory import PeakMemory
+from benchmark.training import device
 
 if TYPE_CHECKING:
     from benchmark.training.loop import Epoch
@@ -90,7 +90,8 @@ def train(job: Job, is_lost: Callable[[], bool]) -> Outcome:
 
     blank = begun(job.experiment)
     history: list[Epoch] = []
-    memory = PeakMemory(job.experiment.device)
+    device.choose(job.experiment.device, job.place)
+    memory = device.PeakMemory(job.experiment.device)
     job.log_path.parent.mkdir(parents=True, exist_ok=True)
     watch = job.watcher.open(blank) if job.watcher else Unwatched()
     with job.log_path.open("a", encoding="utf-8", buffering=1) as log:

@@ -1,4 +1,4 @@
-"""The most memory that one cell took: not what an earlier cell of the same worker had taken."""
+"""The device on which a cell is trained: which one, and the most memory that the cell took there."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ from contextlib import suppress
 from benchmark import machine
 
 
+def choose(device: str, place: int) -> None:
+    """Makes `cuda` mean, in this thread, the device of the worker that has this place among those of its machine.
+
+    Workers go round the devices that the process may see (CUDA_VISIBLE_DEVICES), in their order: where there is one, it is
+    every worker's.
+    """
+    if device == "cuda":
+        import torch
+
+        with suppress(RuntimeError, AssertionError):  # a device that cannot be used: the cell says so
+            torch.cuda.set_device(place % max(1, torch.cuda.device_count()))
+
+
 class PeakMemory:
-    """A measurement that begins when it is made."""
+    """The most memory that one cell took: not what an earlier one of the same worker had taken. Begins when it is made."""
 
     def __init__(self, device: str) -> None:
         self._device = device
