@@ -68,6 +68,15 @@ class DataSet:
             "options": dict(sorted(self.options.items())),
         }
 
+    def told(self) -> list[str]:
+        """What a reader of its tables should know of how the user has it read, each without a full stop."""
+        fill, told = self.options.get("fill"), []
+        if fill is not None:
+            told.append(f"missing values and rows are filled in training, validation and test alike (fill: {fill})")
+        if self.own and self.step == "none":
+            told.append("its rows follow each other by no constant step (step: none)")
+        return told
+
 
 ITRANSFORMER = Source("gdrive", "1l51QsKvQPcqILT3DwfjCgx8Dsg2rpjot", "itransformer_datasets.zip")
 """The iTransformer archive: all thirteen sets."""

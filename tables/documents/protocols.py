@@ -8,8 +8,8 @@ from tabulate import tabulate
 
 from benchmark.config.paper import Paper
 from benchmark.grid.plan import switches_of
-from tables.layout.markdown import HOLE, LEGEND, escape, number, printed, spread
-from tables.numbers import fixed, known
+from tables.layout.markdown import HOLE, LEGEND, escape, marks, number, printed, spread
+from tables.numbers import fixed
 from tables.rows.row import Row
 
 Key = tuple[str, int, str, bool]
@@ -39,8 +39,8 @@ def document(papers: Iterable[tuple[Paper, RowsByKind]]) -> str:
     if len(parts) == 2:
         parts.append("The store has no Result of another protocol than `paper`.")
     text = "\n".join(parts)
-    marks = [line for mark, line in LEGEND.items() if mark in text]
-    return "\n\n".join([*parts, *(["\\\n".join(marks)] if marks else [])]) + "\n"
+    legend = [line for mark, line in LEGEND.items() if mark in text]
+    return "\n\n".join([*parts, *(["\\\n".join(legend)] if legend else [])]) + "\n"
 
 
 def _section(paper: Paper, profile: str, rows_of: Mapping[str, Sequence[Row]]) -> list[str]:
@@ -98,7 +98,7 @@ def _line(key: Key, cells: Mapping[str, Mapping[Key, Row]], others: Sequence[str
 def _measured(row: Row | None) -> str:
     if row is None:
         return HOLE
-    return spread(row) + (" §" if known(row.ours.mean) and row.recipe_status != "verified" else "")
+    return spread(row) + marks(row)
 
 
 def _difference(row: Row | None, base: Row | None) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from benchmark.config.paper import Paper
 from benchmark.judging.verdict import LEAST_SEEDS
 from benchmark.workloads import METRICS, Metric
-from tables.layout.latexstyle import HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
+from tables.layout.latexstyle import FILLED_MARK, HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
 from tables.layout.pages import Page, pages_of
 from tables.layout.table import AS_IT_IS, Options, PaperTable, paper_tables
 from tables.layout.texts import TextGrid, lookbacks, printed_alone, transposed, upright
@@ -22,6 +22,7 @@ LEGEND = {
     MARKS["sum-checked"]: "printed number not seen itself, but its column reproduces the paper's published totals",
     MARKS["unverified"]: "printed number not seen at the source",
     RECIPE_MARK: "our recipe rests on values that are not verified at the source",
+    FILLED_MARK: "where values of the data set are missing, they are filled",
 }
 BELOW = {
     "improvement": "Improvement of the first column over each other one, in percent of the sums over the lines that both "

@@ -10,7 +10,7 @@ from tables.rows.row import Row
 
 HOLE = "--"
 MARKS = {"sum-checked": r"$^{\dagger}$", "unverified": r"$^{\ddagger}$"}
-RECIPE_MARK = r"$^{\S}$"
+RECIPE_MARK, FILLED_MARK = r"$^{\S}$", r"$^{\P}$"
 EMPHASIS = ("", r"\textbf", r"\underline")
 VERDICTS = {
     "reproduced": ("$=$", "reproduced"),
@@ -61,7 +61,7 @@ class Latex(Style):
             text = f"{EMPHASIS[place]}{{{text}}}"
         if std and known(row.ours.std):
             text += rf" {{\scriptsize$\pm$ {fixed(row.ours.std, digits)}}}"
-        return text + ("" if row.recipe_status == "verified" else RECIPE_MARK)
+        return text + ("" if row.recipe_status == "verified" else RECIPE_MARK) + (FILLED_MARK if row.filled else "")
 
     def sign(self, row: Row | None) -> str:
         """The sign of the verdict; nothing where there is none."""

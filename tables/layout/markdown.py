@@ -22,6 +22,7 @@ LEGEND = {
     "†": "† printed number not seen itself, but its column reproduces the paper's published totals (sum-checked).",
     "‡": "‡ printed number not seen at the source (unverified).",
     "§": "§ our recipe rests on values that are not verified at the source: `python -m benchmark.show KEY` lists them.",
+    "¶": "¶ where values of the data set are missing, they are filled; a line below says how.",
 }
 
 
@@ -42,6 +43,13 @@ def spread(row: Row) -> str:
     if not known(row.ours.mean):
         return HOLE
     return number(row.ours.mean) + (f" ± {number(row.ours.std)}" if known(row.ours.std) else "") + f" ({row.ours.n})"
+
+
+def marks(row: Row) -> str:
+    """What a reader should know of our number, as signs of `LEGEND`; nothing where there is none."""
+    said = {"§": row.recipe_status != "verified", "¶": row.filled}
+    signs = "".join(sign for sign, holds in said.items() if holds and known(row.ours.mean))
+    return f" {signs}" if signs else ""
 
 
 def printed(row: Row) -> str:
@@ -68,7 +76,7 @@ class Markdown(Style):
             return HOLE
         text = f"{EMPHASIS[place]}{number(row.ours.mean, digits)}{EMPHASIS[place]}"
         text += f" ± {number(row.ours.std, digits)}" if std and known(row.ours.std) else ""
-        return text + (" §" if row.recipe_status != "verified" else "")
+        return text + marks(row)
 
     def sign(self, row: Row | None) -> str:
         """The sign of the verdict."""
@@ -125,11 +133,10 @@ def table(paper: Paper, rows: Sequence[Row]) -> str:
         if row.key.metric != first.name:
             continue
         lookback = row.printed.lookback if row.printed is not None else ""
-        mark = " §" if known(row.ours.mean) and row.recipe_status != "verified" else ""
         key, deviation = row.key, row.comparison.deviation_pct
         lines.append([
             escape(key.dataset), str(key.lookback or HOLE), str(key.horizon), escape(key.model), "on" if key.sam else "off",
-            spread(row) + mark, printed(row), escape(lookback),
+            spread(row) + marks(row), printed(row), escape(lookback),
             HOLE if deviation is None else f"{number(deviation, 1)} %", row.comparison.verdict or "no printed number",
             *(spread(by_key[replace(key, metric=other.name)]) for other in more),
         ])  # fmt: skip

@@ -36,14 +36,15 @@ def rows(
         groups[cell.dataset, cell.horizon, cell.model, cell.sam].append(planned)
     own = {c.digest for (_, _, model, sam), cells in groups.items() if sam == paper.columns[model].sam for c in cells}
     table = []
-    for (_, _, model, sam), cells in groups.items():
+    for (dataset, _, model, sam), cells in groups.items():
         column = paper.columns[model]
         done = [c for c in cells if c.digest in found.done]
         if sam != column.sam and all(c.digest in own for c in cells):
             done = []  # the same training stands in another column
         if done or (column.main and sam == column.sam):
             chosen = _choose(cells, done, found, f"val_{paper.metric.name}")
-            table += [_row(paper, column, chosen, found, metric) for metric in (*paper.metrics, *extra)]
+            filled = "fill" in catalogue.datasets[dataset].options
+            table += [_row(paper, column, chosen, found, metric, filled) for metric in (*paper.metrics, *extra)]
     return table
 
 
@@ -127,7 +128,7 @@ def _choose(cells: list[Planned], done: list[Planned], found: Index, selecting: 
     return _Chosen(chosen, best or 0, tuple(c for c in done if c.cell.lookback == best), seeds, choice)
 
 
-def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: str) -> Row:
+def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: str, filled: bool = False) -> Row:
     cell, recipe = chosen.planned.cell, chosen.planned.recipe
     results = [(c.cell.seed, c.digest, found.done[c.digest]) for c in chosen.done if c.digest]
     by_seed = {seed: numbers[f"test_{metric}"] for seed, _, numbers in results if f"test_{metric}" in numbers}
@@ -147,5 +148,5 @@ def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: st
         missing=len(chosen.seeds & set(default_seeds(paper, cell.profile)) - by_seed.keys()),
         recipe_status=recipe.weakest() if recipe else "", switches=recipe.switches if recipe else (),
         main=column.main, own_sam=own_sam, n_params=int(parameters[0]) if parameters else None,
-        seconds=statistics.fmean(seconds) if seconds else None,
+        seconds=statistics.fmean(seconds) if seconds else None, filled=filled,
     )  # fmt: skip

@@ -50,7 +50,7 @@ def _mean(paper: Paper, of_horizon: dict[int, Row], profile: str) -> Row:
     return Row(
         key=key, ours=ours, printed=printed, comparison=compared,
         missing=len(set(default_seeds(paper, profile)) - set(seeds)), main=first.main, own_sam=first.own_sam,
-        recipe_status=max(known, key=STATUSES.index, default=""),
+        recipe_status=max(known, key=STATUSES.index, default=""), filled=first.filled,
     )  # fmt: skip
 
 

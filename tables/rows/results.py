@@ -118,7 +118,10 @@ class Index:
         return f"{note}." if note else None
 
     def notes(self, paper: Paper, catalogue: Catalogue, used: Set[str]) -> list[str]:
-        """What of a paper's Results stands in none of its tables, and why; `used`: the digests that do."""
+        """What of a paper's Results stands in none of its tables, and why, and what to know of its data sets.
+
+        `used`: the digests that stand in a table.
+        """
         notes = [note for note in (self.left_out(paper, used), self.older(paper)) if note]
         if self.ended[paper.name]:
             counts = ", ".join(f"{n} {status}" for status, n in sorted(self.ended[paper.name].items()))
@@ -126,6 +129,8 @@ class Index:
         if paper.overridden:
             notes.append(f"Recipe values of the user's own file, not of the paper: {', '.join(paper.overridden)}.")
         for name in paper.datasets:
+            if name in self.files:
+                notes += [f"{name}: {told}." for told in catalogue.datasets[name].told()]
             file = self.checksum(catalogue.datasets[name])
             others = sorted(set(self.files.get(name, ())) - {file})
             if file and others:

@@ -46,7 +46,7 @@ class Row:
     choice: how its look-back was chosen. missing: seeds of the recipe without a number. recipe_status: the weakest of the
     recipe's values; empty without one. switches: of the protocol, those that change this cell. main: whether the column is
     one of the main table's. own_sam: whether it stands there with the column's own SAM setting. n_params: parameters of
-    the model. seconds: of one training, the mean over the seeds.
+    the model. seconds: of one training, the mean over the seeds. filled: whether missing values of the data set are.
     """
 
     key: Key
@@ -61,3 +61,4 @@ class Row:
     own_sam: bool = True
     n_params: int | None = None
     seconds: float | None = None
+    filled: bool = False

@@ -7,7 +7,7 @@ from typing import Any
 from benchmark.grid.cells import Cell, Planned
 from benchmark.store.result import Result
 from benchmark.store.store import Store
-from tables.render import CSV_COLUMNS, long_csv
+from tables.render import CSV_COLUMNS, long_csv, render
 from tables.rows.build import _choose, _row, choose_lookback, lookback_notes, rows
 from tables.rows.results import Index, index
 from tables.rows.row import Row
@@ -144,3 +144,17 @@ def test_a_choice_among_fewer_lookbacks_is_said(made: Any) -> None:
     nothing, _ = several(made, {16: (), 32: ()})
     assert (nothing.key.lookback, nothing.ours.n, nothing.comparison.verdict) == (0, 0, "missing")
     assert lookback_notes([nothing])[1:] == []
+
+
+def test_a_data_set_whose_holes_are_filled_is_marked_and_named(made: Any) -> None:
+    made.fill()
+    toy = made.catalogue.datasets["toy"]
+    filled = replace(toy, options={**toy.options, "fill": "linear"}, own=True, step="none")
+    made.catalogue = replace(made.catalogue, datasets={**made.catalogue.datasets, "toy": filled})
+    made.add("toy", 4, "With_SAM", 0.3)
+    written = {p.name: p.read_text("utf-8") for p in render(made.catalogue, made.results) if p.suffix in (".md", ".tex")}
+    page = written["made.md"]
+    assert " 0.300 (1) ¶" in page and "¶ where values of the data set are missing, they are filled" in page
+    assert "toy: missing values and rows are filled in training, validation and test alike (fill: linear)." in page
+    assert "toy: its rows follow each other by no constant step (step: none)." in page
+    assert r"0.300$^{\P}$" in written["made.tex"] and "missing, they are filled" in written["made.tex"]
