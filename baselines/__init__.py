@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from baselines import footprint
-from baselines.arguments import REQUIRED, SCALAR, Argument, Kind, arguments_of
+from baselines.arguments import REQUIRED, SCALAR, Argument, Kind, arguments_of, attribute_of
 
 if TYPE_CHECKING:
     from baselines.base import Forecaster
@@ -42,9 +42,18 @@ class ModelInfo:
     file: Path | None = None
 
     @property
+    def _source(self) -> Path:
+        return self.file or HERE / f"{self.module}.py"
+
+    @property
+    def partial_targets(self) -> bool:
+        """Whether it can be trained where some of the targets alone count, as its class says."""
+        return attribute_of(self._source, self.cls, "partial_targets") is True
+
+    @property
     def arguments(self) -> Mapping[str, Argument]:
         """The keyword arguments that it takes beside `lookback`, `horizon` and `channels`."""
-        return arguments_of(self.file or HERE / f"{self.module}.py", self.cls)
+        return arguments_of(self._source, self.cls)
 
     def of_step(self, shape: Mapping[str, int], batch: int, given: Mapping[str, Any]) -> tuple[int, int] | None:
         """Bytes of the activations of a training step on `batch` windows in float32, and the number of parameters.

@@ -82,10 +82,36 @@ def _of_base(path: Path, tree: ast.Module, cls: ast.ClassDef) -> Mapping[str, Ar
     if not cls.bases or not isinstance(cls.bases[0], ast.Name):
         raise ValueError(f"{path.name}: class '{cls.name}' has no constructor with keyword arguments")
     base = cls.bases[0].id
+    return arguments_of(_file_of(path, tree, base), base)
+
+
+@cache
+def attribute_of(path: Path, cls: str, name: str) -> Any:
+    """The constant that a class attribute has, in the class `cls` of a Python file or the nearest of its bases there and in
+    the files beside it; None where no class says it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == cls), None)
+    if found is None:
+        return None
+    for node in found.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name and node.value:
+            return _literal(node.value)
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return _literal(node.value)
+    for base in (b.id for b in found.bases if isinstance(b, ast.Name)):
+        said = attribute_of(_file_of(path, tree, base), base, name)
+        if said is not None:
+            return said
+    return None
+
+
+def _file_of(path: Path, tree: ast.Module, cls: str) -> Path:
+    """The file that a name of a class comes from: one beside it, or the same."""
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and any(alias.name == base for alias in node.names):
-            return arguments_of(path.with_name(node.module.split(".")[-1] + ".py"), base)
-    return arguments_of(path, base)
+        if isinstance(node, ast.ImportFrom) and node.module and any(alias.name == cls for alias in node.names):
+            other = path.with_name(node.module.split(".")[-1] + ".py")
+            return other if other.is_file() else path
+    return path
 
 
 def _literal(node: ast.expr) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +18,10 @@ class Forecaster(nn.Module, ABC):
 
     All values are on the standardised scale. A forecast depends on its own window alone.
     """
+
+    partial_targets: ClassVar[bool] = False
+    """Whether its training loss is the MSE of its forecast and nothing else (of a `ClosedForm`: whether `fit` does without
+    the targets), so that it may be trained where some of the targets alone count. A plan reads it without an import."""
 
     @abstractmethod
     def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:

@@ -16,6 +16,8 @@ class DLinear(Forecaster):
     steps, odd. Raises ValueError for an even one. PyTorch's default initialisation.
     """
 
+    partial_targets = True
+
     def __init__(self, *, lookback: int, horizon: int, channels: int, kernel_size: Size = 25) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:

@@ -22,6 +22,8 @@ class ITransformer(Forecaster):
     default initialisation. Raises ValueError unless `heads` divides `width`.
     """
 
+    partial_targets = True
+
     def __init__(
         self,
         *,

@@ -15,6 +15,8 @@ class SeasonalNaive(ClosedForm):
     Raises ValueError unless 1 ≤ season ≤ lookback.
     """
 
+    partial_targets = True
+
     def __init__(self, *, lookback: int, horizon: int, channels: int, season: Size) -> None:
         super().__init__()
         if not 1 <= season <= lookback:

@@ -21,6 +21,8 @@ class PatchTST(Forecaster):
     Raises ValueError unless `heads` divides `width`, and for a look-back under patch − stride.
     """
 
+    partial_targets = True
+
     def __init__(
         self,
         *,

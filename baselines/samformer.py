@@ -42,6 +42,8 @@ class SAMformer(Forecaster):
     Raises ValueError for an unknown variant or `fans`, and for `batch_mixed_denorm` without RevIN or with `pytorch`.
     """
 
+    partial_targets = True
+
     def __init__(
         self,
         *,

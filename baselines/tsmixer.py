@@ -22,6 +22,8 @@ class TSMixer(Forecaster):
     on window i's scale, and the loss is the mean over all pairs.
     """
 
+    partial_targets = True
+
     def __init__(
         self,
         *,

@@ -79,6 +79,8 @@ class Session:
         """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
         self._check()
         cells = self.plan()
+        for said in self.catalogue.notes:
+            print(f"run_all.py: {said}", file=sys.stderr)
         if self.request.shard and not cells:
             print("run_all.py: no cell falls to this shard: the grid has fewer cells than shards", file=sys.stderr)
         if self.request.dry_run:

@@ -21,7 +21,7 @@ HORIZONS_BACK = 2
 @torch.no_grad()
 def worst_median_best(model: Forecaster, held: HeldWindows) -> Mapping[str, NDArray[Any]]:
     """Three windows by their MSE: `past` [3, ≤ 2H, C], `truth` and `forecast` [3, H, C] (float32, on the standardised
-    scale; of more than eight channels the last eight), `mse` and `window` (its number) [3]."""
+    scale; of the targets' channels, of more than eight the last eight), `mse` and `window` (its number) [3]."""
     if held.each is None:
         held.measure(model)
     assert held.each is not None
@@ -36,7 +36,7 @@ def worst_median_best(model: Forecaster, held: HeldWindows) -> Mapping[str, NDAr
             forecast = model(x, marks)
         past = x[0, -HORIZONS_BACK * held.windows.horizon :]
         for name, value in {"past": past, "truth": y[0], "forecast": forecast.flatten(0, -3)[0]}.items():
-            arrays[name].append(value[:, -MOST_CHANNELS:].float().cpu())
+            arrays[name].append(value[:, -min(MOST_CHANNELS, y.shape[-1]) :].float().cpu())
     model.train()
     stacked = {name: torch.stack(values).numpy() for name, values in arrays.items()}
     return stacked | {"mse": each[chosen].numpy(), "window": chosen.numpy()}

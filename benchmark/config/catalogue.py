@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import baselines
-from benchmark.config.own import join, load_own
+from benchmark.config.own import idle_targets, join, load_own
 from benchmark.config.paper import Column, Paper, Value
 from benchmark.config.reader import CLAIMS, CONFIG_DIR, parse_paper
 from benchmark.config.values import Reader, recipe_fields
@@ -78,15 +78,17 @@ def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: P
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What there is to choose from: papers, data sets and groups of them."""
+    """What there is to choose from: papers, data sets and groups of them. notes: sentences on the user's own files."""
 
     papers: Mapping[str, Paper]
     datasets: Mapping[str, DataSet]
     groups: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
 
 
 def catalogue(own: Sequence[Path] = ()) -> Catalogue:
     """All papers and data sets, the user's own files included. Raises UsageError for a file that cannot be used."""
     sets = load_own(own)
     datasets = DATASETS | {name: entry.dataset for name, entry in sets.items()}
-    return Catalogue(join(load_papers(tuple(datasets), tuple(own)), sets), datasets, GROUPS)
+    papers = join(load_papers(tuple(datasets), tuple(own)), sets)
+    return Catalogue(papers, datasets, GROUPS, idle_targets(papers, sets))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from benchmark.config import ownsplit
 from benchmark.config.paper import Block, Paper, Value
@@ -16,19 +16,27 @@ from benchmark.data import shape
 from benchmark.data.registry import DATASETS, FILLS, GROUPS, DataSet
 from benchmark.data.text import steps
 from benchmark.errors import DataError, nearest
+from benchmark.workloads.forecasting import Features
 
-KEYS = ("file", "reader", "split", "step", "dates", "target", "fill", "header", "papers", "horizons", "what")
+KEYS = ("file", "reader", "split", "step", "dates", "target", "features", "fill", "header", "papers", "horizons", "what")
 READERS = ("csv", "solar", "pems")
 
 
 @dataclass(frozen=True)
 class Own:
-    """A data set of the user's, with the papers whose grids it joins and the place where the YAML says so."""
+    """A data set of the user's.
+
+    dataset: as in the registry. papers: whose grids it joins, with the place where the YAML says so. horizons: in steps; none:
+    the paper's. section: its place in the YAML. features: a recipe value of those papers, if it says it. target: where its
+    column is named, if it is.
+    """
 
     dataset: DataSet
     papers: Mapping[str, Section]
     horizons: tuple[int, ...]
     section: Section
+    features: Block | None = None
+    target: Section | None = None
 
 
 def load_own(paths: Sequence[Path]) -> dict[str, Own]:
@@ -73,7 +81,16 @@ def _own(name: str, section: Section, path: Path) -> Own:
     )  # fmt: skip
     papers = {str(c.of(str, "a paper")): c for c in (part["papers"].items() if "papers" in part else [])}
     horizons = tuple(dict.fromkeys(_horizon(c) for c in (part["horizons"].items() if "horizons" in part else [])))
-    return Own(_sized(dataset, file, part["file"]), papers, horizons, section)
+    return Own(_sized(dataset, file, part["file"]), papers, horizons, section, _features(name, part), part.get("target"))
+
+
+def _features(name: str, part: Mapping[str, Section]) -> Block | None:
+    """What is forecast from what, if the set says it, as a recipe value."""
+    if "features" not in part:
+        return None
+    section = part["features"]
+    value = section.one_of(get_args(Features), "features")
+    return Block({name: value}, ("dataset",), f"{section.file}:{section.line}", "ours")
 
 
 def _options(part: Mapping[str, Section], reader: str) -> dict[str, Any]:
@@ -151,7 +168,32 @@ def _with(paper: Paper, name: str, entry: Own, section: Section) -> Paper:
     if entry.horizons:
         place = f"{entry.section.file}:{entry.section.line}"
         horizons = Value((Block({name: entry.horizons}, ("dataset",), place, "ours"), *horizons.blocks))
-    joined = replace(paper, datasets=tuple(dict.fromkeys((*paper.datasets, name))), horizons=horizons)
+    recipe = dict(paper.recipe)
+    if entry.features is not None:
+        recipe["features"] = Value((entry.features, *(recipe["features"].blocks if "features" in recipe else ())))
+    datasets = tuple(dict.fromkeys((*paper.datasets, name)))
+    joined = replace(paper, datasets=datasets, horizons=horizons, recipe=recipe)
     if not joined.horizons_of(name):
         raise section.fail(f"the paper has its horizons by data set; give '{name}' some: 'horizons: [96, 192]'")
     return joined
+
+
+def idle_targets(papers: Mapping[str, Paper], own: Mapping[str, Own]) -> tuple[str, ...]:
+    """One sentence for each set whose `target` no cell forecasts alone: there it does not do what it seems to say."""
+    return tuple(
+        f"{entry.target.file}:{entry.target.line}: 'target' names the channel that features S and MS are about; {name} has "
+        "neither, so all its channels are forecast and count, the target last; add 'features: MS' (or S), or leave it out"
+        for name, entry in own.items()
+        if entry.target is not None and not any(_is_about_target(papers[paper], name) for paper in entry.papers)
+    )
+
+
+def _is_about_target(paper: Paper, dataset: str) -> bool:
+    for column in paper.columns.values():
+        value = {**paper.recipe, **column.recipe}.get("features")
+        for horizon in paper.horizons_of(dataset) if value is not None else ():
+            where = {"dataset": dataset, "horizon": horizon, "model": column.name, "sam": column.sam}
+            found = value.at(where) if value is not None else None
+            if found is not None and found.value != "M":
+                return True
+    return False

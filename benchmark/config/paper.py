@@ -43,6 +43,10 @@ class Value:
                 return Sourced(entry, block.source, block.status)
         return None
 
+    def own(self, where: Mapping[str, Any]) -> Sourced | None:
+        """The same by what the paper itself says, without what is `ours`."""
+        return Value(tuple(block for block in self.blocks if block.status != "ours")).at(where)
+
 
 _ABSENT: Any = object()
 
@@ -163,6 +167,14 @@ class Paper:
     def metric(self) -> Metric:
         """The metric that decides: verdicts, ranks, figures are about it first."""
         return WORKLOADS[self.workload].metrics[0]
+
+    def own_variant(self, column: Column, dataset: str, horizon: int) -> str:
+        """What the paper itself makes its task, without values of the user's own: its printed numbers are of that."""
+        where = {"dataset": dataset, "horizon": horizon, "model": column.name, "sam": column.sam}
+        workload = WORKLOADS[self.workload]
+        values = {n: v for n, v in {**self.recipe, **column.recipe}.items() if n in workload.unsaid}
+        said = {name: found.value for name, value in values.items() if (found := value.own(where)) is not None}
+        return workload.variant(said)
 
     def default_seeds(self) -> tuple[int, ...]:
         """The recipe's seeds; a number n means 0 … n−1."""

@@ -124,6 +124,11 @@ class Recipe:
         return kind.model_validate(self._of(kind))
 
     @property
+    def variant(self) -> str:
+        """What sets its task apart from the usual one, as its workload says; empty: nothing."""
+        return WORKLOADS[self.workload].variant({name: value.value for name, value in self.values.items()})
+
+    @property
     def lookback(self) -> int:
         """Input steps of one window; 0 for a kind of task that has none."""
         return int(self.values["lookback"].value) if "lookback" in self.values else 0

@@ -51,6 +51,9 @@ def resolve(
     if closed_form:
         values = {k: v for k, v in values.items() if _concerns(fields, k)}
         active = [name for name in active if any(_concerns(fields, k) for k in paper.switches[name].sets)]
+    for name, value in workload.unsaid.items():
+        if name in values and values[name].value == value:
+            del values[name]
     _bound(values, profile, workload)
     return Recipe(paper.workload, column.model, sam, values, tuple(active))
 

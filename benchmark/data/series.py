@@ -36,7 +36,8 @@ class Series:
     """A series and its windows.
 
     values [time, channels] (float64): standardised. train, validation, test: the window starts of each split (row numbers).
-    scale: how it was standardised. marks [time, 4] (float32): the time features, where they were asked for and the set
+    scale: how it was standardised. targets [time, C'] (float64): what is to be forecast, where it is not all of `values`:
+    the last channel with features MS. marks [time, 4] (float32): the time features, where they were asked for and the set
     has dates.
     """
 
@@ -45,6 +46,7 @@ class Series:
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
     scale: Scale
+    targets: Array | None = None
     marks: NDArray[np.float32] | None = None
 
 
@@ -58,19 +60,22 @@ def load(
     cache_dir: Path | None = None,
     mask_sentinels: bool = False,
     time_features: bool = False,
+    features: str = "M",
 ) -> Series:
     """A data set as the papers' loaders give it: read, split, standardised by the train segment, windows of stride 1.
 
     Args: `sha256` is the checksum that the file is known to have, under which its parsed copy stands in `cache_dir`
-    (see `cache.table`). `mask_sentinels` replaces −9999 by the channel's last value before it (else the next).
+    (see `cache.table`). `mask_sentinels` replaces −9999 by the channel's last value before it (else the next). `features`:
+    M, all channels to all; S, the last one alone; MS, all, of which the last one is to be forecast.
 
     Raises DataError for a file that is not what the registry says.
     """
     if dataset.reader == "linear_pairs":
         values, starts = synthetic.linear_pairs(dataset, lookback, horizon)
+        values = values[:, -1:] if features == "S" else values
         channels = values.shape[1]
         as_it_is = Scale(np.zeros(channels), np.ones(channels), np.full(channels, np.nan))
-        return Series(values, starts[0], starts[1], starts[2], as_it_is)
+        return Series(values, starts[0], starts[1], starts[2], as_it_is, values[:, -1:] if features == "MS" else None)
     if dataset.reader == "var":
         values, times = synthetic.var(dataset), None
     else:
@@ -79,13 +84,15 @@ def load(
         values, times = table.values, table.times
     if mask_sentinels:
         values = masked(values)
+    values = np.ascontiguousarray(values[:, -1:]) if features == "S" else values
     parts = segments(dataset, len(values), lookback)
     train, validation, test = (_starts(part, lookback, horizon) for part in (parts.train, parts.validation, parts.test))
-    features = marks(times) if time_features and times is not None else None
+    stamps = marks(times) if time_features and times is not None else None
     mean, deviation = moments(values, parts)
     season = own_season(dataset.step, times) if dataset.own else dataset.season
     scale = Scale(mean, deviation, naive_error(values[parts.train.start : parts.train.end], season), season)
-    return Series(standardise(values, mean, deviation), train, validation, test, scale, features)
+    scaled = standardise(values, mean, deviation)
+    return Series(scaled, train, validation, test, scale, scaled[:, -1:] if features == "MS" else None, stamps)
 
 
 def moments(values: Array, parts: Ranges) -> tuple[Array, Array]:

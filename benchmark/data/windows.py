@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.data.series import Series
+from benchmark.data.series import Array, Series
 
 
 class Batch(NamedTuple):
-    """x [B, L, C], y [B, H, C], marks [B, L, F] or None."""
+    """x [B, L, C], y [B, H, C'] (C' is C, but with features MS), marks [B, L, F] or None."""
 
     x: Tensor
     y: Tensor
@@ -26,7 +26,8 @@ class Batch(NamedTuple):
 class Windows:
     """Windows of `lookback` + `horizon` steps of `series` [C, T] (float32), beginning at `starts` [N] (int64).
 
-    `marks` [F, T]: time features of every step, or None.
+    `marks` [F, T]: time features of every step, or None. `targets` [C', T]: what is to be forecast, where it is not all of
+    `series`: its last channels.
     """
 
     series: Tensor
@@ -34,6 +35,7 @@ class Windows:
     lookback: int
     horizon: int
     marks: Tensor | None = None
+    targets: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -46,7 +48,10 @@ class Windows:
         """The windows that begin at some steps [B]. All windows together are a view: one gather is all that is copied."""
         gathered = _gather(self._all, starts)  # [C, B, L + H]
         x = gathered[:, :, : self.lookback].permute(1, 2, 0)  # [B, L, C]
-        y = gathered[:, :, self.lookback :].permute(1, 2, 0)  # [B, H, C]
+        if self._all_targets is None:
+            y = gathered[:, :, self.lookback :].permute(1, 2, 0)  # [B, H, C]
+        else:
+            y = _gather(self._all_targets, starts + self.lookback).permute(1, 2, 0)  # [B, H, C']
         if self._all_marks is None:
             return Batch(x, y, None)
         return Batch(x, y, _gather(self._all_marks, starts).permute(1, 2, 0))  # marks [B, L, F]
@@ -54,6 +59,15 @@ class Windows:
     @cached_property
     def _all(self) -> Tensor | NDArray[Any]:
         return _windows(self.series, self.lookback + self.horizon)
+
+    @property
+    def asked(self) -> Tensor:
+        """What is to be forecast, [C', T]."""
+        return self.series if self.targets is None else self.targets
+
+    @cached_property
+    def _all_targets(self) -> Tensor | NDArray[Any] | None:
+        return None if self.targets is None else _windows(self.targets, self.horizon)
 
     @cached_property
     def _all_marks(self) -> Tensor | NDArray[Any] | None:
@@ -111,7 +125,11 @@ class Splits:
 
 def make(series: Series, lookback: int, horizon: int, device: torch.device) -> Splits:
     """The three splits' windows on a device; the series, and its marks if it was loaded with them, go there once."""
-    values = torch.from_numpy(series.values.T.astype("float32", order="C")).to(device)  # [C, T]
+
+    def on_device(values: Array) -> Tensor:  # [T, C] to [C, T]
+        return torch.from_numpy(values.T.astype("float32", order="C")).to(device)
+
+    values, targets = on_device(series.values), None if series.targets is None else on_device(series.targets)
     marks = None if series.marks is None else torch.from_numpy(series.marks.T.copy()).to(device)  # [F, T]
     parts = (torch.from_numpy(s).to(device) for s in (series.train, series.validation, series.test))
-    return Splits(*(Windows(values, starts, lookback, horizon, marks) for starts in parts))
+    return Splits(*(Windows(values, starts, lookback, horizon, marks, targets) for starts in parts))

@@ -27,14 +27,19 @@ def estimate(dataset: DataSet, horizon: int, recipe: Recipe) -> int | None:
     and one linear map from look-back to horizon.
     """
     workload = WORKLOADS[recipe.workload]
-    data = workload.data_bytes(dataset, recipe.lookback, horizon)
-    if data is None or dataset.channels is None:
+    data, channels = workload.data_bytes(dataset, recipe.lookback, horizon), channels_of(dataset, recipe)
+    if data is None or channels is None:
         return None
-    activations, parameters = of_step(dataset.channels, horizon, recipe)
+    activations, parameters = of_step(channels, horizon, recipe)
     step = recipe.training.batch_size * recipe.training.accumulation if recipe.training else 1
-    examples = max(step, evaluation_batch(dataset.channels, horizon, recipe))
-    batch = examples * workload.example(dataset.channels, recipe.lookback, horizon)
+    examples = max(step, evaluation_batch(channels, horizon, recipe))
+    batch = examples * workload.example(channels, recipe.lookback, horizon)
     return data + _IN_FLIGHT * batch * _FLOAT32 + activations + _COPIES * parameters * _FLOAT32
+
+
+def channels_of(dataset: DataSet, recipe: Recipe) -> int | None:
+    """The series that the model sees; None where the data set's size is not known."""
+    return WORKLOADS[recipe.workload].channels(dataset, recipe.variant)
 
 
 def of_step(channels: int, horizon: int, recipe: Recipe) -> tuple[int, int]:
@@ -77,7 +82,7 @@ def work(planned: Planned, dataset: DataSet) -> float:
     training, horizon = recipe.training, planned.cell.horizon
     examples = WORKLOADS[recipe.workload].train_examples(dataset, recipe.lookback, horizon)
     steps = min(math.ceil(examples / training.batch_size) * training.epochs, recipe.bounds.max_steps or math.inf)
-    each = max(_LEAST, of_step(dataset.channels or 1, horizon, recipe)[0])
+    each = max(_LEAST, of_step(channels_of(dataset, recipe) or 1, horizon, recipe)[0])
     return float(steps * each * (2 if recipe.sam else 1))
 
 

@@ -155,9 +155,10 @@ def _cells(
         except Refusal as refusal:
             yield from (Planned(cell, None, None, str(refusal)) for cell in cells(0, sam))
             continue
-        for recipe in (affordable(r, dataset.channels, horizon) for r in recipes):
+        for recipe in (affordable(r, cost.channels_of(dataset, r), horizon) for r in recipes):
             lookback = recipe.lookback
             reason = misfit(lookback, recipe.arguments)
+            reason = reason or _uncountable(column, recipe)
             reason = reason or WORKLOADS[recipe.workload].infeasible(dataset, lookback, horizon)
             reason = reason or _too_big(dataset, horizon, recipe, memory_limit)
             digester = None
@@ -165,6 +166,15 @@ def _cells(
                 digester = Digester(recipe, dataset, horizon, selection.profile, data_sha256)
             for cell in cells(lookback, sam, len(recipes) > 1):
                 yield Planned(cell, recipe, digester.of(cell.seed) if digester else None, reason, digester)
+
+
+def _uncountable(column: Column, recipe: Recipe) -> str | None:
+    """That some targets alone are to count, and the model cannot do that, if it is so."""
+    why = WORKLOADS[recipe.workload].partial(recipe.variant)
+    if why is None or MODELS[recipe.model].partial_targets:
+        return None
+    what = "what it is fitted to" if MODELS[recipe.model].closed_form else "its training loss"
+    return f"{column.name} cannot have {why}: {what} is over all targets, and not the MSE of some alone"
 
 
 def _too_big(dataset: DataSet, horizon: int, recipe: Recipe, limit: int | None) -> str | None:

@@ -52,14 +52,18 @@ class Comparison:
     deviation_pct: float | None = None
 
 
-def compare(ours: Ours, printed: PrintedNumber | None, *, metric: Metric, lookback: int, profile: str) -> Comparison:
+def compare(
+    ours: Ours, printed: PrintedNumber | None, *, metric: Metric, lookback: int, profile: str, same_task: bool = True
+) -> Comparison:
     """Ours against a printed number, if there is one.
 
     They can be compared where the look-back (steps) is the one that the paper states, the number is its own, and the
-    windows are all of the test split (profile paper).
+    windows are all of the test split (profile paper). Where ours is not of the same task, not even their distance is told.
     """
     if printed is None:
         return Comparison()
+    if not same_task:
+        return Comparison("not comparable" if ours.n else "missing")
     comparable = str(lookback) == printed.lookback and not printed.quoted and profile == "paper"
     word = verdict(ours.mean, ours.std, ours.n, printed.value, comparable, metric)
     known = ours.mean is not None and printed.value

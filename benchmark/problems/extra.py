@@ -21,12 +21,12 @@ class Extra:
     """
 
     def __init__(self, windows: Windows, scale: Scale | None) -> None:
-        channels, device = windows.series.shape[0], windows.series.device
+        channels, device = windows.asked.shape[0], windows.series.device
         self.windows, self.scale = windows, scale
 
         def of_channels(values: object, default: float) -> Tensor:
             found = torch.full((channels,), default) if values is None else torch.as_tensor(values)
-            return found.to(device, torch.float64)
+            return found[-channels:].to(device, torch.float64)
 
         self.mean = of_channels(scale and scale.mean, 0.0)
         self.deviation = of_channels(scale and scale.deviation, 1.0)
@@ -82,7 +82,7 @@ class Extra:
         one = torch.ones(len(first), dtype=torch.float64, device=first.device)
         change.index_add_(0, first - begin, one).index_add_(0, first - begin + windows.horizon, -one)
         counts = change.cumsum(0)[:-1]
-        values = windows.series[:, begin:end]
+        values = windows.asked[:, begin:end]
         off = values.double() - values[:, :1].double()  # near its mean, so that nothing is lost; 0 where nothing varies
         spread = off.square() @ counts - (off @ counts).square() / counts.sum()
         shown = (values != self.nought[:, None]).double().sum(0) @ counts

@@ -36,7 +36,8 @@ def evaluate(
     """The metrics on the standardised scale, streamed: no more than one batch of forecasts is held.
 
     `setting.evaluation_batch` windows at once; None: all. An incomplete last batch counts by its windows. `only_mse`: the
-    MSE alone, as validation asks the model for it.
+    MSE alone, as validation asks the model for it. Where some channels alone are targets, the forecast's others are
+    passed over.
 
     A forecast of shape [B, B, H, C] (SAMformer's `batch_mixed_denorm`) is compared with the targets by broadcasting,
     so that the metric is over all pairs of a batch, as the released code has it. `observe` looks on.
@@ -47,13 +48,13 @@ def evaluate(
     totals = {name: zero.clone() for name in (("mse",) if only_mse else MEASURES)}
     for start in range(0, len(split), size):
         x, y, marks = split.batch(slice(start, start + size))
-        if only_mse:
+        if only_mse and split.targets is None:
             with context:
                 totals["mse"] += model.mse(x, y, marks) * len(y)
             continue
         with context:
             forecast = model(x, marks)
-        error = forecast - y
+        error = forecast[..., -y.shape[-1] :] - y
         weight = len(y) / error.numel()
         for name, total in totals.items():
             total += MEASURES[name](error).sum(dtype=torch.float64) * weight
@@ -61,6 +62,16 @@ def evaluate(
             observe(start, error, y)
     model.train()
     return {name: float(total) / len(split) for name, total in totals.items()}
+
+
+def partial_mse(forecast: Tensor, y: Tensor) -> Tensor:
+    """MSE [] of the last channels of a forecast [B, H, C] against y [B, H, C']; of all pairs, where it is [B, B, H, C].
+
+    Raises ValueError where they do not fit.
+    """
+    if forecast.shape[-3:-1] != y.shape[:2] or forecast.shape[-1] < y.shape[-1]:
+        raise ValueError(f"the forecast is {tuple(forecast.shape)}, the targets {tuple(y.shape)}")
+    return (forecast[..., -y.shape[-1] :] - y).square().mean()
 
 
 @dataclass(frozen=True)
@@ -103,8 +114,10 @@ class Forecasting:
         return len(batch.y)
 
     def loss(self, model: Forecaster, batch: Batch) -> Tensor:
-        """The model's own training loss []."""
-        return model.training_loss(*batch)
+        """The model's own training loss []; where some channels alone are targets, the MSE of their forecasts."""
+        if self.train.targets is None:
+            return model.training_loss(*batch)
+        return partial_mse(model(batch.x, batch.marks), batch.y)
 
     def validate(self, model: Forecaster, holdout: torch.Generator) -> float:
         """The MSE over all validation windows, or over the whole batches of a new shuffle of them."""
@@ -160,7 +173,7 @@ def load(
     trained = recipe.training is not None
     data = series.load(
         dataset, path, lookback, horizon, sha256=sha256, cache_dir=cache_dir, mask_sentinels=task.mask_sentinels,
-        time_features=trained and task.time_features,
+        time_features=trained and task.time_features, features=task.features,
     )  # fmt: skip
     setting = recipe.setting.model_copy(update={"evaluation_batch": evaluation_batch(data.values.shape[1])})
     splits = windows.make(data, lookback, horizon, device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
@@ -17,7 +17,8 @@ class Metric:
 
     name: in files, as in ``test_mse``. title: in tables. higher_is_better: which way is good. absolute, relative: ours
     and a printed number are the same where they differ by no more than the larger of `absolute` and `relative` times the
-    printed one. extra: it is shown where it is asked for, but a Result without it is whole, and it decides nothing.
+    printed one. extra: it is shown where it is asked for, but a Result without it is whole, and it decides nothing. scale:
+    in words.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Metric:
     absolute: float = 0.005
     relative: float = 0.02
     extra: bool = False
+    scale: str = "on the standardised scale"
 
     def tolerance(self, printed: float) -> float:
         """The largest deviation from a printed number that counts as the same."""
@@ -44,9 +46,21 @@ class Workload(Protocol):
     """The same, and those that concern training alone."""
     listed: str | None
     """A field of which a recipe may list several values: each is trained, and validation chooses."""
+    unsaid: Mapping[str, Any]
+    """Fields with the value that says no more than their absence: it enters no recipe, and so no digest."""
 
     profiles: Mapping[str, Mapping[str, int]]
     """Bounds of each profile by name: max_steps, max_windows, and ``max_FIELD`` of the listed field."""
+
+    def variant(self, values: Mapping[str, Any]) -> str:
+        """In a word, what a recipe (values by name) makes another task of, so that its numbers are compared with none of
+        the usual one; empty for the usual task."""
+
+    def channels(self, dataset: DataSet, variant: str) -> int | None:
+        """The series that a model sees; None where the data set's size is not known."""
+
+    def partial(self, variant: str) -> str | None:
+        """Why not every target of an example counts, in words; None where all do."""
 
     def shape(self, channels: int, lookback: int, horizon: int) -> Mapping[str, int]:
         """The keywords that a model of this kind is built with beside its own arguments."""

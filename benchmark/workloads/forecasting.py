@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
@@ -12,6 +13,8 @@ from benchmark.data.splits import segments
 from benchmark.workloads.base import Metric
 
 _FLOAT32, _FLOAT64 = 4, 8
+Features = Literal["M", "S", "MS"]
+"""What is forecast from what, in the words of Informer's code (Zhou et al., AAAI 2021) and all that followed it."""
 
 
 class ForecastingFields(BaseModel):
@@ -24,6 +27,9 @@ class ForecastingFields(BaseModel):
     )
     mask_sentinels: bool = Field(
         default=False, description="replace −9999 (Weather) by the channel's last value; the papers use it as it stands"
+    )
+    features: Features = Field(
+        default="M", description="M: all channels to all; S: the target alone, in and out; MS: all to the target"
     )
 
 
@@ -47,19 +53,33 @@ class Forecasting:
         Metric("mse", "MSE"),
         Metric("mae", "MAE"),
         Metric("rmse", "RMSE", extra=True),
-        Metric("r2", "R2", higher_is_better=True, extra=True),
-        Metric("raw_mse", "raw MSE", extra=True),
-        Metric("raw_mae", "raw MAE", extra=True),
-        Metric("mape", "MAPE", extra=True),
-        Metric("smape", "sMAPE", extra=True),
-        Metric("mase", "MASE", extra=True),
+        Metric("r2", "R2", higher_is_better=True, extra=True, scale="the mean of the channels'"),
+        Metric("raw_mse", "raw MSE", extra=True, scale="on the data's own scale"),
+        Metric("raw_mae", "raw MAE", extra=True, scale="on the data's own scale"),
+        Metric("mape", "MAPE", extra=True, scale="in percent, over targets other than 0"),
+        Metric("smape", "sMAPE", extra=True, scale="in percent, over targets other than 0"),
+        Metric("mase", "MASE", extra=True, scale="the mean of the channels'"),
     )
     fields: type[BaseModel] = ForecastingFields
     training_fields: type[BaseModel] = ForecastingTrainingFields
     listed: str | None = "lookback"
+    unsaid: Mapping[str, Any] = MappingProxyType({"features": "M"})
     profiles: Mapping[str, Mapping[str, int]] = MappingProxyType({
         "paper": {}, "quick": {"max_lookback": 512, "max_steps": 60, "max_windows": 64},
     })  # fmt: skip
+
+    def variant(self, values: Mapping[str, Any]) -> str:
+        """`features`, where they are not M."""
+        features = str(values.get("features", "M"))
+        return "" if features == "M" else features
+
+    def channels(self, dataset: DataSet, variant: str) -> int | None:
+        """One with features S, else all."""
+        return 1 if variant == "S" and dataset.channels is not None else dataset.channels
+
+    def partial(self, variant: str) -> str | None:
+        """With features MS the target alone counts."""
+        return "features MS" if variant == "MS" else None
 
     def shape(self, channels: int, lookback: int, horizon: int) -> Mapping[str, int]:
         """As in baselines: lookback, horizon, channels."""

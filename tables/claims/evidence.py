@@ -70,6 +70,8 @@ class Evidence:
         for row in rows_of.get((wanted, "paper"), ()):
             if row.key.model != ref.column or (row.own_sam if ref.sam is None else row.key.sam == ref.sam) is False:
                 continue
+            if not row.same_task:  # what a paper says is not about it
+                continue
             if metric == "n_params" and row.n_params is not None:
                 sample[row.key.dataset, str(row.key.horizon)] = (float(row.n_params),)
             elif row.key.metric == metric and row.ours.n >= LEAST_SEEDS:

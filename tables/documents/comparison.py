@@ -47,7 +47,8 @@ def samples(paper: Paper, rows: Sequence[Row], metric: str | None = None) -> dic
     found: dict[str, dict[CellKey, Sequence[float]]] = {name: {} for name in paper.columns}
     for row in rows:
         if row.key.metric == (metric or paper.metric.name) and row.own_sam and row.ours.values:
-            found[row.key.model][row.key.dataset, str(row.key.horizon)] = row.ours.values
+            cell = row.key.dataset, f"{row.key.horizon} {row.variant}".strip()  # numbers of two tasks share no cell
+            found[row.key.model][cell] = row.ours.values
     return {name: sample for name, sample in found.items() if sample}
 
 

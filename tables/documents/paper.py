@@ -6,7 +6,7 @@ from benchmark.judging.verdict import rule
 from benchmark.workloads import METRICS
 from tables.documents import comparison
 from tables.documents.verdicts import summary
-from tables.layout.markdown import LEGEND, escape, own_table, table
+from tables.layout.markdown import LEGEND, VARIANTS, escape, own_table, table
 from tables.layout.subject import Subject
 from tables.layout.table import paper_tables
 
@@ -38,7 +38,7 @@ def document(of: Subject) -> str:
     if paper.printed:
         parts.append(f"Printed: {escape(', '.join(paper.printed.tables))}. {rule(paper.metric)}")
     text = "\n".join(parts)
-    legend = [line for mark, line in LEGEND.items() if mark in text]
+    legend = [line for mark, line in (LEGEND | VARIANTS).items() if mark in text]
     if legend:
         parts.append("\\\n".join(legend))
     parts += [escape(note) for note in of.notes]

@@ -21,6 +21,8 @@ PACKAGES = ("booktabs", "graphicx", "rotating")
 LEGEND = {
     MARKS["sum-checked"]: "printed number not seen itself, but its column reproduces the paper's published totals",
     MARKS["unverified"]: "printed number not seen at the source",
+    "(S)": "features S: the target channel alone, in and out; compared with no number of all channels",
+    "(MS)": "features MS: all channels in, the target's error alone; compared with no number of all channels",
     RECIPE_MARK: "our recipe rests on values that are not verified at the source",
     FILLED_MARK: "where values of the data set are missing, they are filled",
 }
@@ -133,7 +135,7 @@ def _caption(table: PaperTable, protocol: str, profile: str) -> str:
     horizon = {"each": "at horizon $H$", "mean": "mean over all horizons of a data set",
                "both": "at horizon $H$ and over all of them (avg)"}[table.layout.horizons]  # fmt: skip
     text = (
-        f"{_title(table)} Test {metrics} on the standardised scale, {horizon}; "
+        f"{_title(table)} Test {metrics} {_scale(table)}, {horizon}; "
         f"look-back {_lookback(row for row in rows if row.key.model in table.paper.columns)}. Ours: {spread} over "
         f"$n = {span(counts).replace(' to ', r'$ to $')}$ {seeds}; best of ours in bold, second underlined, ties "
         f"alike; {HOLE}: no seed done, or no printed number. Protocol {escape(protocol)}, profile {escape(profile)}."
@@ -146,6 +148,10 @@ def _caption(table: PaperTable, protocol: str, profile: str) -> str:
         text += f" Printed: {escape(', '.join(printed.tables) if printed else '')} (look-back {_theirs(theirs)}); "
         text += f"a number counts as reproduced where {_rule(table.paper.metric)}."
     return text
+
+
+def _scale(table: PaperTable) -> str:
+    return escape(" and ".join(dict.fromkeys(METRICS[metric].scale for metric in table.layout.metrics)))
 
 
 def _rule(metric: Metric) -> str:

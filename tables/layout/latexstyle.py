@@ -61,6 +61,7 @@ class Latex(Style):
             text = f"{EMPHASIS[place]}{{{text}}}"
         if std and known(row.ours.std):
             text += rf" {{\scriptsize$\pm$ {fixed(row.ours.std, digits)}}}"
+        text += f" ({escape(row.variant)})" if row.variant else ""
         return text + ("" if row.recipe_status == "verified" else RECIPE_MARK) + (FILLED_MARK if row.filled else "")
 
     def sign(self, row: Row | None) -> str:

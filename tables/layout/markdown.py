@@ -24,6 +24,11 @@ LEGEND = {
     "§": "§ our recipe rests on values that are not verified at the source: `python -m benchmark.show KEY` lists them.",
     "¶": "¶ where values of the data set are missing, they are filled; a line below says how.",
 }
+VARIANTS = {
+    "(S)": "(S) features S: the target channel alone, in and out; compared with no number of all channels.",
+    "(MS)": "(MS) features MS: all channels in, the target's error alone; compared with no number of all channels.",
+}
+"""What the marks of other tasks mean."""
 
 
 def escape(text: str) -> str:
@@ -46,10 +51,12 @@ def spread(row: Row) -> str:
 
 
 def marks(row: Row) -> str:
-    """What a reader should know of our number, as signs of `LEGEND`; nothing where there is none."""
+    """What a reader should know of our number, as signs of `LEGEND` and `VARIANTS`; nothing where there is none."""
+    if not known(row.ours.mean):
+        return ""
     said = {"§": row.recipe_status != "verified", "¶": row.filled}
-    signs = "".join(sign for sign, holds in said.items() if holds and known(row.ours.mean))
-    return f" {signs}" if signs else ""
+    signs = "".join(sign for sign, holds in said.items() if holds)
+    return (f" ({row.variant})" if row.variant else "") + (f" {signs}" if signs else "")
 
 
 def printed(row: Row) -> str:
@@ -145,7 +152,8 @@ def table(paper: Paper, rows: Sequence[Row]) -> str:
     align = ["left", "right", "right", "left", "left", "right", "right", "right", "right", "left"]
     align += ["right"] * (len(more) + 1)
     if paper.synthetic:
-        best = [optimum(row.key.dataset, row.key.lookback, row.key.horizon) for row in rows if row.key.metric == first.name]
+        shown = [row for row in rows if row.key.metric == first.name]
+        best = [None if r.variant else optimum(r.key.dataset, r.key.lookback, r.key.horizon) for r in shown]
         lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
         headers.append("optimum")
     return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=tuple(align[: len(headers)])))

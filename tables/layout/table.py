@@ -129,12 +129,13 @@ def _emphasised(
     for line in lines:
         for metric in metrics:
             rows = [cells.get((line, column, metric)) for column in columns]
-            values = [row.ours.mean if row else None for row in rows]
-            if METRICS[metric].higher_is_better:
-                values = [None if value is None else -value for value in values]
-            first, next_ = best_and_second(values, digits)
-            best |= {(line, columns[i], metric) for i in first}
-            second |= {(line, columns[i], metric) for i in next_}
+            sign = -1 if METRICS[metric].higher_is_better else 1
+            for variant in sorted({row.variant for row in rows if row}):  # among numbers of one task
+                means_ = [row.ours.mean if row and row.variant == variant else None for row in rows]
+                values = [None if mean is None else sign * mean for mean in means_]
+                first, next_ = best_and_second(values, digits)
+                best |= {(line, columns[i], metric) for i in first}
+                second |= {(line, columns[i], metric) for i in next_}
     return frozenset(best), frozenset(second)
 
 
@@ -167,7 +168,9 @@ def _numbers(
 ) -> dict[LineKey, float]:
     found = {}
     for line in lines:
-        row = table.row(line, column, metric)
+        row, first = table.row(line, column, metric), table.row(line, table.columns[0], metric)
+        if kind == "ours" and row is not None and first is not None and row.variant != first.variant:
+            continue  # of another task than the first column's
         value = None if row is None else row.ours.mean if kind == "ours" else row.printed.value if row.printed else None
         if value is not None:
             found[line] = value

@@ -138,13 +138,17 @@ def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: st
     if paper.printed is not None and own_sam:
         key = (cell.dataset, str(cell.horizon), column.printed_as or column.name, metric)
         printed = printed_numbers(paper.printed).get(key)
+    variant = recipe.variant if recipe else ""
+    same_task = variant == paper.own_variant(column, cell.dataset, cell.horizon)
     parameters = [numbers["n_params"] for *_, numbers in results if "n_params" in numbers]
     seconds = [numbers["seconds"] for *_, numbers in results if numbers.get("seconds")]
     return Row(
         key=Key(paper=paper.name, dataset=cell.dataset, lookback=chosen.lookback, horizon=cell.horizon,
                 model=column.name, sam=cell.sam, metric=metric),
         ours=ours, printed=printed, choice=chosen.choice,
-        comparison=compare(ours, printed, metric=METRICS[metric], lookback=chosen.lookback, profile=cell.profile),
+        comparison=compare(ours, printed, metric=METRICS[metric], lookback=chosen.lookback, profile=cell.profile,
+                           same_task=same_task),
+        variant=variant, same_task=same_task,
         missing=len(chosen.seeds & set(default_seeds(paper, cell.profile)) - by_seed.keys()),
         recipe_status=recipe.weakest() if recipe else "", switches=recipe.switches if recipe else (),
         main=column.main, own_sam=own_sam, n_params=int(parameters[0]) if parameters else None,

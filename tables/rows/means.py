@@ -27,7 +27,7 @@ def means(paper: Paper, rows: Sequence[Row], profile: str) -> list[Row]:
     """The mean over the horizons of each data set, column, SAM setting and metric, seed by seed.
 
     A seed counts where it has every horizon that the paper has for the data set. Of fewer horizons there is no mean: it
-    is missing, never filled.
+    is missing, never filled. Nor is there one of different tasks.
     """
     groups: dict[tuple[str, str, bool, str], dict[int, Row]] = {}
     for row in rows:
@@ -40,17 +40,21 @@ def _mean(paper: Paper, of_horizon: dict[int, Row], profile: str) -> Row:
     wanted = paper.horizons_of(first.key.dataset)
     rows = [of_horizon[h] for h in wanted if h in of_horizon]
     by_seed = [dict(zip(row.ours.seeds, row.ours.values, strict=True)) for row in rows]
-    seeds = sorted(set.intersection(*map(set, by_seed))) if len(rows) == len(wanted) else []
+    alike = len(rows) == len(wanted) and len({row.variant for row in rows}) == 1
+    seeds = sorted(set.intersection(*map(set, by_seed))) if alike else []
     ours = Ours.of({seed: statistics.fmean(of_seed[seed] for of_seed in by_seed) for seed in seeds})
     lookbacks = {row.key.lookback for row in rows}
     key = replace(first.key, horizon=AVERAGE, lookback=lookbacks.pop() if len(lookbacks) == 1 else 0)
     printed = _number(paper, key.dataset, AVERAGE, key.model, key.metric) if first.own_sam else None
     known = [row.recipe_status for row in rows if row.recipe_status]
-    compared = compare(ours, printed, metric=METRICS[key.metric], lookback=key.lookback, profile=profile)
+    same_task = all(row.same_task for row in rows)
+    compared = compare(ours, printed, metric=METRICS[key.metric], lookback=key.lookback, profile=profile,
+                       same_task=same_task)  # fmt: skip
     return Row(
         key=key, ours=ours, printed=printed, comparison=compared,
         missing=len(set(default_seeds(paper, profile)) - set(seeds)), main=first.main, own_sam=first.own_sam,
         recipe_status=max(known, key=STATUSES.index, default=""), filled=first.filled,
+        variant=first.variant, same_task=same_task,
     )  # fmt: skip
 
 

@@ -43,10 +43,12 @@ class Row:
     """One metric of one cell of a paper's table.
 
     key: which number. ours: over seeds. printed: the paper's number, if it has one. comparison: what came of the two.
-    choice: how its look-back was chosen. missing: seeds of the recipe without a number. recipe_status: the weakest of the
-    recipe's values; empty without one. switches: of the protocol, those that change this cell. main: whether the column is
-    one of the main table's. own_sam: whether it stands there with the column's own SAM setting. n_params: parameters of
-    the model. seconds: of one training, the mean over the seeds. filled: whether missing values of the data set are.
+    choice: how its look-back was chosen. variant: what sets our task apart from the usual one, as the workload says
+    (features S or MS). same_task: whether the printed number is of the same. missing: seeds of the recipe without a
+    number. recipe_status: the weakest of the recipe's values; empty without one. switches: of the protocol, those that
+    change this cell. main: whether the column is one of the main table's. own_sam: whether it stands there with the
+    column's own SAM setting. n_params: parameters of the model. seconds: of one training, the mean over the seeds. filled:
+    whether missing values of the data set are.
     """
 
     key: Key
@@ -54,6 +56,8 @@ class Row:
     printed: PrintedNumber | None = None
     comparison: Comparison = NOT_COMPARED
     choice: Choice = NO_CHOICE
+    variant: str = ""
+    same_task: bool = True
     missing: int = 0
     recipe_status: str = ""
     switches: tuple[str, ...] = ()
