@@ -151,7 +151,8 @@ def _sized(dataset: DataSet, file: Path, section: Section) -> DataSet:
 
 
 def join(papers: Mapping[str, Paper], own: Mapping[str, Own]) -> dict[str, Paper]:
-    """The papers with the user's sets in their grids. Raises UsageError for a paper that is none or has no horizons."""
+    """The papers with the user's sets in their grids. Raises UsageError for a paper that is none or has no
+    horizons, and for a set that joins none."""
     joined = dict(papers)
     for name, entry in own.items():
         if name.casefold() in {p.casefold() for p in papers}:
@@ -160,6 +161,8 @@ def join(papers: Mapping[str, Paper], own: Mapping[str, Own]) -> dict[str, Paper
             if paper not in joined:
                 raise section.fail(f"unknown paper '{paper}'{nearest(paper, joined)}")
             joined[paper] = _with(joined[paper], name, entry, section)
+        if not any(name in paper.datasets for paper in joined.values()):
+            raise entry.section.fail("it stands in no paper's grid; say whose it joins, such as 'papers: [samformer]'")
     return joined
 
 

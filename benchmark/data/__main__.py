@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark.console import Parser, command
 from benchmark.data.download.fetch import Fetcher
 from benchmark.data.download.progress import bar
-from benchmark.data.files import Checksums, data_dir, locate, recorded, verify
+from benchmark.data.files import Checksums, data_dir, fetch_command, locate, recorded, verify
 from benchmark.data.registry import DATASETS, GROUPS, DataSet
 from benchmark.errors import DataError, UsageError, nearest
 
@@ -35,7 +35,7 @@ def state(dataset: DataSet, folder: Path, sums: Checksums) -> tuple[str, str]:
         found = sums.of(path)
         if found is None:
             return "missing", _origin(dataset, folder)
-        verify(dataset, path, found, recorded(folder))
+        verify(dataset, path, found, folder)
     except DataError as error:
         return "wrong", str(error)
     seen = "as first downloaded" if dataset.name in recorded(folder) else "checksum not known"
@@ -67,7 +67,7 @@ def status(sets: Sequence[DataSet], folder: Path) -> int:
         size = f"{dataset.rows:,} × {dataset.channels}"
         print(f"{dataset.name:<9} {word:<8} {size:>12}  every {dataset.step:<7} {rest}")
     if missing:
-        print(f"missing: {len(missing)}; to download them: python -m benchmark.data fetch {' '.join(missing)}")
+        print(f"missing: {len(missing)}; to download them: {fetch_command(' '.join(missing), folder)}")
     return 0
 
 
@@ -79,7 +79,7 @@ def fetch(sets: Sequence[DataSet], folder: Path) -> int:
         try:
             path = fetcher.fetch(dataset)
             assert path is not None
-            verify(dataset, path, sums.of(path) or "", recorded(folder))
+            verify(dataset, path, sums.of(path) or "", folder)
             print(f"{dataset.name}: there")
         except DataError as error:
             failed += 1

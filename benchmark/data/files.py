@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,13 +50,13 @@ def how_to_get(dataset: DataSet, folder: Path) -> str:
     if not dataset.sources:
         return f"{dataset.name}: no file at {path}; it is the path that your YAML file gives"
     source = dataset.sources[0].page()
-    return f"{dataset.name}: no file at {path}; get it from {source}, or with: {fetch_command(dataset, folder)}"
+    return f"{dataset.name}: no file at {path}; get it from {source}, or with: {fetch_command(dataset.name, folder)}"
 
 
-def fetch_command(dataset: DataSet, folder: Path) -> str:
-    """The command that fetches a data set into a folder."""
+def fetch_command(names: str, folder: Path) -> str:
+    """The command that fetches data sets, their names separated by spaces, into a folder."""
     option = "" if folder == data_dir(None) else f" --data-dir {shlex.quote(str(folder))}"
-    return f"python -m benchmark.data fetch {dataset.name}{option}"
+    return f"python -m benchmark.data fetch {names}{option}"
 
 
 def recorded(folder: Path) -> dict[str, str]:
@@ -115,15 +114,19 @@ def synthetic_sha256(dataset: DataSet) -> str:
     return hashlib.sha256(json.dumps(dataset.identity(), sort_keys=True).encode()).hexdigest()
 
 
-def verify(dataset: DataSet, path: Path, sha256: str, record: Mapping[str, str] | None = None) -> None:
-    """Raises DataError where the file is not the one that the registry, or else the `record` of downloads, knows."""
+def verify(dataset: DataSet, path: Path, sha256: str, folder: Path) -> None:
+    """Raises DataError where the file is not the one that the registry, or else the record of downloads in the data
+    folder, knows."""
     known, whose = dataset.sha256, "that the papers used"
-    if known is None and record is not None:
-        known, whose = record.get(dataset.name), f"that was first downloaded ({RECORD} beside the data has its checksum)"
+    if known is None:
+        known, whose = (
+            recorded(folder).get(dataset.name),
+            f"that was first downloaded ({RECORD} beside the data has its checksum)",
+        )
     if known and sha256 != known:
         raise DataError(
             f"{dataset.name}: {path} is not the file {whose}: SHA-256 {sha256[:12]}…, expected {known[:12]}…; "
-            f"move it away and run: python -m benchmark.data fetch {dataset.name}"
+            f"move it away and run: {fetch_command(dataset.name, folder)}"
         )
 
 
@@ -136,7 +139,7 @@ def checksum_of(dataset: DataSet, folder: Path, sums: Checksums) -> tuple[str | 
         found = sums.of(path)
         if found is None:
             return None, how_to_get(dataset, folder)
-        verify(dataset, path, found, recorded(folder))
+        verify(dataset, path, found, folder)
     except DataError as error:
         return None, str(error)
     return found, None

@@ -176,7 +176,10 @@ def test_malformed_npz(content: bytes, said: str, refused: Callable[..., str]) -
         ("datasets: {mine: {file: mine.csv}, Mine: {file: mine.csv}}", "the name 'Mine' is taken"),
         ("datasets: {mine: {file: mine.csv}, mine: {file: mine.csv}}", "key 'mine' stands twice"),
         ('datasets: {mine: {file: "a\\0b"}}', "datasets.mine.file: no path"),
-        ("datasets: {mine: {file: mine.csv}}", "nothing is selected"),
+        (
+            "datasets: {mine: {file: mine.csv}}",
+            "datasets.mine: it stands in no paper's grid; say whose it joins, such as 'papers",
+        ),
         ("datasets: {mine: {file: mine.csv, target: b, papers: [samformer]}}\n" + RECIPE, "no column 'b' to be the target"),
         ("datasets: {mine: {file: mine.csv, step: 2 h, papers: [samformer]}}\n" + RECIPE, "expected 2 h as 'step' says"),
         ("datasets: {mine: {file: mine.csv, reader: solar, papers: [samformer]}}\n" + RECIPE, "line 1, column 1: expected"),

@@ -18,7 +18,7 @@ from benchmark.data.series import load
 
 def test_the_manuals_example_runs(run_all: Run, tmp_path: Path) -> None:
     text = (ROOT / "docs/own_data.md").read_text("utf-8")
-    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    example = re.findall(r"```yaml\n(.*?)```", text, re.S)[0]
     (tmp_path / "my.yaml").write_text(example)
     (tmp_path / "sales.csv").write_text(series(3000, "turnover,visits,returns"))
     commands = re.search(r"```sh\n(.*?)```", text, re.S)

@@ -19,7 +19,7 @@ from benchmark.errors import UsageError
 def own(folder: Path, entry: str, content: str | None = None) -> DataSet:
     """A data set of one's own; `entry`: what its YAML says beside the file."""
     (folder / "mine.csv").write_text(series(1000) if content is None else content)
-    (folder / "my.yaml").write_text(f"datasets: {{mine: {{file: mine.csv, {entry}}}}}\n")
+    (folder / "my.yaml").write_text(f"datasets: {{mine: {{file: mine.csv, papers: [samformer], {entry}}}}}\n")
     return catalogue([folder / "my.yaml"]).datasets["mine"]
 
 

@@ -53,6 +53,9 @@ def test_a_file_that_is_another_one(run_all: Run, tmp_path: Path, without_torch:
     path.write_text("date,OT\n")
     done = run_all("--subset", "Weather", "--papers", "samformer", "--data-dir", str(tmp_path / "data"), **without_torch)
     assert done.returncode == 1 and "is not the file that the papers used: SHA-256" in done.stderr
+    assert done.stderr.endswith(
+        f"; move it away and run: python -m benchmark.data fetch Weather --data-dir {tmp_path}/data\n"
+    )
     assert len(done.stderr.splitlines()) == 1 and path.read_text() == "date,OT\n"
 
 

@@ -80,7 +80,7 @@ class Fetcher:
         place = self.downloads / source.archive if source.archive else path
         return (
             f"{dataset.name}: no file at {path}, and it could not be fetched ({'; '.join(reasons)}); open {source.page()} "
-            f"in a browser, save it as {place}, then run: {fetch_command(dataset, self.folder)}"
+            f"in a browser, save it as {place}, then run: {fetch_command(dataset.name, self.folder)}"
         )
 
     def _from(self, source: Source, dataset: DataSet, path: Path) -> None:
@@ -101,7 +101,7 @@ class Fetcher:
         sha256 = Checksums(fresh.parent).of(fresh)
         assert sha256 is not None
         try:
-            verify(dataset, fresh, sha256, recorded(self.folder))
+            verify(dataset, fresh, sha256, self.folder)
         except DataError:
             raise DataError(f"what came has SHA-256 {sha256[:12]}…, not the one known; it was thrown away") from None
         rows, channels = shape.of(dataset, fresh)
