@@ -8,9 +8,13 @@ import re
 import sys
 from pathlib import Path
 
-from benchmark.config.catalogue import Catalogue
+from benchmark import __version__
+from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.console import Parser, command, names, numbers, place, seeds, whole
 from benchmark.errors import UsageError
+from benchmark.grid.contents import contents
+from benchmark.grid.digest import TRAINING_SEMANTICS
+from benchmark.machine import git_commit
 from benchmark.session import Request, Session
 
 
@@ -21,12 +25,11 @@ def jobs(text: str) -> int | None:
 
 def shard(text: str) -> tuple[int, int]:
     """``I/N`` with 1 ≤ I ≤ N."""
-    first, slash, second = text.partition("/")
-    if slash:
-        index, count = whole(first, 1), whole(second, 1)
-        if index <= count:
-            return index, count
-    raise argparse.ArgumentTypeError(f"expected I/N with 1 ≤ I ≤ N, found '{text}'")
+    found = re.fullmatch(r"\s*([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*", text, re.ASCII)
+    index, count = (int(found[1]), int(found[2])) if found else (0, 0)
+    if 1 <= index <= count:
+        return index, count
+    raise argparse.ArgumentTypeError(f"expected I/N with 1 ≤ I ≤ N, such as 1/4 to 4/4, found '{text}'")
 
 
 def duration(text: str) -> float:
@@ -45,6 +48,18 @@ def address(text: str) -> str:
     return text.strip()
 
 
+class _Version(argparse.Action):
+    """Prints which code this is, and ends."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *read: object) -> None:
+        commit = git_commit() or "not known: no git repository of its own"
+        print(f"forecast-benchmark {__version__}, commit {commit}, training semantics {TRAINING_SEMANTICS}")
+        parser.exit()
+
+
 def parser() -> Parser:
     """The options, grouped as in the README."""
     main = Parser(
@@ -52,7 +67,15 @@ def parser() -> Parser:
         description="Trains a grid of forecasting models as their papers say, and writes the papers' tables with a verdict "
         "beside every printed number.",
     )  # fmt: skip
-    grid = main.add_argument_group("grid: which cells (every option is a filter)")
+    _grid(main.add_argument_group("grid: which cells (every option is a filter)"))
+    _running(main.add_argument_group("running"))
+    places = main.add_argument_group("places")
+    places.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
+    places.add_argument("--results-dir", type=place, default=Path("results"), metavar="DIR", help="default: results/")
+    return main
+
+
+def _grid(grid: argparse._ArgumentGroup) -> None:
     grid.add_argument("--subset", type=names, metavar="S[,S…]",
                       help="names of data sets, ETT, PEMS, a paper (its sets), toy, var, all; default all")  # fmt: skip
     grid.add_argument("--papers", type=names, metavar="P[,P…]", help="default: every paper that has the data set")
@@ -68,7 +91,9 @@ def parser() -> Parser:
                       help="quick: one seed, look-back ≤ 512, ≤ 60 steps, ≤ 64 validation and test windows")  # fmt: skip
     grid.add_argument("--config", action="append", type=place, default=[], metavar="FILE",
                       help="a YAML of your own: a paper, data sets, recipe overrides; repeatable")  # fmt: skip
-    run = main.add_argument_group("running")
+
+
+def _running(run: argparse._ArgumentGroup) -> None:
     run.add_argument("--jobs", type=jobs, default=None, metavar="N|auto", help="cells at once; default auto: one a core")
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto")
     run.add_argument("--backend", choices=("local", "dask"), default="local",
@@ -88,12 +113,11 @@ def parser() -> Parser:
     run.add_argument("--offline", action="store_true", help="download nothing")
     run.add_argument("--no-mlflow", action="store_true",
                      help="log nothing to MLflow; `python -m benchmark.tracking sync` does it later")  # fmt: skip
+    run.add_argument("--list", action="store_true",
+                     help="show the papers, columns, switches and data sets that there are, and end")  # fmt: skip
+    run.add_argument("--version", action=_Version, help="show version, commit and training semantics, and end")
     run.add_argument("--dry-run", action="store_true", help="show the plan and end")
     run.add_argument("--json", action="store_true", help="with --dry-run: the plan as one JSON object")
-    places = main.add_argument_group("places")
-    places.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
-    places.add_argument("--results-dir", type=place, default=Path("results"), metavar="DIR", help="default: results/")
-    return main
 
 
 def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
@@ -105,12 +129,24 @@ def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Parses, plans, runs, renders. Returns the exit status: 0, 1 (a cell failed), 2 (usage), 130 (interrupted)."""
-    options = parser().parse_args(arguments)
+    there = parser()
     with command("run_all.py") as ended:
-        if options.json and not options.dry_run:
+        asked = vars(there.parse_args(arguments))
+        if asked.pop("list"):
+            others = [name for name, value in asked.items() if value != there.get_default(name) and name not in WITH_LIST]
+            if others:
+                option = "--" + others[0].replace("_", "-")
+                raise UsageError(f"--list shows all that there is to choose from; {option} does not go with it")
+            print(contents(catalogue(asked["config"])))
+            return 0
+        if asked["json"] and not asked["dry_run"]:
             raise UsageError("--json goes with --dry-run")
-        ended.status = Session(Request(**vars(options))).go(render)
+        ended.status = Session(Request(**asked)).go(render)
     return ended.status
+
+
+WITH_LIST = ("config", "data_dir", "results_dir")
+"""Options that go with --list: files of the user's, and places that are not looked at."""
 
 
 if __name__ == "__main__":

@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO, TypeVar
 
 from benchmark.errors import UsageError, nearest
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with errors of one line that name the nearest option.
+    """argparse, with errors of one line that name the nearest option; without any word it shows its help, if it needs one.
 
     `wordless`: what to say of a word that is no option, where there are only options.
     """
@@ -25,6 +26,16 @@ class Parser(argparse.ArgumentParser):
         show_anything()  # --help, too
         super().__init__(allow_abbrev=False, **arguments)
         self._wordless = wordless
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """The options. Ends with status 2 and the help where no word is given and one is needed: nothing is done then."""
+        given = sys.argv[1:] if args is None else args
+        if not given and any(action.required for action in self._actions):
+            self.print_help()
+            raise SystemExit(2)
+        return super().parse_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Ends with status 2."""
@@ -63,15 +74,17 @@ class Ended:
 
 @contextmanager
 def command(program: str) -> Iterator[Ended]:
-    """Within it runs a command that sets `status`; a UsageError is one line and status 2, Ctrl-C 130.
+    """Within it a command reads its options and sets `status`; a UsageError is one line and status 2, Ctrl-C 130.
 
-    A closed pipe (``… | head``) ends the output quietly.
+    A reader that goes away (``… | head``) ends the command quietly, with a shell's status for that: 141.
     """
     show_anything()
     ended = Ended()
     try:
-        yield ended
-        sys.stdout.flush()
+        try:
+            yield ended
+        finally:
+            sys.stdout.flush()  # also what --help has said
     except UsageError as error:
         print(f"{program}: {error}", file=sys.stderr)
         ended.status = 2
@@ -79,9 +92,22 @@ def command(program: str) -> Iterator[Ended]:
         print("interrupted: nothing half-written is left", file=sys.stderr)
         ended.status = 130
     except BrokenPipeError:
-        with suppress(OSError):  # so that the interpreter's last flush does not complain either
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        ended.status = 1
+        for stream in (sys.stdout, sys.stderr):
+            _let_go(stream)
+        ended.status = READER_GONE
+
+
+READER_GONE = 128 + 13
+"""The status of a process that SIGPIPE ends, as a shell gives it."""
+
+
+def _let_go(stream: TextIO) -> None:
+    """Turns a stream whose reader has gone to nowhere, so that the interpreter's last flush does not complain either."""
+    try:
+        stream.flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -89,6 +115,17 @@ def names(text: str) -> tuple[str, ...]:
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
     if not parts:
         raise argparse.ArgumentTypeError("expected names separated by commas, found nothing")
+    return _once(parts)
+
+
+Part = TypeVar("Part", str, int)
+
+
+def _once(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The parts of a list, each of which may stand in it once: what stands twice was meant to be another."""
+    for part, count in Counter(parts).items():
+        if count > 1:
+            raise argparse.ArgumentTypeError(f"expected each once, found '{part}' {count} times")
     return parts
 
 
@@ -105,8 +142,7 @@ def whole(text: str, least: int) -> int:
 
 def numbers(text: str) -> tuple[int, ...]:
     """A comma-separated list of whole numbers from 1."""
-    found = tuple(whole(part, 1) for part in names(text))
-    return tuple(dict.fromkeys(found))
+    return _once(tuple(whole(part, 1) for part in names(text)))
 
 
 MOST_SEEDS = 10_000
@@ -115,7 +151,7 @@ MOST_SEEDS = 10_000
 def seeds(text: str) -> tuple[int, ...]:
     """One number n: seeds 0 … n−1; with a comma: the seeds themselves."""
     if "," in text:
-        return tuple(sorted({whole(part, 0) for part in names(text)}))
+        return tuple(sorted(_once(tuple(whole(part, 0) for part in names(text)))))
     count = whole(text, 1)
     if count > MOST_SEEDS:
         raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS:,} seeds at once, found {text}; one seed N alone is 'N,'")

@@ -17,6 +17,7 @@ from benchmark.data.files import data_dir, locate
 from benchmark.errors import UsageError
 from benchmark.grid import cost, listing
 from benchmark.grid.cells import Planned, Selection, by_digest
+from benchmark.grid.idle import idle
 from benchmark.grid.plan import parse_protocol, plan
 from benchmark.store.result import STATUSES, Status
 from benchmark.store.store import Store
@@ -74,12 +75,13 @@ class Session:
         self.supply = Supply(self.folder)
         self.invocation: Invocation | None = None
         self.interrupted = False
+        self.idle: list[str] = []
 
     def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
         """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
         self._check()
         cells = self.plan()
-        for said in self.catalogue.notes:
+        for said in (*self.catalogue.notes, *self.idle):
             print(f"run_all.py: {said}", file=sys.stderr)
         if self.request.shard and not cells:
             print("run_all.py: no cell falls to this shard: the grid has fewer cells than shards", file=sys.stderr)
@@ -138,13 +140,12 @@ class Session:
             raise UsageError("--force runs every cell again, --retry only those that failed: give one of them")
 
     def plan(self) -> list[Planned]:
-        """The cells asked for; of them, the shard's."""
+        """The cells asked for; of them, the shard's. Says in `idle` what of the question changes none of them."""
         ask = self.request
-        selection = Selection(
-            ask.subset, ask.papers, ask.models, ask.horizons, ask.seeds, ask.sam,
-            parse_protocol(ask.protocol, self.catalogue.papers), ask.profile,
-        )  # fmt: skip
+        protocol = parse_protocol(ask.protocol, self.catalogue.papers)
+        selection = Selection(ask.subset, ask.papers, ask.models, ask.horizons, ask.seeds, ask.sam, protocol, ask.profile)
         cells = plan(self.catalogue, selection, self.supply.checksum, machine.memory())
+        self.idle = idle(cells, protocol, self.catalogue.papers, ask.config)
         index, count = ask.shard or (1, 1)
         return cells[index - 1 :: count]
 

@@ -105,15 +105,21 @@ def describe(planned: Planned | None, result: Result | None, why_none: str = NON
     return "\n".join(lines)
 
 
+def parser() -> Parser:
+    """The cell and the options."""
+    main = Parser(prog="python -m benchmark.show", description="A cell: its recipe, value by value, and its Result.")
+    main.add_argument("cell", metavar="KEY|DIGEST", help="samformer/ETTh1/96/SAMformer/sam/s0, or six letters of a digest")
+    main.add_argument("--config", action="append", type=Path, default=[], metavar="FILE",
+                      help="the YAML of your own that the cell was run with; repeatable")  # fmt: skip
+    main.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
+    main.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="default: results/")
+    return main
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0; 2 for a cell that there is not."""
-    parser = Parser(prog="python -m benchmark.show", description=__doc__)
-    parser.add_argument("cell", metavar="KEY|DIGEST")
-    parser.add_argument("--config", action="append", type=Path, default=[], metavar="FILE")
-    parser.add_argument("--data-dir", metavar="DIR")
-    parser.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR")
-    options = parser.parse_args(arguments)
-    with command("benchmark.show") as ended:
+    """Returns the exit status: 0, 2 (usage, and a cell that there is not), 130 (interrupted)."""
+    with command("python -m benchmark.show") as ended:
+        options = parser().parse_args(arguments)
         where = data_dir(options.data_dir)
         print(describe(*find(catalogue(options.config), Store(options.results_dir), options.cell, where)))
     return ended.status

@@ -70,8 +70,8 @@ def _table_options(command: argparse.ArgumentParser) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Renders, or checks claims; returns the exit status: 0, or 2 for what cannot be asked."""
-    options = parser().parse_args(arguments)
     with command("python -m tables") as ended:
+        options = parser().parse_args(arguments)
         try:
             {"render": _render, "claims": _claims, "forecast": _forecast}[options.command](options)
         except BrokenPipeError:

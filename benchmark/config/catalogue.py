@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import baselines
 from benchmark.config.own import idle_targets, join, load_own
@@ -59,7 +60,7 @@ def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: P
         papers[paper.name] = paper
     for path in own:
         root = load(path)
-        if isinstance(root.data, dict) and {"paper", "title", "columns"} & root.data.keys():
+        if _is_paper(root):
             paper = parse_paper(root, datasets)
             if paper.name in papers:
                 raise root.fail(f"paper '{paper.name}' exists; to change its recipe write 'recipes: {{{paper.name}: …}}'")
@@ -74,6 +75,42 @@ def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: P
     if not papers:
         raise UsageError(f"no recipe in {folder}; expected at least one YAML file")
     return papers
+
+
+def _is_paper(root: Section) -> bool:
+    return isinstance(root.data, dict) and bool({"paper", "title", "columns"} & root.data.keys())
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a file of the user's gives: papers and data sets by name, and the sources of its recipe values, by which they
+    are known in a resolved recipe."""
+
+    papers: frozenset[str]
+    datasets: frozenset[str]
+    file: str
+    sources: frozenset[str]
+
+    def has(self, source: str) -> bool:
+        """Whether a recipe value of this source is the file's: it names its place, or the source that the file gives."""
+        return source.startswith(f"{self.file}:") or source in self.sources
+
+
+def given_by(path: Path) -> Given:
+    """What a file gives that `catalogue` has taken. Raises UsageError where it cannot be read."""
+    root = load(path)
+    data: dict[str, Any] = root.data if isinstance(root.data, dict) else {}
+    papers = {str(data.get("paper"))} if _is_paper(root) else set()
+    datasets = data.get("datasets", {}) if not papers else {}
+    return Given(frozenset(papers), frozenset(map(str, datasets)), root.file, frozenset(_sources(data)))
+
+
+def _sources(data: Any) -> Iterator[str]:
+    """Every text that stands under `source`, at any depth."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        if key == "source":
+            yield str(value)
+        yield from _sources(value)
 
 
 @dataclass(frozen=True)

@@ -83,21 +83,28 @@ def fetch(sets: Sequence[DataSet], folder: Path) -> int:
             print(f"{dataset.name}: there")
         except DataError as error:
             failed += 1
-            print(f"benchmark.data: {error}", file=sys.stderr)
+            print(f"python -m benchmark.data: {error}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def parser() -> Parser:
+    """The commands and their options."""
+    main = Parser(prog="python -m benchmark.data", description="Data files: what is there, and what can be had.")
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    shown = commands.add_parser("status", help="a line a data set: there, missing or wrong; what would be downloaded")
+    shown.add_argument("names", nargs="*", metavar="NAME", help="data sets, ETT, PEMS, all; default all")
+    fetched = commands.add_parser("fetch", help="download what is missing")
+    fetched.add_argument("names", nargs="+", metavar="NAME", help="data sets, ETT, PEMS, all")
+    for each in (shown, fetched):
+        each.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
+    return main
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0, 1 (a file could not be had), 2 (usage), 130 (interrupted)."""
-    parser = Parser(prog="python -m benchmark.data", description=__doc__)
-    parser.add_argument("what", choices=("status", "fetch"))
-    parser.add_argument("names", nargs="*", metavar="NAME", help="data sets, ETT, PEMS, all; status: default all")
-    parser.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
-    options = parser.parse_args(arguments)
-    with command("benchmark.data") as ended:
-        if options.what == "fetch" and not options.names:
-            raise UsageError("fetch: name the data sets (or all)")
-        act = status if options.what == "status" else fetch
+    with command("python -m benchmark.data") as ended:
+        options = parser().parse_args(arguments)
+        act = status if options.command == "status" else fetch
         ended.status = act(chosen(options.names), data_dir(options.data_dir))
     return ended.status
 

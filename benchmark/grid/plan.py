@@ -38,7 +38,7 @@ def expand_subset(names: Sequence[str], papers: Mapping[str, Paper], datasets: M
 def parse_protocol(text: str, papers: Mapping[str, Paper]) -> str:
     """A protocol's canonical name: ``paper``, ``released``, or ``paper+A+B`` with the switches sorted.
 
-    Raises UsageError for a switch that no selected paper has.
+    Raises UsageError for a switch that no paper has.
     """
     base, *names = text.split("+")
     if base not in ("paper", "released") or (base == "released" and names):

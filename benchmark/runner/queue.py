@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,11 +14,13 @@ from pathlib import Path
 from benchmark.runner.job import Job, Outcome
 from benchmark.runner.pool import Pool, how
 from benchmark.runner.watchdog import GRACE_SECONDS
-from benchmark.store.leases import Leases
+from benchmark.store.leases import LEASE_SECONDS, Leases
 from benchmark.store.result import Result, Status
 from benchmark.store.store import Store
 
 POLL_SECONDS = 0.25
+TELL_SECONDS = 5.0
+"""That nothing but cells of others is left, before it is said whom one waits for."""
 LOOK_SECONDS = 1.0
 """Between two looks at cells that others hold."""
 
@@ -92,8 +94,15 @@ class Queue:
                 self.busy[job.digest] = job  # held by somebody, or stopped
         if self.busy and time.monotonic() > self._next_look:
             self._look_at_others()
+        if self.running or self.waiting or not self.busy:
+            self._alone_since = time.monotonic()
+        elif time.monotonic() > self._alone_since + TELL_SECONDS and not self._told:
+            self._told = True
+            print(f"run_all.py: {whom(self.busy, self.leases)}", file=sys.stderr)
 
     _next_look = 0.0
+    _alone_since = 0.0
+    _told = False
 
     def _look_at_others(self) -> None:
         """Cells that others hold: their Results are taken in; those that nobody holds any more are ours again."""
@@ -144,6 +153,17 @@ class Queue:
     def _end(self, result: Result) -> None:
         self.suspects.pop(result.digest, None)
         self.ended(result)
+
+
+def whom(busy: Iterable[str], leases: Leases) -> str:
+    """One sentence on who holds the cells (digests) that one waits for."""
+    holders: Counter[str] = Counter()
+    for digest in busy:
+        held = leases.holder(digest)
+        host = held.host.partition("/")[0] if held is not None else ""
+        holders[f"by process {held.pid} on {host}" if held is not None else f"by {leases.path(digest)}, no lease"] += 1
+    said = ", ".join(f"{count} {holder}" for holder, count in holders.items())
+    return f"waiting for cells that are held elsewhere: {said}; who is silent for {LEASE_SECONDS:.0f} s loses them"
 
 
 def hint(way: str) -> str:

@@ -13,12 +13,13 @@ from benchmark.store.exchange import Chosen, Imported, export, merge
 from benchmark.store.result import STATUSES
 from benchmark.store.store import Store
 
+PROGRAM = "python -m benchmark.store"
 MOST_NAMED = 3
 
 
 def parser() -> Parser:
     """The commands and their options."""
-    main = Parser(prog="python -m benchmark.store", description="Results as one file that travels.")
+    main = Parser(prog=PROGRAM, description="Results as one file that travels.")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     out = commands.add_parser(
         "export", help="write Results into one compressed file",
@@ -53,8 +54,8 @@ def _selection(out: argparse.ArgumentParser) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status: 0, 1 (a Result was damaged and is left out), 2 (usage), 130 (interrupted)."""
-    options = parser().parse_args(arguments)
-    with command("benchmark.store") as ended:
+    with command(PROGRAM) as ended:
+        options = parser().parse_args(arguments)
         store = Store(options.results_dir)
         try:
             ended.status = _export(options, store) if options.command == "export" else _import(options.files, store)
@@ -78,7 +79,7 @@ def _export(options: argparse.Namespace, store: Store) -> int:
     said = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
     print(f"written: {path}, {counts.total()} Results ({said})")
     for note in store.notes():
-        print(f"benchmark.store: {note}", file=sys.stderr)
+        print(f"{PROGRAM}: {note}", file=sys.stderr)
     return 1 if store.notes() else 0
 
 
@@ -90,11 +91,11 @@ def _import(paths: list[Path], store: Store) -> int:
         print(f"{path}: {_in_words(done)}")
         damaged = damaged or bool(done.damaged or done.missing)
         if done.damaged or done.missing:
-            print(f"benchmark.store: {path} {_damage(done)}; those that are whole were taken in", file=sys.stderr)
+            print(f"{PROGRAM}: {path} {_damage(done)}; those that are whole were taken in", file=sys.stderr)
         if done.other:
             some = _some([digest[:12] for digest in done.other])
             print(
-                f"benchmark.store: {path} has other numbers for {some}; what was done in {store.cells} stands",
+                f"{PROGRAM}: {path} has other numbers for {some}; what was done in {store.cells} stands",
                 file=sys.stderr,
             )
     return 1 if damaged else 0

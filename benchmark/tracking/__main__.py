@@ -6,19 +6,21 @@ import os
 import sys
 from pathlib import Path
 
-from benchmark.console import Parser
+from benchmark.console import Parser, command
+from benchmark.errors import UsageError
 from benchmark.store.store import Store
 from benchmark.tracking import server
 from benchmark.tracking.sync import Rebuild, rebuild_all
 
+PROGRAM = "python -m benchmark.tracking"
 TIMEOUT_SECONDS = 60
 LOCK_SECONDS = 60.0
 
 
 def parser() -> Parser:
     """The one command and its option."""
-    main = Parser(prog="python -m benchmark.tracking", description=__doc__)
-    commands = main.add_subparsers(dest="command", required=True, metavar="sync")
+    main = Parser(prog=PROGRAM, description="MLflow as a view of the store.")
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     sync = commands.add_parser(
         "sync",
         help="every Result gets the one run that shows it; runs whose process is gone end as KILLED",
@@ -28,12 +30,16 @@ def parser() -> Parser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0, 1 (MLflow could not be used), 2 (usage)."""
-    results_dir: Path = parser().parse_args(arguments).results_dir
+    """Returns the exit status: 0, 1 (MLflow could not be used), 2 (usage), 130 (interrupted)."""
+    with command(PROGRAM) as ended:
+        ended.status = _sync(parser().parse_args(arguments).results_dir)
+    return ended.status
+
+
+def _sync(results_dir: Path) -> int:
     store = Store(results_dir)
     if not store.cells.is_dir():
-        print(f"--results-dir: no Results below {results_dir}; it is the folder that run_all.py wrote to", file=sys.stderr)
-        return 2
+        raise UsageError(f"--results-dir: no Results below {results_dir}; it is the folder that run_all.py wrote to")
     uri = server.tracking_uri(results_dir)
     try:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_SECONDS))  # nothing waits for us
@@ -42,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
             experiments = server.prepare(uri, results_dir, papers)
             report = rebuild_all(Rebuild(server.connect(uri), results_dir, experiments), store.results)
     except Exception as error:
-        print(f"MLflow at {server.shown(uri)} cannot be used ({server.reason(error)}); the store is whole", file=sys.stderr)
+        why = f"MLflow at {server.shown(uri)} cannot be used ({server.reason(error)}); the store is whole"
+        print(f"{PROGRAM}: {why}", file=sys.stderr)
         return 1
     print(f"{server.shown(uri)}: {report}")
     return 0

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from tabulate import tabulate
 
+from benchmark.console import Parser, command
 from benchmark.judging.verdict import half_interval, verdict
 from benchmark.workloads import FORECASTING
 
@@ -83,6 +84,15 @@ def document() -> str:
     ])  # fmt: skip
 
 
+def main(arguments: list[str] | None = None) -> int:
+    """Prints the tables; returns the exit status: 0, 2 (usage), 130 (interrupted)."""
+    with command("python -m tables.rows.simulation") as ended:
+        Parser(prog="python -m tables.rows.simulation", description="How often the rule of verdicts is wrong.").parse_args(
+            arguments
+        )
+        print(document())
+    return ended.status
+
+
 if __name__ == "__main__":
-    print(document())
-    sys.exit(0)
+    sys.exit(main())

@@ -62,7 +62,6 @@ def test_an_empty_store_makes_no_table(made: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
         (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render', 'claims', 'forecast')"),
         (["render", "--results", "x"], "unknown option '--results'; did you mean '--results-dir'?"),
         (["render", "--results-dir", "no-such-folder"],

@@ -1,0 +1,192 @@
+"""Every command: the same form of help, message and status; and nothing that is asked for passes in silence."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from test_split_brain import job
+
+import run_all
+from benchmark.data.__main__ import main as data
+from benchmark.perf.__main__ import main as perf
+from benchmark.runner import queue
+from benchmark.show import main as show
+from benchmark.store.__main__ import main as store
+from benchmark.store.leases import Leases
+from benchmark.tracking.__main__ import main as tracking
+from tables.__main__ import main as tables
+from tables.rows.simulation import main as simulation
+
+Main = Callable[[list[str]], int]
+COMMANDS: dict[str, tuple[Main, tuple[str, ...]]] = {
+    "python -m benchmark.data": (data, ("status", "fetch")),
+    "python -m benchmark.show": (show, ("KEY|DIGEST",)),
+    "python -m benchmark.store": (store, ("export", "import")),
+    "python -m benchmark.tracking": (tracking, ("sync",)),
+    "python -m tables": (tables, ("render", "claims", "forecast")),
+}
+ALL: dict[str, Main] = {name: main for name, (main, _) in COMMANDS.items()} | {
+    "run_all.py": run_all.main, "python -m benchmark.perf": perf, "python -m tables.rows.simulation": simulation,
+}  # fmt: skip
+
+
+def call(main: Main, *words: str) -> int:
+    try:
+        return main(list(words))
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_without_a_word_a_command_shows_what_it_can(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main, words = COMMANDS[name]
+    assert call(main) == 2, "nothing was done"
+    said = capsys.readouterr()
+    assert said.err == "" and said.out.startswith(f"usage: {name}")
+    for word in words:
+        assert re.search(rf"^ +{re.escape(word)} +\w", said.out, re.MULTILINE), f"{word} with what it does"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_cannot_be_is_one_line_that_begins_with_the_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(ALL[name], "--nonsense") == 2
+    said = capsys.readouterr()
+    assert said.out == "" and re.fullmatch(rf"{re.escape(name)}: .+\n", said.err)
+
+
+def test_every_module_that_is_a_command_is_held_here() -> None:
+    found = {
+        "python -m " + ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+        for folder in ("benchmark", "tables")
+        for path in (ROOT / folder).rglob("*.py")
+        if '__name__ == "__main__"' in path.read_text("utf-8")
+    }
+    assert found == ALL.keys() - {"run_all.py"}
+
+
+def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmark.data.__main__.chosen", interrupted)
+    assert data(["status"]) == 130
+    assert capsys.readouterr().err == "interrupted: nothing half-written is left\n"
+
+
+def test_a_reader_that_has_gone_ends_it_quietly(tmp_path: Path) -> None:
+    command = [sys.executable, "run_all.py", "--dry-run", "--subset", "toy", "--results-dir", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141, "as a shell says it of SIGPIPE"
+
+
+def test_which_code_this_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(run_all.main, "--version") == 0
+    said = r"forecast-benchmark \d+\.\d+\.\d+, commit ([0-9a-f]{12}\+?|not known: .*), training semantics \d+\n"
+    assert re.fullmatch(said, capsys.readouterr().out)
+
+
+def test_what_there_is_to_choose_from(tiny: Callable[[int], Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(run_all.main, "--list", "--config", str(tiny(1))) == 0
+    out = capsys.readouterr().out
+    assert (
+        "\n  tiny: a grid of tiny cells, for tests\n    data sets:     toy\n    columns:       SAMformer, Transformer\n"
+        in out
+    )
+    assert "\n    switches:      batch_mixed_denorm, epochs_100, " in out
+    assert "\n  ETTh1:           17,420 rows, 7 channels, of itransformer, ltsf_linear, samformer, samovar\n" in out
+    assert "\n  ETT:             ETTh1, ETTh2, ETTm1, ETTm2\n" in out
+    assert call(run_all.main, "--list", "--no-mlflow") == 2
+    assert "--no-mlflow does not go with it" in capsys.readouterr().err
+
+
+PLAN = ("--dry-run", "--seeds", "1", "--results-dir", "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("--papers", "samformer", "--protocol", "paper+void_accumulation"), 2,
+         "--protocol: no selected paper has the switch 'void_accumulation', which is of samovar"),
+        (("--papers", "samformer", "--protocol", "paper+fixed_rho_0.7+void_accumulation"), 0,
+         "--protocol: no selected paper has the switch 'void_accumulation', which is of samovar: it changes nothing"),
+        (("--papers", "samformer,ltsf_linear", "--subset", "ETTh1", "--protocol", "paper+fixed_rho_0.7"), 0,
+         "--protocol paper+fixed_rho_0.7 is as protocol paper in ltsf_linear: no such switches there"),
+        (("--papers", "samformer", "--models", "Transformer", "--protocol", "paper+fixed_rho_0.7"), 0,
+         "--protocol: the switch fixed_rho_0.7 changes no cell of samformer that is selected"),
+        (("--papers", "toy", "--protocol", "released"), 0,
+         "--protocol released is as protocol paper in toy: no such switches there"),
+        (("--papers", "samformer", "--protocol", "paper+fixed_rho_0.7"), 0, None),
+        (("--papers", "samformer", "--protocol", "paper+fixed_rho_0.7", "--shard", "2/16", "--subset", "ETTh1"), 0, None),
+    ],
+)  # fmt: skip
+def test_a_switch_that_changes_nothing_is_said(
+    words: tuple[str, ...], status: int, said: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(run_all.main, *PLAN, *words) == status
+    assert capsys.readouterr().err == (f"run_all.py: {said}\n" if said else "")
+
+
+def test_a_file_that_changes_nothing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "mine.yaml"
+    for text in ("epochs: 2", "epochs: {value: 2, source: 'a colleague: two', status: ours}"):
+        mine.write_text(f"recipes:\n  toy:\n    {text}\n")
+        assert call(run_all.main, *PLAN, "--config", str(mine), "--papers", "samformer") == 0
+        assert capsys.readouterr().err == f"run_all.py: --config {mine}: it changes no cell that is selected\n"
+        assert call(run_all.main, *PLAN, "--config", str(mine), "--papers", "toy") == 0
+        assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--shard", "0/4"), "expected I/N with 1 ≤ I ≤ N, such as 1/4 to 4/4, found '0/4'"),
+        (("--shard", "1-4"), "expected I/N with 1 ≤ I ≤ N, such as 1/4 to 4/4, found '1-4'"),
+        (("--seeds", "1,1"), "expected each once, found '1' 2 times"),
+        (("--horizons", "96,192,96"), "expected each once, found '96' 2 times"),
+        (("--subset", "ETTh1,ETTh1"), "expected each once, found 'ETTh1' 2 times"),
+    ],
+)
+def test_what_is_allowed_is_said(words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(run_all.main, "--dry-run", *words) == 2
+    assert said in capsys.readouterr().err
+
+
+class Nobody:
+    """A pool without workers."""
+
+    alone = True
+
+    def room(self) -> int:
+        return 0
+
+
+def test_whom_one_waits_for_is_said_once(
+    tmp_path: Path, tiny: Callable[[int], Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "POLL_SECONDS", 0.001)
+    each = job(tiny(1), tmp_path)
+    held = Leases(tmp_path)
+    assert held.take(each.digest) is not None
+    (tmp_path / "leases" / "0.json").write_text("garbage")
+    waits = queue.Queue([], Nobody(), tmp_path, lambda result: None)  # type: ignore[arg-type]
+    waits.busy = {each.digest: each, "0": each}
+    monkeypatch.setattr(queue, "TELL_SECONDS", 1e9)
+    waits._take_in()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(queue, "TELL_SECONDS", -1.0)
+    for _ in range(3):
+        waits._take_in()
+    assert re.fullmatch(
+        r"run_all\.py: waiting for cells that are held elsewhere: 1 by process \d+ on \S+, 1 by \S+/leases/0\.json, "
+        r"no lease; who is silent for 60 s loses them\n",
+        capsys.readouterr().err,
+    )
