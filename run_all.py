@@ -108,7 +108,8 @@ def _running(run: argparse._ArgumentGroup) -> None:
         metavar="DURATION",
         help="of one cell, such as 90s or 1h30m: past it the cell ends as 'timeout'; default: none",
     )
-    run.add_argument("--retry", choices=("failed",), help="run the cells again that failed, diverged or were ended")
+    run.add_argument("--retry", choices=("failed", "stale"), help="run cells again. failed: that failed, diverged or were "
+                     "ended; stale: whose Result other code than today's has made")  # fmt: skip
     run.add_argument("--force", action="store_true", help="run every cell again, done or not")
     run.add_argument("--offline", action="store_true", help="download nothing")
     run.add_argument("--no-mlflow", action="store_true",

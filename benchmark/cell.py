@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import platform
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +30,8 @@ class Experiment:
     """All that a Result depends on; plain values, so that it travels to any process or machine.
 
     cell, digest, recipe, dataset: as the plan has them. data_path: of the data set's file, None for a synthetic set.
-    data_sha256: what its checksum has to be. cache_dir: where its parsed copy stands. device: ``cpu`` or ``cuda``. commit:
-    of the code, for the record.
+    data_sha256: what its checksum has to be. cache_dir: where its parsed copy stands. device: ``cpu`` or ``cuda``. commit,
+    code: of the sources that run, for the record.
     """
 
     cell: Cell
@@ -43,6 +43,7 @@ class Experiment:
     cache_dir: Path | None
     device: str
     commit: str | None
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 def now() -> str:
@@ -56,6 +57,7 @@ def begun(experiment: Experiment) -> Result:
         key=experiment.cell.key, digest=experiment.digest, status="failed", cell=asdict(experiment.cell),
         recipe=experiment.recipe.plain(), data_sha256=experiment.data_sha256, started=now(),
         environment={"git_commit": experiment.commit}, semantics=TRAINING_SEMANTICS,
+        code=experiment.code,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.download.supply import Supply
 from benchmark.data.files import data_dir, locate
 from benchmark.errors import UsageError
-from benchmark.grid import cost, listing
+from benchmark.grid import code, cost, listing
 from benchmark.grid.cells import Planned, Selection, by_digest
 from benchmark.grid.idle import idle
 from benchmark.grid.plan import parse_protocol, plan
@@ -99,7 +99,7 @@ class Session:
             print(line)
         self.store.prepare()
         todo = self._todo(cells)
-        for said in self.store.notes():
+        for said in filter(None, (*self.store.notes(), code.note(code.made_otherwise(cells, self.store)))):
             print(f"run_all.py: {said}", file=sys.stderr)
         if todo:
             with self._queue(todo) as queue:
@@ -120,12 +120,15 @@ class Session:
     def _show(self, cells: Sequence[Planned]) -> int:
         """The plan alone, in words or as JSON."""
         replaces = self._replaces()
-        status = [listing.TO_RUN if s in replaces else s for s in listing.statuses(cells, self.store)]
+        known = listing.statuses(cells, self.store)
+        again = self._made_otherwise(cells)
+        status = [listing.TO_RUN if s in replaces or p.digest in again else s for p, s in zip(cells, known, strict=True)]
         if self.request.json:
             print(listing.as_object(cells, status))
         else:
             print(listing.text(cells, status, self.catalogue.papers, self.supply.problems))
-        for said in filter(None, (*self.store.notes(), listing.left_out(cells, self.store))):
+        other_code = code.note(code.made_otherwise(cells, self.store))
+        for said in filter(None, (*self.store.notes(), listing.left_out(cells, self.store), other_code)):
             print(f"run_all.py: {said}", file=sys.stderr)
         return 0
 
@@ -137,7 +140,7 @@ class Session:
         if ask.backend != "dask" and ask.scheduler is not None:
             raise UsageError("--scheduler is for --backend dask, which was not given")
         if ask.force and ask.retry:
-            raise UsageError("--force runs every cell again, --retry only those that failed: give one of them")
+            raise UsageError("--force runs every cell again, --retry only some: give one of them")
 
     def plan(self) -> list[Planned]:
         """The cells asked for; of them, the shard's. Says in `idle` what of the question changes none of them."""
@@ -165,13 +168,19 @@ class Session:
     def _todo(self, cells: Sequence[Planned]) -> list[Planned]:
         unique = list(by_digest(cells).values())
         wanted = (listing.TO_RUN, *self._replaces())
-        return [p for p, known in zip(unique, listing.statuses(unique, self.store), strict=True) if known in wanted]
+        known = listing.statuses(unique, self.store)
+        again = self._made_otherwise(unique)
+        return [p for p, status in zip(unique, known, strict=True) if status in wanted or p.digest in again]
+
+    def _made_otherwise(self, cells: Sequence[Planned]) -> Container[str | None]:
+        """The digests that run again because other code has made their Results."""
+        return code.made_otherwise(cells, self.store) if self.request.retry == "stale" else ()
 
     def _replaces(self) -> tuple[Status, ...]:
         """The statuses whose Results are made anew."""
         if self.request.force:
             return STATUSES
-        return tuple(s for s in STATUSES if s != "done") if self.request.retry else ()
+        return tuple(s for s in STATUSES if s != "done") if self.request.retry == "failed" else ()
 
     @contextmanager
     def _queue(self, todo: Sequence[Planned]) -> Iterator[Queue]:
@@ -256,8 +265,9 @@ class Session:
             dataset = self.catalogue.datasets[planned.cell.dataset]
             jobs.append(Job(
                 Experiment(planned.cell, planned.digest, planned.recipe, dataset, locate(dataset, self.folder),
-                           self.supply.checksums[dataset.name], cache_dir, device, commit),
-                self.request.results_dir.resolve(), self._replaces(), machine.own_process(), timeout=self.request.timeout,
+                           self.supply.checksums[dataset.name], cache_dir, device, commit, code.code_of(planned.recipe)),
+                self.request.results_dir.resolve(), self._replaces(), self.request.retry == "stale", machine.own_process(),
+                timeout=self.request.timeout,
             ))  # fmt: skip
         return jobs
 

@@ -25,7 +25,7 @@ from tables.layout import latex
 from tables.layout.subject import Subject
 from tables.layout.table import AS_IT_IS, Options
 from tables.numbers import fixed
-from tables.rows.build import lookback_notes, rows
+from tables.rows.build import code_notes, lookback_notes, rows
 from tables.rows.means import horizon_name, means
 from tables.rows.results import Index, index
 from tables.rows.row import Row
@@ -87,7 +87,7 @@ def render(
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
             subject = Subject(paper=paper, rows=table, protocol=kind[0], profile=kind[1], options=options,
-                              notes=[*lookback_notes(table), *notes], curves=found.curves)  # fmt: skip
+                              notes=[*lookback_notes(table), *code_notes(table), *notes], curves=found.curves)  # fmt: skip
             for suffix, document in DOCUMENTS:
                 written.append(_write(base, suffix, document(subject)))
             written += [_write(base, suffix, content) for suffix, content in _pictures(subject)]

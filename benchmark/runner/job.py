@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.cell import Experiment, begun, now
+from benchmark.grid.code import changed
 from benchmark.machine import process_start
 from benchmark.runner.watch import Watcher
 from benchmark.store.result import Result, Status
@@ -18,7 +19,8 @@ class Job:
     """All that a worker needs to train one cell; plain values, so that it travels to any process or machine.
 
     experiment: what is trained. results_dir: where its Result, log, checkpoint and lease stand. replaces: a Result that
-    is there and has one of these statuses is made anew; any other stands. parent: number and start of the process that
+    is there and has one of these statuses is made anew; any other stands, but for one that other code has made, where
+    `replaces_other_code` says so. parent: number and start of the process that
     it ends with. watcher: who looks on. timeout: seconds that the cell may take. stop: a file; once it is there, the cell
     ends with the epoch under way. asker: host, number and start of the process that holds the lease, where that is not
     the one that trains. place: of the worker among those of its machine, from 0; of several CUDA devices it decides which.
@@ -27,6 +29,7 @@ class Job:
     experiment: Experiment
     results_dir: Path
     replaces: tuple[Status, ...] = ()
+    replaces_other_code: bool = False
     parent: tuple[int, str] | None = None
     watcher: Watcher | None = None
     timeout: float | None = None
@@ -57,6 +60,11 @@ class Job:
         """Whether it is to end with the epoch under way."""
         return self.stop is not None and self.stop.exists()
 
+    def stands(self, there: Result) -> bool:
+        """Whether a Result that is there is not to be made anew."""
+        other = self.replaces_other_code and bool(changed(there.code, self.experiment.code))
+        return there.status not in self.replaces and not other
+
     def record(self, result: Result, is_lost: Callable[[], bool]) -> Outcome:
         """Writes the cell's Result and returns what stands then.
 
@@ -69,8 +77,9 @@ class Job:
         if is_lost():
             return Busy(self.digest)
         store = Store(self.results_dir)
-        if result.status != "done" and "done" not in self.replaces and store.status(self.digest) == "done":
-            return store.read(self.digest) or result
+        there = store.read(self.digest) if result.status != "done" else None
+        if there is not None and there.status == "done" and self.stands(there):
+            return there
         store.write(result)
         if result.status not in ("timeout", "killed"):
             self.checkpoint_path.unlink(missing_ok=True)

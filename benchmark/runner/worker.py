@@ -71,7 +71,7 @@ def under_lease(job: Job) -> Iterator[Turn]:
             store = Store(job.results_dir)
             earlier, stamp = store.read(job.digest), store.stamp(job.digest)
             turn.is_lost = lambda: lease.taken() or (not lease.mine() and store.stamp(job.digest) != stamp)
-            turn.is_ours = earlier is None or earlier.status in job.replaces
+            turn.is_ours = earlier is None or not job.stands(earlier)
             turn.outcome = earlier or turn.outcome
             yield turn
     except StopTraining:

@@ -34,8 +34,8 @@ LARGEST_LINE = 2**28
 class Chosen:
     """Which Results, by the fields of their cells and by status; None: every one.
 
-    subset, papers, models: names, whose case does not count; a word of `subset` in capitals is also what the names of several
-    data sets begin with (``ETT``). horizons: steps. seeds: from 0. sam: ``on``, ``off`` or ``both``. protocol, profile: as a
+    subset, papers, models: names, whose case does not count; a word of `subset` in capitals is also what the names of data
+    sets begin with (``ETT``). horizons: steps. seeds: from 0. sam: ``on``, ``off`` or ``both``. protocol, profile: as a
     cell has them. status: several of `STATUSES`.
     """
 

@@ -16,9 +16,9 @@ Status = Literal["done", "failed", "diverged", "timeout", "killed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
-MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended")
+MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended", "code")
 """Fields that say how a run went, not what it found: two runs of one cell agree in all the others."""
-LATER = ("extra_metrics", "semantics")
+LATER = ("extra_metrics", "semantics", "code")
 """Fields that older files lack: where one is empty it is not written, so that such a Result is written as it was."""
 
 
@@ -34,7 +34,8 @@ class Result:
     peak_memory_bytes: of the latest attempt, while it was trained and tested: resident in its process on a CPU (libraries
     are in it), allocated by tensors on a CUDA device; None where that cannot be measured. recipe: resolved, by name.
     environment: versions, hardware, threads, commit. data_sha256: of the file. started, ended: ISO 8601, UTC. schema: of
-    the file's form. semantics: the version of the training semantics.
+    the file's form. semantics: the version of the training semantics. code: by file of ours that
+    the number depends on, the SHA-256 of its syntax tree (`benchmark.grid.code`).
     """
 
     key: str
@@ -58,6 +59,7 @@ class Result:
     ended: str = ""
     schema: int = SCHEMA
     semantics: int | None = None
+    code: Mapping[str, str] = field(default_factory=dict)
 
     def comparable(self) -> dict[str, Any]:
         """The fields that do not depend on when, where and how fast the cell ran."""

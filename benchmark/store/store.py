@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,8 @@ class Store:
     """The Results below a results folder. Reading never changes anything; a file that is no Result is passed over.
 
     unreadable, blocked: by digest, what was met that is no whole Result, and why: a damaged file, which the next run of its
-    cell replaces; and what nobody replaces, such as a folder, another user's file, a newer version's Result.
+    cell replaces; and what nobody replaces, such as a folder, another user's file, a newer version's Result. code: by
+    digest, what those whose status was asked for say of the code that made them; of one code there is one object.
     """
 
     def __init__(self, results_dir: Path) -> None:
@@ -36,6 +38,8 @@ class Store:
         self.beside = (results_dir / "checkpoints", results_dir / "leases")
         self.unreadable: dict[str, str] = {}
         self.blocked: dict[str, str] = {}
+        self.code: dict[str, Mapping[str, str]] = {}
+        self._codes: dict[bytes, Mapping[str, str]] = {}
 
     def prepare(self) -> None:
         """Creates the folder, and clears what killed processes left half-written in it.
@@ -80,11 +84,18 @@ class Store:
         if content is None:
             return None
         try:
-            return text.status(content, digest)
+            found = text.status(content, digest)
         except text.Damaged as error:
             self.unreadable[digest] = str(error)
         except text.Newer as error:
             raise UsageError(f"{self.path(digest)}: {error}; use that version, or another --results-dir") from None
+        else:
+            said = text.code(content)
+            if said:
+                if said not in self._codes:
+                    self._codes[said] = json.loads(said)
+                self.code[digest] = self._codes[said]
+            return found
         return None
 
     def _content(self, digest: str) -> bytes | None:

@@ -16,6 +16,7 @@ _HEAD = re.compile(rb'^\{\s*"schema":\s*(\d+),\s*"key":\s*"((?:[^"\\]|\\.)*)",\s
                    rb'\s*"status":\s*"([a-z]+)"')  # fmt: skip
 _SEAL = re.compile(rb',\s*"sha256":\s*"([0-9a-f]{64})"\s*\}\s*$')
 _LONGEST_SEAL = 120
+_CODE = b'\n "code": {'
 _END = "\n}\n"
 SEAL = "sha256"
 """The field with the checksum."""
@@ -138,6 +139,12 @@ def status(content: bytes, digest: str) -> Status:
         if found is not None and not (found == "done" and _has_null_metric(content)):
             return found
     return read(content, digest).status
+
+
+def code(content: bytes) -> bytes:
+    """What of the text of a file, as the suite lays it out, says by which code it was made; nothing where it does not."""
+    begin = content.rfind(_CODE)
+    return content[begin + len(_CODE) - 1 : content.find(b"}", begin) + 1] if begin >= 0 else b""
 
 
 def _has_null_metric(content: bytes) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from benchmark.config.paper import Paper
 from benchmark.judging.verdict import LEAST_SEEDS
 from benchmark.workloads import METRICS, Metric
-from tables.layout.latexstyle import FILLED_MARK, HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
+from tables.layout.latexstyle import CODE_MARK, FILLED_MARK, HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
 from tables.layout.pages import Page, pages_of
 from tables.layout.table import AS_IT_IS, Options, PaperTable, paper_tables
 from tables.layout.texts import TextGrid, lookbacks, printed_alone, transposed, upright
@@ -25,6 +25,7 @@ LEGEND = {
     "(MS)": "features MS: all channels in, the target's error alone; compared with no number of all channels",
     RECIPE_MARK: "our recipe rests on values that are not verified at the source",
     FILLED_MARK: "where values of the data set are missing, they are filled",
+    CODE_MARK: "made by other code than today's",
 }
 BELOW = {
     "improvement": "Improvement of the first column over each other one, in percent of the sums over the lines that both "

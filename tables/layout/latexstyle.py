@@ -10,7 +10,7 @@ from tables.rows.row import Row
 
 HOLE = "--"
 MARKS = {"sum-checked": r"$^{\dagger}$", "unverified": r"$^{\ddagger}$"}
-RECIPE_MARK, FILLED_MARK = r"$^{\S}$", r"$^{\P}$"
+RECIPE_MARK, FILLED_MARK, CODE_MARK = r"$^{\S}$", r"$^{\P}$", r"$^{\diamond}$"
 EMPHASIS = ("", r"\textbf", r"\underline")
 VERDICTS = {
     "reproduced": ("$=$", "reproduced"),
@@ -62,7 +62,8 @@ class Latex(Style):
         if std and known(row.ours.std):
             text += rf" {{\scriptsize$\pm$ {fixed(row.ours.std, digits)}}}"
         text += f" ({escape(row.variant)})" if row.variant else ""
-        return text + ("" if row.recipe_status == "verified" else RECIPE_MARK) + (FILLED_MARK if row.filled else "")
+        text += "" if row.recipe_status == "verified" else RECIPE_MARK
+        return text + (FILLED_MARK if row.filled else "") + (CODE_MARK if row.other_code else "")
 
     def sign(self, row: Row | None) -> str:
         """The sign of the verdict; nothing where there is none."""

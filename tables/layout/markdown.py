@@ -23,6 +23,7 @@ LEGEND = {
     "‡": "‡ printed number not seen at the source (unverified).",
     "§": "§ our recipe rests on values that are not verified at the source: `python -m benchmark.show KEY` lists them.",
     "¶": "¶ where values of the data set are missing, they are filled; a line below says how.",
+    "◊": "◊ made by other code than today's, which may give another number: `run_all.py --retry stale` runs it again.",
 }
 VARIANTS = {
     "(S)": "(S) features S: the target channel alone, in and out; compared with no number of all channels.",
@@ -54,7 +55,7 @@ def marks(row: Row) -> str:
     """What a reader should know of our number, as signs of `LEGEND` and `VARIANTS`; nothing where there is none."""
     if not known(row.ours.mean):
         return ""
-    said = {"§": row.recipe_status != "verified", "¶": row.filled}
+    said = {"§": row.recipe_status != "verified", "¶": row.filled, "◊": bool(row.other_code)}
     signs = "".join(sign for sign, holds in said.items() if holds)
     return (f" ({row.variant})" if row.variant else "") + (f" {signs}" if signs else "")
 

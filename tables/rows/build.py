@@ -5,11 +5,12 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Column, Paper
 from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.code import changed, code_of
 from benchmark.grid.plan import default_seeds, plan
 from benchmark.judging.compare import Ours, compare
 from benchmark.judging.printed import printed_numbers
@@ -107,6 +108,15 @@ def lookback_notes(rows: Iterable[Row]) -> list[str]:
     return notes
 
 
+def code_notes(rows: Iterable[Row]) -> list[str]:
+    """What a table says where other code than today's made some of it: how many cells, and in which sources it differs."""
+    marked = [row for row in rows if row.other_code]
+    cells = {replace(row.key, metric="") for row in marked}
+    sources = sorted({source for row in marked for source in row.other_code})
+    some = ", ".join(sources[:MOST_NAMED]) + (f" and {len(sources) - MOST_NAMED} more" if len(sources) > MOST_NAMED else "")
+    return [f"Made by other code than today's: {len(cells)} cells ({some})."] if cells else []
+
+
 def _choose(cells: list[Planned], done: list[Planned], found: Index, selecting: str) -> _Chosen:
     """Settles the look-back of one row, where its recipe leaves it open: by the metric `selecting`."""
     seeds = frozenset(c.cell.seed for c in cells)
@@ -142,6 +152,9 @@ def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: st
     same_task = variant == paper.own_variant(column, cell.dataset, cell.horizon)
     parameters = [numbers["n_params"] for *_, numbers in results if "n_params" in numbers]
     seconds = [numbers["seconds"] for *_, numbers in results if numbers.get("seconds")]
+    made_by = {id(code): code for _, digest, _ in results if (code := found.code.get(digest))}
+    today = code_of(recipe) if recipe and made_by else {}
+    other_code = sorted({source for code in made_by.values() for source in changed(code, today)})
     return Row(
         key=Key(paper=paper.name, dataset=cell.dataset, lookback=chosen.lookback, horizon=cell.horizon,
                 model=column.name, sam=cell.sam, metric=metric),
@@ -152,5 +165,5 @@ def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: st
         missing=len(chosen.seeds & set(default_seeds(paper, cell.profile)) - by_seed.keys()),
         recipe_status=recipe.weakest() if recipe else "", switches=recipe.switches if recipe else (),
         main=column.main, own_sam=own_sam, n_params=int(parameters[0]) if parameters else None,
-        seconds=statistics.fmean(seconds) if seconds else None, filled=filled,
+        seconds=statistics.fmean(seconds) if seconds else None, filled=filled, other_code=tuple(other_code),
     )  # fmt: skip

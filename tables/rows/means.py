@@ -55,6 +55,7 @@ def _mean(paper: Paper, of_horizon: dict[int, Row], profile: str) -> Row:
         missing=len(set(default_seeds(paper, profile)) - set(seeds)), main=first.main, own_sam=first.own_sam,
         recipe_status=max(known, key=STATUSES.index, default=""), filled=first.filled,
         variant=first.variant, same_task=same_task,
+        other_code=tuple(sorted({source for row in rows for source in row.other_code})),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from benchmark.config.resolve import PROFILES
 from benchmark.data.files import synthetic_sha256
 from benchmark.data.registry import DataSet
 from benchmark.grid.cells import Planned
+from benchmark.grid.code import Code
 from benchmark.grid.digest import semantics_note
 from benchmark.grid.plan import switches_of
 from benchmark.store.result import Result
@@ -37,7 +38,7 @@ class Index:
     done: the numbers of what is done, by digest. paper: of a digest. curves: by digest. ended: of a paper, how many ended
     otherwise, by status. kinds: of a paper, the protocols and profiles that occur; seeds: of a paper and profile. earlier:
     of a paper, the digests made under earlier training semantics, by version. files: of a data set, the checksums of the
-    files that occur, with when each was last used.
+    files that occur, with when each was last used. code: that made what is done, by digest, where that is known.
     """
 
     done: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -48,11 +49,13 @@ class Index:
     seeds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
     earlier: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     files: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    code: dict[str, Code] = field(default_factory=dict)
 
     @staticmethod
     def of(results: Iterable[Result]) -> Index:
         """The index of some Results; one whose cell is not said in full is passed over."""
         index = Index()
+        codes: dict[tuple[tuple[str, str], ...], Code] = {}
         for result in results:
             cell = result.cell
             if not isinstance(cell, dict) or not {"paper", "protocol", "profile", "dataset", "seed"} <= cell.keys():
@@ -68,6 +71,8 @@ class Index:
                 numbers = {**result.metrics, **result.extra_metrics, "n_params": result.n_params, "seconds": result.seconds}
                 index.done[result.digest] = {k: v for k, v in numbers.items() if v is not None and known(v)}
                 index.paper[result.digest] = cell["paper"]
+                if result.code:
+                    index.code[result.digest] = codes.setdefault(tuple(result.code.items()), result.code)
                 if result.epochs:
                     values = array("d", [_validation(epoch) for epoch in result.epochs])
                     index.curves[result.digest] = Curve(values, result.best_epoch)

@@ -48,7 +48,8 @@ class Row:
     number. recipe_status: the weakest of the recipe's values; empty without one. switches: of the protocol, those that
     change this cell. main: whether the column is one of the main table's. own_sam: whether it stands there with the
     column's own SAM setting. n_params: parameters of the model. seconds: of one training, the mean over the seeds. filled:
-    whether missing values of the data set are.
+    whether missing values of the data set are. other_code: sources in which the code that made one of its Results is
+    another than today's.
     """
 
     key: Key
@@ -63,6 +64,7 @@ class Row:
     switches: tuple[str, ...] = ()
     main: bool = True
     own_sam: bool = True
+    other_code: tuple[str, ...] = ()
     n_params: int | None = None
     seconds: float | None = None
     filled: bool = False
