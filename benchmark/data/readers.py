@@ -91,7 +91,7 @@ def read_csv(path: Path, target: str | None = None, rules: Rules | None = None) 
         names = [n for n in names if n != last] + [last]
     elif target is not None:
         raise DataError(f"{path}: no column '{target}' to be the target; columns: {', '.join(map(str, names))[:120]}")
-    found = dates.read(path, frame.iloc[:, 0], rules.dates if rules else None)
+    found = dates.read(path, frame.iloc[:, 0], rules.dates if rules else None, own=rules is not None)
     values, stamps, notes = _numbers(path, frame[names], True, rules), found.stamps, found.notes
     if rules is not None:
 

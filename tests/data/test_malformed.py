@@ -208,6 +208,7 @@ def either(action: Callable[[], object]) -> None:
         assert "\n" not in str(error) and len(str(error)) < 700
 
 
+MORE = ("", "step: none, ", "fill: linear, ", "fill: previous, step: 1 month, ", "dates: '%Y-%m-%d', ")
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -222,15 +223,16 @@ def read_all(config: Path, folder: Path) -> None:
 
 
 @QUICK
-@given(content=st.one_of(
+@given(more=st.sampled_from(MORE),
+       content=st.one_of(
     st.binary(max_size=300),
     st.text(alphabet="0123456789-:,.\n\r\t \"'eE+abdtOT\u00b0\0", max_size=300).map(lambda t: ("date,a\n" + t).encode()),
     st.tuples(st.integers(0, 900), st.binary(min_size=1, max_size=4)).map(
         lambda t: (raw := series(40).encode())[: t[0]] + t[1] + raw[t[0] + len(t[1]) :]),
 ))  # fmt: skip
-def test_any_bytes_as_csv(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_bytes_as_csv(more: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "my.yaml").write_text(GOOD)
+    (tmp_path / "my.yaml").write_text(GOOD.replace("file: mine.csv, ", f"file: mine.csv, {more}"))
     (tmp_path / "mine.csv").write_bytes(content)
     either(lambda: read_all(tmp_path / "my.yaml", tmp_path / "data"))
 
@@ -245,8 +247,19 @@ def test_any_damage_to_an_npz(where: int, change: bytes, cut: int, tmp_path: Pat
     either(lambda: read_all(tmp_path / "my.yaml", tmp_path / "data"))
 
 
-KEYS = st.sampled_from(["file", "reader", "split", "step", "target", "header", "papers", "horizons"])
-LEAF = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12), st.lists(st.integers()))
+KEYS = st.sampled_from(["file", "reader", "split", "step", "dates", "fill", "target", "header", "papers", "horizons"])
+SPLIT = st.dictionaries(
+    st.sampled_from(["ratio", "months", "dates", "validation", "test", "end"]),
+    st.recursive(
+        st.one_of(
+            st.floats(), st.integers(), st.text(max_size=5), st.sampled_from(["2024-01-01", "0001-01-01T00:00+23:00"])
+        ),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["validation", "test", "end"]), inner, max_size=3)
+        ),
+    ),
+)
+LEAF = st.one_of(SPLIT, st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12), st.lists(st.integers()))
 
 
 @QUICK

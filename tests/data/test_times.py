@@ -72,12 +72,26 @@ def test_a_form_of_dates_is_the_users(path: Path) -> None:
     table = own(path, stamps, dates="%d/%m/%Y", step="1 day")
     assert table.times is not None and (np.diff(table.times) == 86_400).all() and table.notes == ()
     assert own(path, dates("2024-01-01", 20, "D", "%Y%m%d"), dates="%Y%m%d").values.shape == (20, 1)
-    for wrong in (20, 9):
+    for wrong in (20, 12, 9):
         with pytest.raises(DataError) as error:
             own(path, stamps[:wrong])
-        assert "(month first); where the day comes first, say so in your YAML: dates: '%d/%m/%Y'" in str(error.value)
+        assert "; the month was taken to come first; say which does in your YAML: dates: '%d/%m/%Y' or '%m/%d/%Y'" in str(
+            error.value
+        )
+        assert "fill" not in str(error.value) and "sort" not in str(error.value), "no advice that would lose data"
     told = own(path, dates("2024-01-01", 20, "h", "%m/%d/%Y %H:%M")).notes
-    assert "'01/01/2024 00:00' is read as 2024-01-01 00:00:00 (month first)" in told[0]
+    assert "the date '01/01/2024 00:00' is read as 2024-01-01 00:00:00; the month was taken to come first" in told[0]
+    with pytest.raises(
+        DataError, match=r"line 2, column 'date': cannot tell the form of '01\.01\.24'; say it in your YAML"
+    ):
+        own(path, dates("2024-01-01", 20, "D", "%d.%m.%y"))
+    with pytest.raises(DataError, match=r"for numbers such as 20240131 or 2024 give the form"):
+        own(path, dates("2024-01-01", 20, "D", "%Y%m%d"))
+    with pytest.raises(DataError, match="fills the 1 rows that are missing"):  # a day above 12: the month does come first
+        own(path, [d for d in dates("2024-01-01", 20, "D", "%m/%d/%Y") if d != "01/05/2024"])
+    assert own(path, dates("1950-01-01", 20, "YS", "%Y"), dates="%Y", step="1 year").values.shape == (20, 1)
+    quarters = [f"{year}Q{quarter}" for year in range(2000, 2005) for quarter in (1, 2, 3, 4)]
+    assert own(path, quarters, step="1 quarter").values.shape == (20, 1)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from benchmark.errors import DataError
 Stamps = NDArray[np.datetime64]
 """Moments [rows], datetime64[us]."""
 
+_QUARTER = re.compile(r"\s*\d{4}-?Q[1-4]\s*")
 _OFFSET = re.compile(r"(Z|[+-]\d\d:?(\d\d)?)\s*$", re.IGNORECASE)
 
 
@@ -31,8 +32,10 @@ class Dates:
     doubt: str = ""
 
 
-def read(path: Path, column: pd.Series[Any], form: str | None = None) -> Dates:
+def read(path: Path, column: pd.Series[Any], form: str | None = None, *, own: bool = True) -> Dates:
     """A column of dates: by `form` (as strptime has it), else in the form of the first one; with offsets, as UTC.
+
+    Args: `own`: of the user's, so that a form that cannot be told has to be given; else each is read as it seems to be.
 
     Raises DataError with the line of the first that is no date, or of another form.
     """
@@ -41,7 +44,7 @@ def read(path: Path, column: pd.Series[Any], form: str | None = None) -> Dates:
     texts = column if form is None else column.astype("string")
     parsed = _parsed(path, texts, form)
     notes: tuple[str, ...] = ()
-    doubt = "" if form else _doubt(texts)
+    doubt = "" if form or not own else _doubt(path, texts, parsed)
     wrong = parsed.isna().to_numpy()
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -49,13 +52,13 @@ def read(path: Path, column: pd.Series[Any], form: str | None = None) -> Dates:
         shown = "nothing" if pd.isna(found) else f"'{short(found)}'"
         expected = f"by 'dates: {form}'" if form else f"in the form of the first one, '{short(column.iloc[0])}'"
         place = f"{path}: line {line_of(path, row + 1)}, column '{short(column.name)}'"
-        raise DataError(f"{place}: expected a date {expected}, found {shown}{doubt}")
+        raise DataError(f"{place}: expected a date {expected}, found {shown}{'; ' if doubt else ''}{doubt}")
     if parsed.dt.tz is not None:
         parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
         notes = ("times with an offset are read by UTC",)
     if doubt:
         first = texts.iloc[0]
-        notes = (*notes, f"dates without a year in front: '{short(first)}' is read as {parsed.iloc[0]}{doubt}")
+        notes = (*notes, f"the date '{short(first)}' is read as {parsed.iloc[0]}; {doubt}")
     exact = parsed.to_numpy()
     stamps: Stamps = exact.astype("datetime64[us]")
     if (finer := stamps != exact).any():
@@ -98,16 +101,31 @@ def _parsed(path: Path, column: pd.Series[Any], form: str | None) -> pd.Series[A
 
 
 def _none(path: Path, column: pd.Series[Any]) -> DataError:
-    return DataError(f"{path}: the first column, '{short(column.name)}', has to hold dates such as 2024-01-31 13:00")
+    numbers = (
+        "; for numbers such as 20240131 or 2024 give the form, dates: '%Y%m%d' or '%Y'" if column.dtype.kind == "i" else ""
+    )
+    return DataError(
+        f"{path}: the first column, '{short(column.name)}', has to hold dates such as 2024-01-31 13:00{numbers}"
+    )
 
 
-def _doubt(column: pd.Series[Any]) -> str:
-    """What to try where day and month may have been taken for each other; nothing where the year comes first."""
+def _doubt(path: Path, column: pd.Series[Any], parsed: pd.Series[Any]) -> str:
+    """What to try where day and month may have been taken for each other; nothing where the year comes first.
+
+    Raises DataError for dates that are read, each in a form of its own.
+    """
     first = str(column.iloc[0])
     taken = guess_datetime_format(first)
+    if taken is None and not _QUARTER.fullmatch(first) and not parsed.isna().any():
+        place = f"{path}: line {line_of(path, 1)}, column '{short(column.name)}'"
+        raise DataError(
+            f"{place}: cannot tell the form of '{short(first)}'; say it in your YAML, such as dates: '%d.%m.%y'"
+        )
     if taken is None or not taken.startswith("%m"):
         return ""
+    if not parsed.isna().any() and (parsed.dt.day > 12).any():
+        return ""  # no month has such a number: the month does come first
     other = guess_datetime_format(first, dayfirst=True)
     if other is None or other == taken:
         return ""
-    return f" (month first); where the day comes first, say so in your YAML: dates: '{other}'"
+    return f"the month was taken to come first; say which does in your YAML: dates: '{other}' or '{taken}'"

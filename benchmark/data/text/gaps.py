@@ -42,7 +42,7 @@ def places(stamps: Stamps, rules: Rules, where: Callable[[int], str], alike: Cal
     """Where each row lies on the axis.
 
     Args: `where` gives file, line and column of a row, for messages; `alike`: whether a row has the values of the row
-    before it; `doubt`: what to try where the dates seem wrong.
+    before it; `doubt`: what to try where the dates may have been read wrong: then no other advice is true.
 
     Raises DataError for the first row that is not one step after the one before (with `fill`, whole steps).
     """
@@ -51,7 +51,7 @@ def places(stamps: Stamps, rules: Rules, where: Callable[[int], str], alike: Cal
     behind = gone < 0 if rules.step == IRREGULAR else gone <= 0
     if behind.any():
         row = int(np.argmax(behind)) + 1
-        raise DataError(f"{where(row)}: {_not_forward(stamps, row, step, alike)}{doubt}")
+        raise DataError(f"{where(row)}: {_not_forward(stamps, row, step, alike, doubt)}")
     if step is None:
         return np.arange(len(stamps))
     place, fits = _on(stamps, step)
@@ -61,12 +61,11 @@ def places(stamps: Stamps, rules: Rules, where: Callable[[int], str], alike: Cal
         wrong |= forward != 1
     if wrong.any():
         row = int(np.argmax(wrong)) + 1
-        raise DataError(f"{where(row)}: {_other_step(stamps, row, step, rules)}{doubt}")
+        raise DataError(f"{where(row)}: {_other_step(stamps, row, step, rules, doubt)}")
     if place[-1] >= MOST_ROWS * len(place):
-        raise DataError(
-            f"{where(int(np.argmax(forward)) + 1)}: filled, the {len(place):,} rows would be {place[-1] + 1:,}, one every "
-            f"{step}; 'step: none' takes the rows as they stand{doubt}"
-        )
+        said = f"filled, the {len(place):,} rows would be {place[-1] + 1:,}, one every {step}"
+        advice = doubt or "'step: none' takes the rows as they stand"
+        raise DataError(f"{where(int(np.argmax(forward)) + 1)}: {said}; {advice}")
     return place
 
 
@@ -116,11 +115,13 @@ def _shown(stamp: np.datetime64) -> str:
     return text.removesuffix(".000000")
 
 
-def _not_forward(stamps: Stamps, row: int, step: Step | None, alike: Callable[[int], bool]) -> str:
+def _not_forward(stamps: Stamps, row: int, step: Step | None, alike: Callable[[int], bool], doubt: str) -> str:
     """What is wrong with a row whose time is that of the row before, or earlier, and what may be done without a loss."""
     before, now = stamps[row - 1], stamps[row]
     said = f"time does not go forward: {_shown(now)} after {_shown(before)}"
     gone = np.diff(stamps).astype(np.int64)
+    if doubt:
+        return f"{said}; {doubt}"
     if now == before:
         if alike(row):
             return f"{said}; the row stands twice, with the same values: remove one of the two"
@@ -144,13 +145,13 @@ def _clock(gone: int, step: Step | None) -> str:
     return f"; where a clock was set {changed}, write the times in UTC or with their offsets (+02:00)"
 
 
-def _other_step(stamps: Stamps, row: int, step: Step, rules: Rules) -> str:
+def _other_step(stamps: Stamps, row: int, step: Step, rules: Rules, doubt: str) -> str:
     """What is wrong with a row that comes too early or too late, and what fits all rows."""
     gone = int((stamps[row] - stamps[row - 1]).astype(np.int64))
     whose = "as 'step' says" if rules.step else "as between most rows"
     before, now = _shown(stamps[row - 1]), _shown(stamps[row])
     said = f"{now} comes {steps.in_words(gone)} after {before}, expected {step} {whose}"
-    return f"{said}; {_advice(stamps, step, rules)}{_clock(gone, step)}"
+    return f"{said}; {doubt or _advice(stamps, step, rules) + _clock(gone, step)}"
 
 
 def _advice(stamps: Stamps, step: Step, rules: Rules) -> str:
