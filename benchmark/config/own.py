@@ -26,9 +26,9 @@ READERS = ("csv", "solar", "pems")
 class Own:
     """A data set of the user's.
 
-    dataset: as in the registry. papers: whose grids it joins, with the place where the YAML says so. horizons: in steps;
-    none: the paper's. section: its place in the YAML. features: a recipe value of those papers, if it says it. target: where its
-    column is named, if it is.
+    dataset: as in the registry. papers: whose grids it joins, with the place where the YAML says so. horizons: in
+    steps; none: the paper's. section: its place in the YAML. features: a recipe value of those papers, if it says it.
+    target: where its column is named, if it is.
     """
 
     dataset: DataSet
@@ -116,16 +116,14 @@ def _options(part: Mapping[str, Section], reader: str) -> dict[str, Any]:
 
 
 def _form(section: Section) -> str:
-    """The form of dates, if it tells the year, and the month unless it tells the year alone."""
+    """The form of dates, if it tells year and month at least."""
     form, moment = str(section.of(str, "a text")), datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     try:
         read = datetime.strptime(moment.strftime(form), form)
     except (ValueError, re.error) as error:
         raise section.fail(f"expected a form such as '%d/%m/%Y %H:%M', found '{form}' ({error})") from None
-    if (read.year, read.month) != (2001, 2) and form.strip() != "%Y":
-        raise section.fail(
-            f"expected a form such as '%d/%m/%Y %H:%M', with the year and, for less, the month, found '{form}'"
-        )
+    if (read.year, read.month) != (2001, 2):
+        raise section.fail(f"expected a form such as '%d/%m/%Y %H:%M', with year and month at least, found '{form}'")
     return form
 
 
