@@ -27,6 +27,7 @@ def worst_median_best(model: Forecaster, held: HeldWindows) -> Mapping[str, NDAr
     assert held.each is not None
     each = held.each.cpu()
     order = torch.argsort(each, stable=True, descending=True)
+    order = order[~each[order].isnan()]  # a window without a single target has no error
     chosen = order[torch.tensor([0, (len(order) - 1) // 2, len(order) - 1])]
     model.eval()
     arrays: dict[str, list[Tensor]] = {"past": [], "truth": [], "forecast": []}

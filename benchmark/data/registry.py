@@ -72,7 +72,11 @@ class DataSet:
         """What a reader of its tables should know of how the user has it read, each without a full stop."""
         fill, told = self.options.get("fill"), []
         if fill is not None:
-            told.append(f"missing values and rows are filled in training, validation and test alike (fill: {fill})")
+            told.append(
+                "missing values and rows count in no loss and no metric; inputs hold the last value there (fill: mask)"
+                if fill == "mask"
+                else f"missing values and rows are filled in training, validation and test alike (fill: {fill})"
+            )
         if self.own and self.step == "none":
             told.append("its rows follow each other by no constant step (step: none)")
         return told
@@ -144,5 +148,5 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Names for several data sets at once, as `--subset` takes them."""
 
-FILLS = ("previous", "linear")
+FILLS = ("previous", "linear", "mask")
 """What may take the place of missing values of one's own data, where the user says so (`options["fill"]`)."""

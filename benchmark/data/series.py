@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.data import cache, synthetic
@@ -13,6 +14,8 @@ from benchmark.data.readers import SENTINEL, Times
 from benchmark.data.registry import DataSet
 from benchmark.data.splits import Range, Ranges, segments
 from benchmark.data.text import steps
+from benchmark.data.text.gaps import previous
+from benchmark.errors import DataError
 
 Array = NDArray[np.float64]
 
@@ -35,10 +38,10 @@ class Scale:
 class Series:
     """A series and its windows.
 
-    values [time, channels] (float64): standardised. train, validation, test: the window starts of each split (row numbers).
-    scale: how it was standardised. targets [time, C'] (float64): what is to be forecast, where it is not all of `values`:
-    the last channel with features MS. marks [time, 4] (float32): the time features, where they were asked for and the set
-    has dates.
+    values [time, channels] (float64): standardised. train, validation, test: the window starts of each split (row
+    numbers). scale: how it was standardised. targets [time, C'] (float64): what is to be forecast, where it is not all of
+    `values`: the last channel with features MS; NaN where it is missing (``fill: mask``), while `values` hold the last
+    value there. marks [time, 4] (float32): the time features, where they were asked for and the set has dates.
     """
 
     values: Array
@@ -88,11 +91,18 @@ def load(
     parts = segments(dataset, len(values), lookback)
     train, validation, test = (_starts(part, lookback, horizon) for part in (parts.train, parts.validation, parts.test))
     stamps = marks(times) if time_features and times is not None else None
-    mean, deviation = moments(values, parts)
+    missing = np.isnan(values) if dataset.options.get("fill") == "mask" else None
+    if missing is None or not missing.any():
+        mean, deviation = moments(values, parts)
+    else:
+        mean, deviation = moments_of_present(dataset, values, parts)
     season = own_season(dataset.step, times) if dataset.own else dataset.season
     scale = Scale(mean, deviation, naive_error(values[parts.train.start : parts.train.end], season), season)
     scaled = standardise(values, mean, deviation)
-    return Series(scaled, train, validation, test, scale, scaled[:, -1:] if features == "MS" else None, stamps)
+    targets = scaled[:, -1:] if features == "MS" else scaled
+    if missing is not None and missing.any():
+        scaled = previous(pd.DataFrame(scaled)).to_numpy(np.float64)
+    return Series(scaled, train, validation, test, scale, None if targets is scaled else targets, stamps)
 
 
 def moments(values: Array, parts: Ranges) -> tuple[Array, Array]:
@@ -101,6 +111,22 @@ def moments(values: Array, parts: Ranges) -> tuple[Array, Array]:
     train = values[parts.train.start : parts.train.end]
     deviation = train.std(axis=0)
     return train.mean(axis=0), np.where(deviation == 0, 1.0, deviation)
+
+
+def moments_of_present(dataset: DataSet, values: Array, parts: Ranges) -> tuple[Array, Array]:
+    """The same of what is there: NaN counts in neither. Raises DataError for a channel without a value to train on."""
+    train = values[parts.train.start : parts.train.end]
+    found = []
+    for channel, column in enumerate(train.T, start=1):
+        there = column[~np.isnan(column)][:, None]
+        if not len(there):
+            raise DataError(
+                f"{dataset.name}: channel {channel} of {train.shape[1]} has no value in the train segment (its first "
+                f"{len(train):,} rows), so nothing tells its scale; leave the column out"
+            )
+        found.append(moments(there, replace(parts, train=Range(0, len(there)))))
+    mean, deviation = zip(*found, strict=True)
+    return np.concatenate(mean), np.concatenate(deviation)
 
 
 def standardise(values: Array, mean: Array, deviation: Array) -> Array:
@@ -118,11 +144,12 @@ def own_season(step: str, times: Times | None) -> int:
 
 def naive_error(train: Array, season: int) -> Array:
     """Of each channel [C], the mean error of the seasonal naive forecast of one step over `train` [T, C], the scale of
-    MASE (Hyndman and Koehler, 2006); NaN where no row has one a season before it."""
-    if len(train) <= season:
-        return np.full(train.shape[1], np.nan)
-    errors: Array = np.abs(train[season:] - train[:-season]).mean(axis=0)
-    return errors
+    MASE (Hyndman and Koehler, 2006), where both are there; NaN where no value has one a season before it."""
+    errors = np.abs(train[season:] - train[: max(0, len(train) - season)])
+    there = ~np.isnan(errors)
+    sums, counts = np.where(there, errors, 0.0).sum(axis=0), there.sum(axis=0)
+    means: Array = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return means
 
 
 def masked(values: Array) -> Array:

@@ -15,7 +15,7 @@ from benchmark.data.series import Array, Series
 
 
 class Batch(NamedTuple):
-    """x [B, L, C], y [B, H, C'] (C' is C, but with features MS), marks [B, L, F] or None."""
+    """x [B, L, C], y [B, H, C'] (C' is C, but with features MS; NaN is missing), marks [B, L, F] or None."""
 
     x: Tensor
     y: Tensor
@@ -27,7 +27,7 @@ class Windows:
     """Windows of `lookback` + `horizon` steps of `series` [C, T] (float32), beginning at `starts` [N] (int64).
 
     `marks` [F, T]: time features of every step, or None. `targets` [C', T]: what is to be forecast, where it is not all of
-    `series`: its last channels.
+    `series`: its last channels, NaN where one is missing.
     """
 
     series: Tensor
@@ -64,6 +64,22 @@ class Windows:
     def asked(self) -> Tensor:
         """What is to be forecast, [C', T]."""
         return self.series if self.targets is None else self.targets
+
+    @cached_property
+    def gaps(self) -> bool:
+        """Whether any target of the series is missing."""
+        return self.targets is not None and bool(self.targets.isnan().any())
+
+    def weighed(self) -> tuple[Tensor, Tensor]:
+        """The targets of all windows, each step once, [C', T'], and in how many windows each counts (float64): 0 where it
+        is missing."""
+        first = self.starts + self.lookback
+        begin, end = int(first.min()), int(first.max()) + self.horizon
+        change = torch.zeros(end - begin + 1, dtype=torch.float64, device=first.device)
+        one = torch.ones(len(first), dtype=torch.float64, device=first.device)
+        change.index_add_(0, first - begin, one).index_add_(0, first - begin + self.horizon, -one)
+        values = self.asked[:, begin:end]
+        return values, change.cumsum(0)[:-1] * ~values.isnan()
 
     @cached_property
     def _all_targets(self) -> Tensor | NDArray[Any] | None:

@@ -158,7 +158,7 @@ def _cells(
         for recipe in (affordable(r, cost.channels_of(dataset, r), horizon) for r in recipes):
             lookback = recipe.lookback
             reason = misfit(lookback, recipe.arguments)
-            reason = reason or _uncountable(column, recipe)
+            reason = reason or _uncountable(dataset, column, recipe)
             reason = reason or WORKLOADS[recipe.workload].infeasible(dataset, lookback, horizon)
             reason = reason or _too_big(dataset, horizon, recipe, memory_limit)
             digester = None
@@ -168,9 +168,9 @@ def _cells(
                 yield Planned(cell, recipe, digester.of(cell.seed) if digester else None, reason, digester)
 
 
-def _uncountable(column: Column, recipe: Recipe) -> str | None:
+def _uncountable(dataset: DataSet, column: Column, recipe: Recipe) -> str | None:
     """That some targets alone are to count, and the model cannot do that, if it is so."""
-    why = WORKLOADS[recipe.workload].partial(recipe.variant)
+    why = WORKLOADS[recipe.workload].partial(dataset, recipe.variant)
     if why is None or MODELS[recipe.model].partial_targets:
         return None
     what = "what it is fitted to" if MODELS[recipe.model].closed_form else "its training loss"

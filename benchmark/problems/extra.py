@@ -45,12 +45,12 @@ class Extra:
                 self._add(part[start : start + at_once], y[start : start + at_once], 1 / len(parts))
 
     def _add(self, error: Tensor, y: Tensor, weight: float) -> None:
-        error = error.double()
+        error = torch.where(y.isnan(), 0.0, error.double())
         self.square += error.square().sum((0, 1)) * weight
         self.absolute += error.abs().sum((0, 1)) * weight
         error = error * self.deviation
         target = y.double() * self.deviation + self.mean
-        shown = y != self.nought
+        shown = (y != self.nought) & ~y.isnan()
         size, forecast_size, error_size = target.abs(), (target + error).abs(), error.abs()
         self.percent += torch.where(shown, error_size / size, 0.0).sum() * weight
         self.symmetric += torch.where(shown, error_size / (size + forecast_size), 0.0).sum() * weight
@@ -58,34 +58,27 @@ class Extra:
     def metrics(self) -> dict[str, float | None]:
         """By name; None where there is nothing to measure by. What each is stands in docs/interfaces.md (Metrics)."""
         counts, spread, shown = self._targets()
-        total = float(counts.sum())
-        mse, mae = self.square / total, self.absolute / total
-        varying = spread > 0
-        r2 = (1 - self.square / spread)[varying]
-        measured = self.naive > 0  # not of NaN
-        mase = (mae * self.deviation / self.naive)[measured]
+        total = counts.sum()
+        r2 = (1 - self.square / spread)[spread > 0]
+        mase = (self.absolute / counts * self.deviation / self.naive)[(self.naive > 0) & (counts > 0)]
         found = {
-            "rmse": mse.mean().sqrt(), "r2": r2.mean(),
-            "raw_mse": (mse * self.deviation.square()).mean(), "raw_mae": (mae * self.deviation).mean(),
+            "rmse": (self.square.sum() / total).sqrt(), "r2": r2.mean(),
+            "raw_mse": (self.square * self.deviation.square()).sum() / total,
+            "raw_mae": (self.absolute * self.deviation).sum() / total,
             "mape": 100 * self.percent / shown, "smape": 200 * self.symmetric / shown, "mase": mase.mean(),
         }  # fmt: skip
         told: dict[str, float | None] = {name: _finite(float(value)) for name, value in found.items()}
         return told | {"targets_not_0": shown, "mase_season": self.scale.season if self.scale and len(mase) else None}
 
     def _targets(self) -> tuple[Tensor, Tensor, int]:
-        """Of the targets, each counted in every window that has it: how many of each step [T], the sum of squares about
-        the mean [C], and how many are other than 0."""
-        windows = self.windows
-        first = windows.starts + windows.lookback
-        begin, end = int(first.min()), int(first.max()) + windows.horizon
-        change = torch.zeros(end - begin + 1, dtype=torch.float64, device=first.device)
-        one = torch.ones(len(first), dtype=torch.float64, device=first.device)
-        change.index_add_(0, first - begin, one).index_add_(0, first - begin + windows.horizon, -one)
-        counts = change.cumsum(0)[:-1]
-        values = windows.asked[:, begin:end]
-        off = values.double() - values[:, :1].double()  # near its mean, so that nothing is lost; 0 where nothing varies
-        spread = off.square() @ counts - (off @ counts).square() / counts.sum()
-        shown = (values != self.nought[:, None]).double().sum(0) @ counts
+        """Of the targets, each counted in every window that has it: how many there are and the sum of squares about the
+        mean of each channel [C], and how many are other than 0."""
+        values, weights = self.windows.weighed()
+        counts = weights.sum(dim=1)
+        one = values.gather(1, (weights > 0).double().argmax(dim=1, keepdim=True))  # of each channel one that counts
+        off = (values.double() - one.double()).nan_to_num()  # so that nothing is lost; 0 where nothing varies
+        spread = (off.square() * weights).sum(dim=1) - (off * weights).sum(dim=1).square() / counts.clamp(min=1)
+        shown = ((values != self.nought[:, None]) * weights).sum()
         return counts, spread, round(float(shown))
 
 

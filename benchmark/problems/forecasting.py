@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from benchmark.data import series, windows
 from benchmark.data.registry import DataSet
 from benchmark.data.series import Scale
 from benchmark.data.windows import Batch, Windows
+from benchmark.errors import DataError
 from benchmark.problems.extra import Extra
 from benchmark.problems.precision import autocast
 from benchmark.workloads import FORECASTING
@@ -37,7 +39,7 @@ def evaluate(
 
     `setting.evaluation_batch` windows at once; None: all. An incomplete last batch counts by its windows. `only_mse`: the
     MSE alone, as validation asks the model for it. Where some channels alone are targets, the forecast's others are
-    passed over.
+    passed over; so are targets that are missing.
 
     A forecast of shape [B, B, H, C] (SAMformer's `batch_mixed_denorm`) is compared with the targets by broadcasting,
     so that the metric is over all pairs of a batch, as the released code has it. `observe` looks on.
@@ -45,6 +47,7 @@ def evaluate(
     model.eval()
     size, context = setting.evaluation_batch or len(split), autocast(setting, split.series.device)
     zero = torch.zeros((), dtype=torch.float64, device=split.series.device)
+    counted = zero.clone()  # targets that are there, in windows
     totals = {name: zero.clone() for name in (("mse",) if only_mse else MEASURES)}
     for start in range(0, len(split), size):
         x, y, marks = split.batch(slice(start, start + size))
@@ -56,22 +59,31 @@ def evaluate(
             forecast = model(x, marks)
         error = forecast[..., -y.shape[-1] :] - y
         weight = len(y) / error.numel()
+        there = ~y.isnan() if split.gaps else None
+        if there is not None:
+            counted += there.sum() * (len(y) / y.numel())
         for name, total in totals.items():
-            total += MEASURES[name](error).sum(dtype=torch.float64) * weight
+            each = MEASURES[name](error)
+            total += (each if there is None else each.where(there, 0.0)).sum(dtype=torch.float64) * weight
         if observe is not None:
             observe(start, error, y)
     model.train()
-    return {name: float(total) / len(split) for name, total in totals.items()}
+    windows = float(counted) if split.gaps else len(split)
+    return {name: float(total) / windows if windows else math.nan for name, total in totals.items()}
 
 
 def partial_mse(forecast: Tensor, y: Tensor) -> Tensor:
     """MSE [] of the last channels of a forecast [B, H, C] against y [B, H, C']; of all pairs, where it is [B, B, H, C].
 
+    A target that is NaN counts for nothing; where all are, the loss is 0, and so is its gradient.
+
     Raises ValueError where they do not fit.
     """
     if forecast.shape[-3:-1] != y.shape[:2] or forecast.shape[-1] < y.shape[-1]:
         raise ValueError(f"the forecast is {tuple(forecast.shape)}, the targets {tuple(y.shape)}")
-    return (forecast[..., -y.shape[-1] :] - y).square().mean()
+    there = ~y.isnan()
+    error = torch.where(there, forecast[..., -y.shape[-1] :] - y, 0.0)
+    return error.square().sum() / (there.sum().clamp(min=1) * (error.numel() // y.numel()))
 
 
 @dataclass(frozen=True)
@@ -110,11 +122,11 @@ class Forecasting:
         return self.train.at(part)
 
     def size(self, batch: Batch) -> int:
-        """Its windows."""
-        return len(batch.y)
+        """Its windows; where targets are missing, those that are there, at least 1: so a mean of batches is over them."""
+        return max(1, int((~batch.y.isnan()).sum())) if self.train.gaps else len(batch.y)
 
     def loss(self, model: Forecaster, batch: Batch) -> Tensor:
-        """The model's own training loss []; where some channels alone are targets, the MSE of their forecasts."""
+        """The model's own training loss []; where some targets alone count, the MSE of their forecasts."""
         if self.train.targets is None:
             return model.training_loss(*batch)
         return partial_mse(model(batch.x, batch.marks), batch.y)
@@ -156,7 +168,9 @@ class HeldWindows:
         extra = Extra(self.windows, self.scale)
 
         def observe(start: int, error: Tensor, y: Tensor) -> None:
-            each[start : start + len(y)] = error.square().flatten(-2).mean(dim=-1).view(-1, len(y)).mean(dim=0)
+            of_window = error.square().flatten(-2)  # NaN for a window without a single target
+            mean = of_window.nanmean(dim=-1) if self.windows.gaps else of_window.mean(dim=-1)
+            each[start : start + len(y)] = mean.view(-1, len(y)).mean(dim=0)
             extra.add(error, y)
 
         metrics = evaluate(model, self.windows, self.setting, observe=observe)
@@ -184,4 +198,7 @@ def load(
         test = test.whole_batches(size) if task.drop_last_test_batch else test
         truncate = size if task.shuffled_truncated_validation else None
     validation = splits.validation.evenly(recipe.bounds.max_windows)
+    for name, split in (("training", splits.train), ("validation", validation), ("test", test)):
+        if split.gaps and not split.weighed()[1].any():
+            raise DataError(f"{dataset.name}: every target of the {name} windows is missing; split it otherwise")
     return Forecasting(splits.train, validation, setting, truncate), HeldWindows(test, setting, data.scale)

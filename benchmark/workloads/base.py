@@ -59,7 +59,7 @@ class Workload(Protocol):
     def channels(self, dataset: DataSet, variant: str) -> int | None:
         """The series that a model sees; None where the data set's size is not known."""
 
-    def partial(self, variant: str) -> str | None:
+    def partial(self, dataset: DataSet, variant: str) -> str | None:
         """Why not every target of an example counts, in words; None where all do."""
 
     def shape(self, channels: int, lookback: int, horizon: int) -> Mapping[str, int]:

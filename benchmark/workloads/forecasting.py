@@ -77,9 +77,11 @@ class Forecasting:
         """One with features S, else all."""
         return 1 if variant == "S" and dataset.channels is not None else dataset.channels
 
-    def partial(self, variant: str) -> str | None:
-        """With features MS the target alone counts."""
-        return "features MS" if variant == "MS" else None
+    def partial(self, dataset: DataSet, variant: str) -> str | None:
+        """With features MS the target alone counts, with ``fill: mask`` what is not missing."""
+        found = ["features MS"] if variant == "MS" else []
+        found += ["fill: mask"] if dataset.options.get("fill") == "mask" else []
+        return " and ".join(found) or None
 
     def shape(self, channels: int, lookback: int, horizon: int) -> Mapping[str, int]:
         """As in baselines: lookback, horizon, channels."""

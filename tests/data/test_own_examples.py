@@ -90,6 +90,8 @@ def test_every_kind_has_its_example() -> None:
         "dates:",
         "fill: previous",
         "fill: linear",
+        "fill: mask",
+        "features: MS",
         ".gz",
         "ratio:",
         "months:",

@@ -24,8 +24,8 @@ MOST_ROWS = 10
 """A filled table has at most so many times the rows of its file: more is another step, or a mistake in a date."""
 
 _HOUR = steps.MICROSECONDS["h"]
-FILLING = " or ".join(f"'fill: {how}'" for how in FILLS)
-"""What the user may say of holes, for messages."""
+FILLING = " or ".join(f"'fill: {how}'" for how in FILLS if how != "mask")
+"""What the user may say to have holes filled, for messages."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,8 @@ def fill(values: Array, stamps: Stamps, place: Places, rules: Rules) -> tuple[Ar
     """values [steps, channels] and stamps [steps] with a row for every step and without a NaN, and what was done.
 
     `previous`: the channel's last value before; `linear`: on the line between the last and the next one, step by step.
-    At the start, where nothing stands before, both take the next value; at the end both take the last.
+    At the start, where nothing stands before, both take the next value; at the end both take the last. `mask`: NaN stays,
+    since only whoever has the windows knows inputs (`previous`) from targets.
     """
     stamps = axis(stamps, place, rules)
     rows, holes, notes = len(stamps), np.isnan(values), []
@@ -199,8 +200,15 @@ def fill(values: Array, stamps: Stamps, place: Places, rules: Rules) -> tuple[Ar
     if not notes:
         return values, stamps, ()
     wide: pd.DataFrame = pd.DataFrame(values, index=place).reindex(np.arange(rows))
-    taken: Any = wide.ffill().bfill() if rules.fill == "previous" else wide.interpolate().bfill()
+    if rules.fill == "mask":
+        return wide.to_numpy(np.float64), stamps, (f"{' and '.join(notes)} are missing, and do not count ('fill: mask')",)
+    taken: Any = previous(wide) if rules.fill == "previous" else wide.interpolate().bfill()
     return taken.to_numpy(np.float64), stamps, (f"{' and '.join(notes)} are missing, filled ('fill: {rules.fill}')",)
+
+
+def previous(wide: pd.DataFrame) -> pd.DataFrame:
+    """Each NaN replaced by the channel's last value before it, at the start by the next."""
+    return wide.ffill().bfill()
 
 
 def note(stamps: Stamps) -> tuple[str, ...]:
