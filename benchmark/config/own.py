@@ -116,14 +116,16 @@ def _options(part: Mapping[str, Section], reader: str) -> dict[str, Any]:
 
 
 def _form(section: Section) -> str:
-    """The form of dates, if it tells year and month at least."""
+    """The form of dates, if it tells the year, and the month unless it tells the year alone."""
     form, moment = str(section.of(str, "a text")), datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
     try:
         read = datetime.strptime(moment.strftime(form), form)
     except (ValueError, re.error) as error:
         raise section.fail(f"expected a form such as '%d/%m/%Y %H:%M', found '{form}' ({error})") from None
-    if (read.year, read.month) != (2001, 2):
-        raise section.fail(f"expected a form such as '%d/%m/%Y %H:%M', with year and month at least, found '{form}'")
+    if (read.year, read.month) != (2001, 2) and form.strip() != "%Y":
+        raise section.fail(
+            f"expected a form such as '%d/%m/%Y %H:%M', with the year and, for less, the month, found '{form}'"
+        )
     return form
 
 
