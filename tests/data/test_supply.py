@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT, Run
 from loopback import body, serving
 
+from benchmark.data.__main__ import main as data_command
 from benchmark.data.download import fetch
 from benchmark.data.download.supply import Supply
 from benchmark.data.registry import DataSet, Source
@@ -89,3 +90,9 @@ def test_what_is_missing_is_fetched_read_once_and_told(
     supply.parse(sets[:1])
     assert capsys.readouterr().err.startswith("one: 1 values −9999 in 1 channels, used as they stand")
     assert list((tmp_path / "data/.cache/parsed").glob("*/values.npy"))
+
+
+def test_the_command_that_fetches_names_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert data_command(["status", "Weather", "ETTh1", "--data-dir", str(tmp_path / "some where")]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.endswith(f"python -m benchmark.data fetch ETTh1 Weather --data-dir '{tmp_path}/some where'")

@@ -33,6 +33,11 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
 )
 """The first bytes of files that are often taken for a CSV, what they are, and what to do."""
 
+_ZIPPED = dict.fromkeys((".xlsx", ".xlsm", ".ods"), "a workbook; save its sheet as CSV") | {
+    ".npz": "an npz; where it holds 'data' [time, sensors, features], say 'reader: pems'"
+}  # fmt: skip
+"""What a zip archive is by the end of its name, and what to do."""
+
 
 def opened(path: Path) -> IO[bytes]:
     """A text file's bytes, unpacked by the end of its name. Raises OSError where it cannot be opened."""
@@ -49,8 +54,7 @@ def check_text(path: Path) -> None:
         if head.startswith(magic) and not (path.suffix.lower() in PACKED and "packed" in what):
             raise DataError(f"{path}: expected a CSV, found {what}; {to_do.format(name=path.name, stem=path.stem)}")
     if head.startswith(b"PK\x03\x04"):
-        book = path.suffix.lower() in (".xlsx", ".xlsm", ".ods")
-        what = "a workbook; save its sheet as CSV" if book else "a zip archive; unpack it, or pack it by gzip"
+        what = _ZIPPED.get(path.suffix.lower(), "a zip archive; unpack it, or pack it by gzip")
         raise DataError(f"{path}: expected a CSV, found {what}")
 
 
