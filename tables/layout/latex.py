@@ -24,7 +24,7 @@ LEGEND = {
     "(S)": "features S: the target channel alone, in and out; compared with no number of all channels",
     "(MS)": "features MS: all channels in, the target's error alone; compared with no number of all channels",
     RECIPE_MARK: "our recipe rests on values that are not verified at the source",
-    FILLED_MARK: "where values of the data set are missing, they are filled",
+    FILLED_MARK: "values that the data set lacks are filled or left out",
     CODE_MARK: "made by other code than today's",
 }
 BELOW = {

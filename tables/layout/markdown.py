@@ -22,7 +22,7 @@ LEGEND = {
     "†": "† printed number not seen itself, but its column reproduces the paper's published totals (sum-checked).",
     "‡": "‡ printed number not seen at the source (unverified).",
     "§": "§ our recipe rests on values that are not verified at the source: `python -m benchmark.show KEY` lists them.",
-    "¶": "¶ where values of the data set are missing, they are filled; a line below says how.",
+    "¶": "¶ values that the data set lacks are filled or left out; a line below says which.",
     "◊": "◊ made by other code than today's, which may give another number: `run_all.py --retry stale` runs it again.",
 }
 VARIANTS = {

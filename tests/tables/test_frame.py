@@ -154,7 +154,7 @@ def test_a_data_set_whose_holes_are_filled_is_marked_and_named(made: Any) -> Non
     made.add("toy", 4, "With_SAM", 0.3)
     written = {p.name: p.read_text("utf-8") for p in render(made.catalogue, made.results) if p.suffix in (".md", ".tex")}
     page = written["made.md"]
-    assert " 0.300 (1) ¶" in page and "¶ where values of the data set are missing, they are filled" in page
+    assert " 0.300 (1) ¶" in page and "¶ values that the data set lacks are filled or left out" in page
     assert "toy: missing values and rows are filled in training, validation and test alike (fill: linear)." in page
     assert "toy: its rows follow each other by no constant step (step: none)." in page
-    assert r"0.300$^{\P}$" in written["made.tex"] and "missing, they are filled" in written["made.tex"]
+    assert r"0.300$^{\P}$" in written["made.tex"] and "values that the data set lacks" in written["made.tex"]
