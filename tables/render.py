@@ -86,8 +86,10 @@ def render(
             print(f"{paper.name}: {note}", file=sys.stderr)
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
-            subject = Subject(paper=paper, rows=table, protocol=kind[0], profile=kind[1], options=options,
-                              notes=[*lookback_notes(table), *code_notes(table), *notes], curves=found.curves)  # fmt: skip
+            machines = found.trained_with({digest for row in table for digest in row.ours.digests})
+            said = [*lookback_notes(table), *code_notes(table), *filter(None, [machines]), *notes]
+            subject = Subject(paper=paper, rows=table, protocol=kind[0], profile=kind[1], options=options, notes=said,
+                              curves=found.curves)  # fmt: skip
             for suffix, document in DOCUMENTS:
                 written.append(_write(base, suffix, document(subject)))
             written += [_write(base, suffix, content) for suffix, content in _pictures(subject)]

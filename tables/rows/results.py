@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Paper
@@ -39,6 +41,7 @@ class Index:
     otherwise, by status. kinds: of a paper, the protocols and profiles that occur; seeds: of a paper and profile. earlier:
     of a paper, the digests made under earlier training semantics, by version. files: of a data set, the checksums of the
     files that occur, with when each was last used. code: that made what is done, by digest, where that is known.
+    machines: what a digest was trained with, in words, where that is known.
     """
 
     done: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -50,6 +53,7 @@ class Index:
     earlier: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     files: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     code: dict[str, Code] = field(default_factory=dict)
+    machines: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(results: Iterable[Result]) -> Index:
@@ -71,6 +75,8 @@ class Index:
                 numbers = {**result.metrics, **result.extra_metrics, "n_params": result.n_params, "seconds": result.seconds}
                 index.done[result.digest] = {k: v for k, v in numbers.items() if v is not None and known(v)}
                 index.paper[result.digest] = cell["paper"]
+                if machine := _machine(result.environment):
+                    index.machines[result.digest] = sys.intern(machine)
                 if result.code:
                     index.code[result.digest] = codes.setdefault(tuple(result.code.items()), result.code)
                 if result.epochs:
@@ -122,6 +128,14 @@ class Index:
         note = semantics_note({version: len(found) for version, found in self.earlier[paper.name].items()})
         return f"{note}." if note else None
 
+    def trained_with(self, used: Iterable[str]) -> str | None:
+        """One sentence on what these digests were trained with; None where nothing says so."""
+        counts = Counter(self.machines[digest] for digest in used if digest in self.machines)
+        if len(counts) < 2:
+            return f"Trained with {next(iter(counts))}." if counts else None
+        each = "; ".join(f"{count} with {machine}" for machine, count in sorted(counts.items()))
+        return f"Trained on {len(counts)} kinds of machine, between which the bits of a cell differ: {each}."
+
     def notes(self, paper: Paper, catalogue: Catalogue, used: Set[str]) -> list[str]:
         """What of a paper's Results stands in none of its tables, and why, and what to know of its data sets.
 
@@ -141,6 +155,14 @@ class Index:
             if file and others:
                 notes.append(f"{name}: the file {file[:12]} (SHA-256); Results of {len(others)} other are left out.")
         return notes
+
+
+def _machine(environment: Mapping[str, Any]) -> str | None:
+    """The version of torch, and the processor or CUDA device: on one kind of them a cell has the same bits."""
+    device = environment.get("device", "cpu")
+    place = environment.get("processor") if device == "cpu" else device
+    torch = environment.get("torch")
+    return f"torch {torch} on {place}" if torch and place else None
 
 
 def _validation(epoch: Mapping[str, float]) -> float:

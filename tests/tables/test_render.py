@@ -3,11 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmark.store.store import Store
 from tables.__main__ import main
 from tables.layout.table import Options
 from tables.render import FIGURES, Subject, render
@@ -53,6 +55,31 @@ def test_quick_beside_paper_stands_in_files_of_its_own(made: Any) -> None:
     assert "made.md" in [p.name for p in render(made.catalogue, made.results)]
     made.add("toy", 4, "With_SAM", 0.4)
     assert {"made.md", "made.quick.md"} <= {p.name for p in render(made.catalogue, made.results)}
+
+
+def test_a_table_names_torch_and_processor(made: Any) -> None:
+    made.add("toy", 4, "Plain", 0.4, 0.4, 0.4)
+    assert "Trained" not in markdown(made), "nothing says what these were trained with"
+    store = Store(made.results)
+    xeon, epyc, gpu = (
+        {"torch": "2.13.0", "processor": processor, "device": device}
+        for processor, device in (("Xeon", "cpu"), ("EPYC", "cpu"), ("EPYC", "NVIDIA H100"))
+    )
+    results = list(store.results())
+    for result in results:
+        store.write(replace(result, environment=xeon))
+    assert "\n\nTrained with torch 2.13.0 on Xeon.\n" in markdown(made)
+    for result, environment in zip(results, (xeon, epyc, gpu), strict=True):
+        store.write(replace(result, environment=environment))
+    assert (
+        "\n\nTrained on 3 kinds of machine, between which the bits of a cell differ: 1 with torch 2.13.0 on EPYC; "
+        "1 with torch 2.13.0 on NVIDIA H100; 1 with torch 2.13.0 on Xeon.\n"
+    ) in markdown(made)
+
+
+def markdown(made: Any) -> str:
+    render(made.catalogue, made.results, Options(figures=False))
+    return str((made.results / "tables" / "made.md").read_text("utf-8"))
 
 
 def test_an_empty_store_makes_no_table(made: Any) -> None:
