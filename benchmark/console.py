@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
-from benchmark.errors import UsageError, nearest
+from benchmark.errors import UsageError, nearest, told
 
 
 class Parser(argparse.ArgumentParser):
@@ -76,7 +76,8 @@ class Ended:
 def command(program: str) -> Iterator[Ended]:
     """Within it a command reads its options and sets `status`; a UsageError is one line and status 2, Ctrl-C 130.
 
-    A reader that goes away (``… | head``) ends the command quietly, with a shell's status for that: 141.
+    A reader that goes away (``… | head``) ends the command quietly, with a shell's status for that: 141. What else cannot
+    be read or written is one line and status 1.
     """
     show_anything()
     ended = Ended()
@@ -95,6 +96,11 @@ def command(program: str) -> Iterator[Ended]:
         for stream in (sys.stdout, sys.stderr):
             _let_go(stream)
         ended.status = READER_GONE
+    except OSError as error:
+        with suppress(OSError):
+            print(f"{program}: cannot go on ({told(error)}); nothing half-written is left", file=sys.stderr)
+        _let_go(sys.stdout)  # which may be what cannot be written
+        ended.status = 1
 
 
 READER_GONE = 128 + 13

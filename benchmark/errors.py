@@ -19,6 +19,12 @@ class StopTraining(Exception):
     """Raised after an epoch to end a training with which nothing is wrong: the same command goes on with it."""
 
 
+def told(error: OSError) -> str:
+    """Which file it was and what is wrong with it, as far as the system says."""
+    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{error.filename}: {what}" if isinstance(error.filename, str) else what
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Returns ``; did you mean 'X'?`` for the closest known word, else the words that are known.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import tempfile
@@ -14,8 +15,21 @@ LOCK_POLL_SECONDS = 0.05
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a whole file (text as UTF-8) or nothing: temporary name, flush, fsync, rename, fsync of the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes a whole file (text as UTF-8) or nothing: temporary name, flush, fsync, rename, fsync of the folder.
+
+    Raises OSError, which names the path.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "a file is where a folder has to be", str(path.parent)) from None
+    try:
+        _write(path, content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error) or type(error).__name__, str(path)) from None
+
+
+def _write(path: Path, content: str | bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

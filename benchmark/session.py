@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from benchmark import machine
 from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.download.supply import Supply
 from benchmark.data.files import data_dir, locate
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, told
 from benchmark.grid import code, cost, listing
 from benchmark.grid.cells import Planned, Selection, by_digest
 from benchmark.grid.idle import idle
@@ -75,6 +76,7 @@ class Session:
         self.supply = Supply(self.folder)
         self.invocation: Invocation | None = None
         self.interrupted = False
+        self.unwritten: Container[str | None] = ()
         self.idle: list[str] = []
 
     def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
@@ -104,18 +106,31 @@ class Session:
         if todo:
             with self._queue(todo) as queue:
                 queue.run()
-        interrupted = self.interrupted
         status = listing.statuses(cells, self.store)
-        for path in render(self.catalogue, self.request.results_dir):
-            print(f"written: {path}")
+        rendered = self._rendered(render)
         if self.invocation:
-            self.invocation.finish(interrupted)
-        if (note := listing.retry_note(status)) and not interrupted:
+            self.invocation.finish(self.interrupted)
+        if (note := listing.retry_note(status)) and not self.interrupted:
             print(note)
-        print(listing.last_line([s if s != listing.NO_DATA else "failed" for s in status]))
-        if interrupted:
+        status = listing.after_a_run(cells, status, self.unwritten)
+        print(listing.last_line(status))
+        if self.interrupted:
             return 130
-        return 0 if all(s in ("done", listing.REFUSED) for s in status) else 1
+        return 0 if rendered and all(s in ("done", listing.REFUSED) for s in status) else 1
+
+    def _rendered(self, render: Callable[[Catalogue, Path], list[Path]]) -> bool:
+        """Whether the tables could be written; where not, a line says why, and that no Result is lost by it."""
+        folder = self.request.results_dir
+        try:
+            written = render(self.catalogue, folder)
+        except OSError as error:
+            own = [word for path in self.request.config for word in ("--config", str(path))]
+            again = shlex.join(["python", "-m", "tables", "render", "--results-dir", str(folder), *own])
+            print(f"run_all.py: cannot write the tables ({told(error)}); every Result is kept; mend that, then: {again}",
+                  file=sys.stderr)  # fmt: skip
+            return False
+        print("".join(f"written: {path}\n" for path in written), end="")
+        return True
 
     def _show(self, cells: Sequence[Planned]) -> int:
         """The plan alone, in words or as JSON."""
@@ -213,7 +228,7 @@ class Session:
                     queue.leases.sweep()
         finally:
             pool.close()  # also so that nobody writes to MLflow when the invocation finishes there
-        self.interrupted = interrupt.asked
+        self.interrupted, self.unwritten = interrupt.asked, queue.unwritten
         if interrupt.asked:
             left = f"{len(jobs) - progress.count} of {len(jobs)} cells are left"
             print(f"interrupted: {left}, what has ended is kept; the same command goes on from here", file=sys.stderr)

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark.config.catalogue import catalogue
 from benchmark.config.paper import Paper
 from benchmark.console import Parser, command, names, spelt
-from benchmark.errors import UsageError, nearest
+from benchmark.errors import UsageError, nearest, told
 from benchmark.files import write_atomically
 from benchmark.judging.printed import printed_models
 from benchmark.store.store import Store
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise UsageError(f"cannot write {error.filename} ({error.strerror})") from None
+            raise UsageError(f"cannot write {told(error)}") from None
     return ended.status
 
 

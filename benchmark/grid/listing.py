@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import groupby
 
 from benchmark.config.paper import Paper
@@ -50,6 +50,13 @@ def left_out(cells: Sequence[Planned], store: Store) -> str | None:
     for planned in cells:
         found.update(version for digest, version in planned.earlier().items() if digest in others)
     return semantics_note(found)
+
+
+def after_a_run(cells: Sequence[Planned], status: Sequence[str], unwritten: Container[str | None]) -> list[str]:
+    """The statuses as a run counts them: a cell without data has failed, and so has one whose Result the disk did not take
+    (`unwritten`, by digest)."""
+    failed = [s == NO_DATA or planned.digest in unwritten for planned, s in zip(cells, status, strict=True)]
+    return ["failed" if fails else s for s, fails in zip(status, failed, strict=True)]
 
 
 def last_line(status: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.cell import Experiment, begun, now
+from benchmark.errors import told
 from benchmark.grid.code import changed
 from benchmark.machine import process_start
 from benchmark.runner.watch import Watcher
@@ -104,7 +105,22 @@ class Stopped:
     digest: str
 
 
-Outcome = Result | Busy | Stopped
+@dataclass(frozen=True)
+class Unwritten:
+    """The disk does not take the cell's Result, log or lease. why: in words. alone: it is the matter of this cell alone,
+    since something else stands in its Result's place; else the others fare no better."""
+
+    digest: str
+    why: str
+    alone: bool = False
+
+    @classmethod
+    def of(cls, digest: str, error: OSError) -> Unwritten:
+        """What an error of the disk means."""
+        return cls(digest, f"cannot write {told(error)}", isinstance(error, IsADirectoryError))
+
+
+Outcome = Result | Busy | Stopped | Unwritten
 
 
 def is_gone(process: tuple[int, str] | None) -> bool:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.runner.job import Job, Outcome
+from benchmark.runner.job import Job, Outcome, Unwritten
 from benchmark.runner.pool import Pool, how
 from benchmark.runner.watchdog import GRACE_SECONDS
 from benchmark.store.leases import LEASE_SECONDS, Leases
@@ -34,7 +34,8 @@ class Queue:
     one goes silent. Once `interrupted` says so, no job is begun, and those under way end with their epoch.
 
     jobs: in the order to be handed out. pool: who trains. results_dir: the store. running: jobs under way, with their
-    start.
+    start. unwritten: by digest, the cells that ended or were begun, and whose Result the disk does not take. full: why the
+    disk takes none, once that is so: then, too, no job is begun.
     """
 
     jobs: Sequence[Job]
@@ -49,26 +50,32 @@ class Queue:
         self.waiting = deque(self.jobs)
         self.busy: dict[str, Job] = {}
         self.suspects: dict[str, Job] = {}
+        self.unwritten: dict[str, Unwritten] = {}
+        self.full: str | None = None
         self.before = {job.digest: self.store.stamp(job.digest) for job in self.jobs}
 
     def run(self) -> int:
-        """Runs every cell; returns how many are left, which is none unless it was interrupted.
+        """Runs every cell; returns how many are left, which is none unless it was interrupted or the disk is full.
 
         Raises PoolLost, when no worker can be had any more.
         """
         self.leases.sweep()
         stopping = False
         while left := len(self.waiting) + len(self.suspects) + len(self.busy) + len(self.running):
-            if self.interrupted() and not stopping:
+            if (self.interrupted() or self.full) and not stopping:
                 stopping = True
-                print("interrupted: ending the epochs under way; Ctrl-C again ends them now", file=sys.stderr)
+                if not self.full:
+                    print("interrupted: ending the epochs under way; Ctrl-C again ends them now", file=sys.stderr)
                 self.pool.stop()
             if stopping and not self.running:
-                return left
+                break
             for job in self._next() if not stopping else ():
                 self.running[self.pool.submit(job)] = (job, time.monotonic())
             self._take_in()
-        return 0
+        if self.full:
+            print(f"run_all.py: {self.full}; {left + len(self.unwritten)} of {len(self.jobs)} cells are left, what has "
+                  "ended is kept; once that is mended the same command goes on from here", file=sys.stderr)  # fmt: skip
+        return left
 
     def _next(self) -> Iterator[Job]:
         """The jobs that there is room for now."""
@@ -90,6 +97,8 @@ class Queue:
                 self._give_up(job, "failed", f"{type(error).__name__}: {error}")
             elif isinstance(outcome := future.result(), Result):
                 self._end(outcome)
+            elif isinstance(outcome, Unwritten):
+                self._not_written(job, outcome)
             else:
                 self.busy[job.digest] = job  # held by somebody, or stopped
         if self.busy and time.monotonic() > self._next_look:
@@ -141,14 +150,22 @@ class Queue:
                 self.waiting.append(job)
 
     def _give_up(self, job: Job, status: Status, reason: str, trace: str | None = None) -> None:
-        result = job.without_result(status, reason, trace)
-        outcome: Outcome = result
-        with suppress(OSError):  # it is told all the same
-            outcome = job.record(result, self.leases.path(job.digest).exists)
+        try:
+            outcome = job.record(job.without_result(status, reason, trace), self.leases.path(job.digest).exists)
+        except OSError as error:
+            self._not_written(job, Unwritten.of(job.digest, error))
+            return
         if isinstance(outcome, Result):
             self._end(outcome)
         else:
             self.busy[job.digest] = job
+
+    def _not_written(self, job: Job, outcome: Unwritten) -> None:
+        """It is told as a failure; the next run of the same command makes it good."""
+        self.unwritten[job.digest] = outcome
+        if not outcome.alone:
+            self.full = outcome.why
+        self._end(job.without_result("failed", outcome.why))
 
     def _end(self, result: Result) -> None:
         self.suspects.pop(result.digest, None)

@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import IO, Any
 
 GRACE_SECONDS = 15.0
 """Beyond the limit, until a process is ended in which no Python code runs any more."""
@@ -17,7 +17,7 @@ EXIT_STATUS = 124
 
 
 @contextmanager
-def time_limit(seconds: float | None, log: TextIO, expired: Callable[[str], None]) -> Iterator[None]:
+def time_limit(seconds: float | None, log: IO[Any], expired: Callable[[str], None]) -> Iterator[None]:
     """Ends this very process where what is within takes longer than `seconds`; None: it may take for ever.
 
     `expired` is called before, in another thread, with the place where it hangs (a traceback). Code that holds Python's

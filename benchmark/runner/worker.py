@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.cell import begun, environment, now, train_and_test
 from benchmark.errors import StopTraining
-from benchmark.runner.job import Busy, Job, Outcome, Stopped, is_gone
+from benchmark.runner.job import Busy, Job, Outcome, Stopped, Unwritten, is_gone
 from benchmark.runner.watch import Unwatched
 from benchmark.runner.watchdog import time_limit
 from benchmark.store.leases import Leases
@@ -54,8 +54,7 @@ class Turn:
 def under_lease(job: Job) -> Iterator[Turn]:
     """Within it a job's lease is ours, unless `is_ours` is false: then `outcome` says why it is not to be trained.
 
-    A StopTraining and an OSError that are raised within end here: they are the outcome; a Result that the disk does not
-    take comes back as failed.
+    A StopTraining and an OSError that are raised within end here: they are the outcome.
     """
     turn = Turn(False, Stopped(job.digest))
     if job.orphaned() or job.asked_to_stop():
@@ -77,8 +76,7 @@ def under_lease(job: Job) -> Iterator[Turn]:
     except StopTraining:
         turn.outcome = Stopped(job.digest)
     except OSError as error:
-        reason = f"cannot write below {job.results_dir}: {error.strerror}"
-        turn.outcome = replace(begun(job.experiment), status="failed", reason=reason)
+        turn.outcome = Unwritten.of(job.digest, error)
         if not turn.is_ours:  # the lease could not be taken: nothing was yielded yet
             yield turn
 
@@ -94,17 +92,22 @@ def train(job: Job, is_lost: Callable[[], bool]) -> Outcome:
     memory = device.PeakMemory(job.experiment.device)
     job.log_path.parent.mkdir(parents=True, exist_ok=True)
     watch = job.watcher.open(blank) if job.watcher else Unwatched()
-    with job.log_path.open("a", encoding="utf-8", buffering=1) as log:
-        print(f"{blank.started} {job.experiment.cell.key} {job.digest}", file=log)
-        checkpoint = Checkpoint(job.checkpoint_path, job.digest, job.experiment.device, lambda said: print(said, file=log))
+    with job.log_path.open("ab", buffering=0) as log:
+
+        def say(line: str) -> None:
+            with suppress(OSError):  # the disk loses a line, and the training nothing
+                log.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+
+        say(f"{blank.started} {job.experiment.cell.key} {job.digest}")
+        checkpoint = Checkpoint(job.checkpoint_path, job.digest, job.experiment.device, say)
 
         def on_epoch(epoch: Epoch) -> None:
             history.append(epoch)
             shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
-            print(f"epoch {len(history)}: {shown}", file=log)
+            say(f"epoch {len(history)}: {shown}")
             watch.epoch(epoch)
             if is_lost():
-                print(f"{now()} taken over by somebody else: this process was silent for too long", file=log)
+                say(f"{now()} taken over by somebody else: this process was silent for too long")
                 raise StopTraining
             checkpoint.epoch_ended()
             if job.orphaned() or job.asked_to_stop():
@@ -114,7 +117,7 @@ def train(job: Job, is_lost: Callable[[], bool]) -> Outcome:
         def ended(result: Result) -> Outcome:
             whole = replace(result, seconds=checkpoint.seconds, peak_memory_bytes=memory.bytes(), ended=now(),
                             environment=environment(job.experiment))  # fmt: skip
-            print(f"{whole.traceback or ''}{whole.ended} {whole.status} {whole.reason or ''}", file=log)
+            say(f"{whole.traceback or ''}{whole.ended} {whole.status} {whole.reason or ''}")
             outcome = job.record(whole, is_lost)
             if outcome is whole:
                 watch.ended(whole)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from benchmark.console import Parser, command, names, numbers, place, seeds
-from benchmark.errors import UsageError, nearest
+from benchmark.errors import UsageError, nearest, told
 from benchmark.store.exchange import Chosen, Imported, export, merge
 from benchmark.store.result import STATUSES
 from benchmark.store.store import Store
@@ -62,8 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise UsageError(f"cannot write {error.filename or options.results_dir} ({error.strerror}); what was taken in "
-                             "is kept, the same command goes on from here")  from None  # fmt: skip
+            said = f"cannot write {told(error)}; what was taken in is kept, the same command goes on from here"
+            raise UsageError(said) from None
     return ended.status
 
 
