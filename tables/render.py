@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue
@@ -28,7 +28,7 @@ from tables.numbers import fixed
 from tables.rows.build import code_notes, lookback_notes, rows
 from tables.rows.means import horizon_name, means
 from tables.rows.results import Index, index
-from tables.rows.row import Row
+from tables.rows.row import Row, of_one_task
 
 CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metric", "mean", "std", "n", "ddof", "seeds",
                "published", "published_status", "published_lookback", "deviation_pct", "verdict", "recipe_status",
@@ -141,6 +141,7 @@ def _pictures(of: Subject) -> Iterator[tuple[str, bytes]]:
     if of.options.figures:
         from tables.figures.matplotlib_renderer import pictures  # slow to import, and not needed by all commands
 
+        of = replace(of, rows=of_one_task(of.rows))
         for file in FIGURES:
             if file.protocol in (None, of.protocol) and (figure := file.figure(of)) is not None:
                 yield from ((f"{file.suffix}.{kind}".lstrip("."), data) for kind, data in pictures(figure).items())

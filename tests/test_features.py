@@ -24,8 +24,10 @@ from benchmark.grid.plan import plan
 from benchmark.problems import load
 from benchmark.problems.forecasting import partial_mse
 from benchmark.training.checkpoint import Checkpoint
+from tables.figures import horizons
 from tables.layout.table import Options
 from tables.render import read, render
+from tables.rows.row import of_one_task
 from tests.data.samples import RECIPE
 from tests.data.samples import series as sample
 
@@ -188,6 +190,11 @@ def test_a_table_compares_it_with_no_printed_number(made: Any, tmp_path: Path) -
     assert (found["Plain"].variant, found["Plain"].comparison.verdict) == ("S", "not comparable")
     assert found["Plain"].comparison.deviation_pct is None
     assert (found["With_SAM"].variant, found["With_SAM"].comparison.verdict) == ("", "reproduced")
+    drawn = horizons.figure(paper, of_one_task(evidence.rows_of["made"]["paper", "paper"]), "made")
+    assert drawn is not None and {entry.name for entry in drawn.legend} == {"With_SAM, SAM on", "one seed", "printed"}
+    alone = horizons.figure(paper, [found["Plain"]], "made")
+    assert alone is not None and [panel.title for panel in alone.panels] == ["toy (S)"]
+    assert "printed" not in {entry.name for entry in alone.legend}
     render(made.catalogue, made.results, Options(figures=False))
     text = (made.results / "tables" / "made.md").read_text()
     assert "0.100 ± 0.000 (S)" in text and "features S: the target channel alone" in text

@@ -33,7 +33,7 @@ def figure(paper: Paper, rows: Sequence[Row], about: str) -> Figure | None:
         title=f"{about}: mean ± standard deviation over seeds",
         panels=tuple(_panel(d, [row for row in shown if row.key.dataset == d], series) for d in datasets),
         panel_size=(2.6, 2.3),
-        legend=_legend(series, any(row.printed is not None for row in shown)),
+        legend=_legend(series, any(row.printed is not None and row.same_task for row in shown)),
     )
 
 
@@ -50,7 +50,7 @@ def _panel(dataset: str, rows: Sequence[Row], series: Sequence[Series]) -> Panel
         found = [of_horizon.get(horizon) for horizon in horizons]
         marks += _marks(_name(each), _style(place, each[1]), beside(place, len(series), 0.5), found)
     return Panel(
-        title=dataset, marks=tuple(marks),
+        title=dataset + (f" ({rows[0].variant})" if rows[0].variant else ""), marks=tuple(marks),
         x=Axis(label="horizon (steps)", categories=tuple(map(str, horizons))), y=Axis(label="test MSE"),
     )  # fmt: skip
 
@@ -76,7 +76,7 @@ def _marks(name: str, style: Style, shift: float, rows: Sequence[Row | None]) ->
         Points(
             series=name, meaning="printed", style=replace(PRINTED, colour=style.colour),
             x=tuple(x - BESIDE_THE_MEAN for x in at),
-            y=holes(row.printed.value if row and row.printed else None for row in rows),
+            y=holes(row.printed.value if row and row.printed and row.same_task else None for row in rows),
         ),
     )  # fmt: skip
     return [mark for mark in marks if any(value is not None for value in mark.y)]

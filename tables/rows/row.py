@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmark.judging.compare import Comparison, Ours
@@ -68,3 +69,12 @@ class Row:
     n_params: int | None = None
     seconds: float | None = None
     filled: bool = False
+
+
+def of_one_task(rows: Iterable[Row]) -> list[Row]:
+    """Of each data set the rows whose task is that of its first one: what a picture may show side by side."""
+    rows = list(rows)
+    first: dict[str, str] = {}
+    for row in rows:
+        first.setdefault(row.key.dataset, row.variant)
+    return [row for row in rows if row.variant == first[row.key.dataset]]
