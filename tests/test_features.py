@@ -16,6 +16,7 @@ from recipes import made_up
 import baselines
 from benchmark.cell import Experiment, begun, train_and_test
 from benchmark.config.catalogue import Catalogue, catalogue, override
+from benchmark.config.paper import Last, Layout
 from benchmark.config.yamlfile import load as yaml_of
 from benchmark.data import series, windows
 from benchmark.data.registry import DATASETS
@@ -25,7 +26,7 @@ from benchmark.problems import load
 from benchmark.problems.forecasting import partial_mse
 from benchmark.training.checkpoint import Checkpoint
 from tables.figures import horizons
-from tables.layout.table import Options
+from tables.layout.table import Options, paper_tables
 from tables.render import read, render
 from tables.rows.row import of_one_task
 from tests.data.samples import RECIPE
@@ -199,6 +200,9 @@ def test_a_table_compares_it_with_no_printed_number(made: Any, tmp_path: Path) -
     text = (made.results / "tables" / "made.md").read_text()
     assert "0.100 ± 0.000 (S)" in text and "features S: the target channel alone" in text
     assert "**0.100**" not in text, "the best of one is no best"
+    layout = (Layout("Table 1", ("mse",), last=(Last("improvement"),)),)
+    (table,) = paper_tables(replace(paper, layout=layout), evidence.rows_of["made"]["paper", "paper"], "paper", Options())
+    assert table.below[0].ours == {}, "no improvement of one task over another"
     assert "(S)" in (made.results / "tables" / "made.tex").read_text()
 
 

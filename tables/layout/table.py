@@ -169,8 +169,9 @@ def _numbers(
     found = {}
     for line in lines:
         row, first = table.row(line, column, metric), table.row(line, table.columns[0], metric)
-        if kind == "ours" and row is not None and first is not None and row.variant != first.variant:
-            continue  # of another task than the first column's
+        other = row is not None and (not row.same_task or (first is not None and row.variant != first.variant))
+        if kind == "ours" and other:
+            continue  # of another task than what is printed, or than the first column's
         value = None if row is None else row.ours.mean if kind == "ours" else row.printed.value if row.printed else None
         if value is not None:
             found[line] = value
