@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +18,7 @@ from conftest import ROOT, TINY, Run
 
 from benchmark.runner.job import Job
 from benchmark.store.result import STATUSES, Result, Status
+from benchmark.store.store import Store
 from tables.__main__ import main as tables
 
 QUICK = ("--subset", "toy", "--papers", "tiny", "--seeds", "1", "--horizons", "4", "--models", "Transformer", "--jobs", "1")
@@ -100,9 +101,10 @@ def test_a_dry_run_knows_force_and_retry(run_all: Run, trained: Trained) -> None
 def test_a_plan_says_what_is_missing_and_what_failed(run_all: Run, trained: Trained, tmp_path: Path) -> None:
     missing = run_all("--subset", "ETTh1", "--papers", "samformer", "--dry-run", "--data-dir", str(tmp_path)).stdout
     assert missing.splitlines()[-2].startswith(f"ETTh1: no file at {tmp_path / 'ETT-small/ETTh1.csv'}; get it from ")
-    path, own = trained.cell, trained.own
+    own, store = trained.own, Store(trained.cell.parent.parent)
     assert "--retry" not in trained.stdout
-    path.write_text(path.read_text().replace('"status": "done"', '"status": "timeout"', 1))
+    (result,) = store.results()
+    store.write(replace(result, status="timeout"))  # a Result that is edited by hand would be named, and trained again
     note = "1 cell ended without a number; the same command with --retry failed runs such cells again"
     assert run_all(*QUICK, *own, "--dry-run").stdout.splitlines()[-2] == note
     assert run_all(*QUICK, *own).stdout.splitlines()[-2] == note
