@@ -134,3 +134,18 @@ def test_tables_show_them_where_they_are_asked_for(made: Any) -> None:
     assert "## Table: test R2\n" in text and "**0.600**" in text and "_0.500_" in text, "the larger is the better"
     assert "made,toy,16,4,With_SAM,on,r2,0.600000," in (folder / "made.csv").read_text()
     assert "test R2" in (folder / "made.tex").read_text()
+
+
+def test_no_more_than_a_part_of_a_batch_is_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows, sizes = windows_made(400), []
+    add = Extra._add
+
+    def watched(self: Extra, error: torch.Tensor, y: torch.Tensor, weight: float) -> None:
+        sizes.append(error.numel())
+        add(self, error, y, weight)
+
+    monkeypatch.setattr("benchmark.problems.extra._AT_ONCE", 60)
+    monkeypatch.setattr(Extra, "_add", watched)
+    held = HeldWindows(windows, made_up("last_value", trained=False, evaluation_batch=100).setting)
+    held.measure(build("last_value", lookback=4, horizon=2, channels=3))
+    assert max(sizes) <= 60 and sum(sizes) == len(windows) * 2 * 3
