@@ -147,7 +147,7 @@ def test_a_cache_that_cannot_be_used_is_done_without(
         (tables, ["render", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (tables, ["render", "--resutls-dir", "x"], "resutls"),
         (tracking, ["sink"], "sink"), (tracking, ["sync", "--results-dir", "nowhere"], "nowhere"),
-        (data_command.main, ["fetch"], "NAME"),
+        (data_command.main, ["fetch"], "name the data sets"),
         (data_command.main, ["fetch", "nope"], "nope"), (data_command.main, ["status", "ETTh9"], "ETTh9"),
         (data_command.main, ["steal", "ETTh1"], "steal"),
     ],

@@ -94,7 +94,7 @@ def parser() -> Parser:
     shown = commands.add_parser("status", help="a line a data set: there, missing or wrong; what would be downloaded")
     shown.add_argument("names", nargs="*", metavar="NAME", help="data sets, ETT, PEMS, all; default all")
     fetched = commands.add_parser("fetch", help="download what is missing")
-    fetched.add_argument("names", nargs="+", metavar="NAME", help="data sets, ETT, PEMS, all")
+    fetched.add_argument("names", nargs="*", metavar="NAME", help="data sets, ETT, PEMS, all")
     for each in (shown, fetched):
         each.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
     return main
@@ -104,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0, 1 (a file could not be had), 2 (usage), 130 (interrupted)."""
     with command("python -m benchmark.data") as ended:
         options = parser().parse_args(arguments)
+        if options.command == "fetch" and not options.names:
+            raise UsageError("fetch: name the data sets (or all)")
         act = status if options.command == "status" else fetch
         ended.status = act(chosen(options.names), data_dir(options.data_dir))
     return ended.status
