@@ -13,6 +13,7 @@ from benchmark.console import Parser, command
 from benchmark.data.files import Checksums, checksum_of, data_dir
 from benchmark.errors import UsageError, nearest
 from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.code import changed, code_of
 from benchmark.grid.plan import parse_protocol, plan
 from benchmark.store.result import Result
 from benchmark.store.store import Store
@@ -96,6 +97,8 @@ def describe(planned: Planned | None, result: Result | None, why_none: str = NON
     if planned is None:
         lines.append(f"{result.key}\nits recipe is not the one that stands in paper_configs now:")
         lines += [f"{name} = {value}" for name, value in sorted(result.recipe.items())]
+    elif planned.recipe is not None and (other := changed(result.code, code_of(planned.recipe))):
+        lines.append(f"made by other code than today's: {', '.join(other)}; run_all.py --retry stale runs it again")
     lines += [f"{name} = {value:.6f}" for name, value in result.metrics.items()]
     lines += [f"{name} = {'none' if value is None else f'{value:.6g}'}" for name, value in result.extra_metrics.items()]
     lines.append(f"windows = {dict(result.windows)}   parameters = {result.n_params}")

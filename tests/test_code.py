@@ -19,6 +19,7 @@ from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.code import Sources, changed, code_of, identity, tree_sha256
 from benchmark.grid.plan import plan
 from benchmark.runner.job import Job
+from benchmark.show import main as show
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 from tables.__main__ import main as tables
@@ -131,6 +132,8 @@ def test_a_plan_a_table_and_a_retry_know_results_of_other_code(tmp_path: Path, c
     text = (tmp_path / "tables" / "toy.md").read_text("utf-8")
     assert "◊ made by other code" in text and "Made by other code than today's: 2 cells (baselines/samformer.py)." in text
     assert text.count("◊ |") > 1 and r"$^{\diamond}$" in (tmp_path / "tables" / "toy.tex").read_text("utf-8")
+    assert show([cells[1].cell.key, "--results-dir", str(tmp_path)]) == 0
+    assert "\nmade by other code than today's: baselines/samformer.py; " in capsys.readouterr().out
     for planned in cells[1:3]:
         stored(tmp_path, planned, today)
     assert tables(["render", "--no-figures", "--results-dir", str(tmp_path)]) == 0

@@ -124,6 +124,23 @@ def test_what_stands_in_a_results_place_is_said_before_anything_is_trained(
     assert "a folder" in capsys.readouterr().out
 
 
+def test_the_cell_of_a_damaged_result_is_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--papers", "toy", "--models", "SAMformer", "--seeds", "1", "--dry-run", "--results-dir", str(tmp_path)]
+
+    def status(*more: str) -> tuple[str, str, str]:
+        assert run_all.main([*asked, "--json", *more]) == 0
+        said = capsys.readouterr()
+        cell = json.loads(said.out)["cells"][0]
+        return cell["digest"], cell["status"], said.err
+
+    digest = status()[0]
+    store = Store(tmp_path)
+    store.write(replace(RESULT, digest=digest))
+    assert status() == (digest, "done", "")
+    store.path(digest).write_text(store.path(digest).read_text().replace('"x"', '"y"'))
+    assert status()[1] == "to run" and f"{digest}.json (changed since it was written)" in status()[2]
+
+
 def test_show_says_what_there_is_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key, store = "toy/toy/24/SAMformer/s0", Store(tmp_path)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmark.config.catalogue import catalogue
 from benchmark.data.files import synthetic_sha256
 from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.code import code_of
 from benchmark.grid.plan import plan
 from benchmark.store.result import Result
 from benchmark.store.store import Store
@@ -92,7 +93,7 @@ def _made_up(planned: Planned, number: int) -> Result:
         key=planned.cell.key, digest=planned.digest, status="done", cell=asdict(planned.cell),
         metrics=dict.fromkeys(("test_mse", "test_mae", "val_mse", "val_mae"), value), epochs=epochs, best_epoch=10,
         recipe=planned.recipe.plain(), data_sha256="0" * 64, started="2026-01-01T00:00:00+00:00",
-        ended="2026-01-01T00:01:00+00:00", n_params=10**5, seconds=60.0,
+        ended="2026-01-01T00:01:00+00:00", n_params=10**5, seconds=60.0, code=code_of(planned.recipe),
     )  # fmt: skip
 
 
