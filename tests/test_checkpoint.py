@@ -76,9 +76,9 @@ def same(one: tuple[Forecaster, Progress], other: tuple[Forecaster, Progress]) -
 
 @pytest.fixture
 def keep(tmp_path: Path) -> Callable[..., Checkpoint]:
-    def new(digest: str = DIGEST, device: str = "cpu") -> Checkpoint:
+    def new(digest: str = DIGEST, device: str = "cpu", code: str | None = None) -> Checkpoint:
         said: list[str] = []
-        kept = Checkpoint(tmp_path / "checkpoints" / "x.pt", digest, device, said.append)
+        kept = Checkpoint(tmp_path / "checkpoints" / "x.pt", digest, device, said.append, code)
         kept.said = said  # type: ignore[attr-defined]
         return kept
 
@@ -158,6 +158,21 @@ def test_one_that_cannot_be_used_is_passed_over(
     kept = keep()
     same(trained({}, kept), plainly())
     assert len(kept.said) == 1 and said in kept.said[0] and not (tmp_path / "trapped").exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "goes_on"), [("a", "b", False), ("a", "a", True), (None, "b", True), ("a", None, True)]
+)
+def test_it_goes_on_with_the_code_that_it_was_begun_with(
+    first: str | None, second: str | None, goes_on: bool, keep: Callable[..., Any]
+) -> None:
+    """Else a Result would be of two codes, and say one."""
+    with pytest.raises(BrokenOff):
+        trained({}, keep(code=first), 3)
+    again = keep(code=second)
+    same(trained({}, again), trained({}))
+    assert ("going on from a checkpoint" in again.said) == goes_on
+    assert goes_on or again.said[0] == "checkpoint passed over: it was made for another code"
 
 
 def test_short_cells_write_none_and_a_full_disk_costs_a_line(

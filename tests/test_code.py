@@ -91,6 +91,8 @@ def test_codes_that_gave_the_same_numbers_are_one(tmp_path: Path, monkeypatch: p
     assert same_code.note([(identity(one), identity(two)), (identity(two), identity(three))], path) == 1
     code._same.cache_clear()
     assert changed(one, four) == changed(four, one) == changed(one, three) == ()
+    assert code.canonical(one) == code.canonical(four) == min(map(identity, (one, two, three, four)))
+    assert code.canonical({"x.py": "e"}) == identity({"x.py": "e"}) and code.canonical({}) is None
     assert changed(one, {"baselines/y.py": "a" * 64}) == ("baselines/x.py", "baselines/y.py")
     code._same.cache_clear()
     assert json.loads((ROOT / "benchmark/grid/same_code.json").read_text()) is not None

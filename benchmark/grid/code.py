@@ -156,6 +156,14 @@ def identity(code: Code) -> str:
     return hashlib.sha256(json.dumps(dict(code), sort_keys=True).encode()).hexdigest()[:16]
 
 
+def canonical(code: Code) -> str | None:
+    """One identity for all codes that are known to give the same numbers; None where the code is not known."""
+    if not code:
+        return None
+    own, same = identity(code), _same()
+    return min((each for each, group in same.items() if group == same.get(own)), default=own)
+
+
 @cache
 def _same() -> Mapping[str, int]:
     """By identity, a number that codes with the same numbers share."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.cell import begun, environment, now, train_and_test
 from benchmark.errors import StopTraining
+from benchmark.grid.code import canonical
 from benchmark.runner.job import Busy, Job, Outcome, Stopped, Unwritten, is_gone
 from benchmark.runner.watch import Unwatched
 from benchmark.runner.watchdog import time_limit
@@ -99,7 +100,7 @@ def train(job: Job, is_lost: Callable[[], bool]) -> Outcome:
                 log.write(f"{line}\n".encode("utf-8", "backslashreplace"))
 
         say(f"{blank.started} {job.experiment.cell.key} {job.digest}")
-        checkpoint = Checkpoint(job.checkpoint_path, job.digest, job.experiment.device, say)
+        checkpoint = Checkpoint(job.checkpoint_path, job.digest, job.experiment.device, say, canonical(job.experiment.code))
 
         def on_epoch(epoch: Epoch) -> None:
             history.append(epoch)

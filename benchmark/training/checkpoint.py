@@ -65,13 +65,15 @@ class Checkpoint:
     """A cell's checkpoint on disk.
 
     The file: SHA-256 of the rest in hexadecimal, then what `torch.save` writes, read with `weights_only`. One that is
-    damaged, of another cell, version, torch or device is passed over with a line to `say`. What the disk does not take
+    damaged, of another cell, version, torch, device or code is passed over with a line to `say`. What the disk does not take
     costs a line too, and nothing else.
     """
 
-    def __init__(self, path: Path, digest: str, device: str, say: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, digest: str, device: str, say: Callable[[str], None], code: str | None = None) -> None:
+        """`code`: what stands for the code that trains; None: nobody asks."""
         self.path = path
         self._made_for = {"schema": SCHEMA, "digest": digest, "torch": str(torch.__version__), "device": device}
+        self._code = code
         self._say = say
         self._state: State | None = None
         self._earlier = 0.0
@@ -115,6 +117,8 @@ class Checkpoint:
         try:
             held: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
             others = [k for k, v in self._made_for.items() if held["made_for"][k] != v]
+            code = held["made_for"].get("code")  # older ones do not say it
+            others += ["code"] if code and self._code and code != self._code else []
         except Exception as error:  # torch.load raises many kinds
             self._say(f"checkpoint passed over: it is none ({type(error).__name__})")
             return None
@@ -134,7 +138,8 @@ class Checkpoint:
             return
         begun = time.monotonic()
         content = io.BytesIO()
-        torch.save({"made_for": self._made_for, "seconds": self.seconds, "state": self._state.capture()}, content)
+        made_for = self._made_for | ({"code": self._code} if self._code else {})
+        torch.save({"made_for": made_for, "seconds": self.seconds, "state": self._state.capture()}, content)
         payload = content.getvalue()
         try:
             write_atomically(self.path, hashlib.sha256(payload).hexdigest().encode() + payload)
