@@ -65,8 +65,8 @@ class Checkpoint:
     """A cell's checkpoint on disk.
 
     The file: SHA-256 of the rest in hexadecimal, then what `torch.save` writes, read with `weights_only`. One that is
-    damaged, of another cell, version, torch, device or code is passed over with a line to `say`. What the disk does not take
-    costs a line too, and nothing else.
+    damaged, of another cell, version, torch, device or code is passed over with a line to `say`. What the disk does not
+    take costs a line too, and nothing else.
     """
 
     def __init__(self, path: Path, digest: str, device: str, say: Callable[[str], None], code: str | None = None) -> None:
