@@ -19,6 +19,9 @@ from benchmark.errors import DataError
 
 Array = NDArray[np.float64]
 
+ROUNDING = 64 * np.finfo(np.float64).eps
+"""Differences of this size, relative to the numbers, are rounding: 64 units in the last place."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -106,11 +109,33 @@ def load(
 
 
 def moments(values: Array, parts: Ranges) -> tuple[Array, Array]:
-    """Mean and population standard deviation [C] of the train segment, by which a series is standardised; a deviation of
-    0 counts as 1 (docs/protocols.md, Standardisation)."""
-    train = values[parts.train.start : parts.train.end]
-    deviation = train.std(axis=0)
-    return train.mean(axis=0), np.where(deviation == 0, 1.0, deviation)
+    """Mean and population standard deviation [C] of the train segment, by which a series is standardised
+    (docs/protocols.md, Standardisation). The deviation of a channel that is constant there counts as 1.
+
+    The bits are the same whatever the memory layout of `values` [rows, channels]: numpy sums in the order in which numbers
+    lie, so the moments are those of a copy in row order.
+    """
+    train = np.ascontiguousarray(values[parts.train.start : parts.train.end])
+    still = constant(train)
+    return np.where(still, train[0], train.mean(axis=0)), np.where(still, 1.0, train.std(axis=0))
+
+
+def constant(rows: Array) -> NDArray[np.bool_]:
+    """Which channels of rows [n, channels] vary by no more than rounding does: their range is that of `ROUNDING` at their
+    size. (The deviation of 42 times 1.1 is 7e-16 or 0, as one sums it.) What is NaN does not count."""
+    low, high = np.fmin.reduce(rows, axis=0), np.fmax.reduce(rows, axis=0)
+    still: NDArray[np.bool_] = high - low <= ROUNDING * np.maximum(abs(low), abs(high))
+    return still
+
+
+def note_constant(dataset: DataSet, values: Array) -> str | None:
+    """What a reader should know of channels that never change in the training rows of a table [rows, channels]."""
+    train = segments(dataset, len(values), 0).train
+    rows = values[train.start : train.end]
+    count = int(constant(rows).sum()) if len(rows) else 0
+    if not count:
+        return None
+    return f"{count} of {values.shape[1]} channels never change in the training rows; there the scale is 1"
 
 
 def moments_of_present(dataset: DataSet, values: Array, parts: Ranges) -> tuple[Array, Array]:
@@ -145,6 +170,7 @@ def own_season(step: str, times: Times | None) -> int:
 def naive_error(train: Array, season: int) -> Array:
     """Of each channel [C], the mean error of the seasonal naive forecast of one step over `train` [T, C], the scale of
     MASE (Hyndman and Koehler, 2006), where both are there; NaN where no value has one a season before it."""
+    train = np.ascontiguousarray(train)  # for the same bits whatever the memory layout
     errors = np.abs(train[season:] - train[: max(0, len(train) - season)])
     there = ~np.isnan(errors)
     sums, counts = np.where(there, errors, 0.0).sum(axis=0), there.sum(axis=0)

@@ -12,7 +12,7 @@ import torch
 
 from benchmark.data import readers, series, windows
 from benchmark.data.registry import DATASETS, GROUPS, DataSet
-from benchmark.data.splits import segments
+from benchmark.data.splits import Ranges, segments
 
 GOLDEN = list(csv.DictReader((Path(__file__).parent.parent / "golden/windows.csv").open()))
 REAL = ("ETTh1", "ETTh2", "ETTm1", "ETTm2", "Weather", "Exchange")
@@ -82,3 +82,30 @@ def _write(dataset: DataSet, path: Path, values: readers.Array) -> None:
 def test_groups_name_data_sets() -> None:
     assert all(set(members) <= set(DATASETS) for members in GROUPS.values())
     assert len(set(DATASETS) - {"toy", "var"}) == 13
+
+
+def test_a_channel_that_is_constant_in_the_training_rows_has_the_scale_one() -> None:
+    """42 times 1.1 have the deviation 7e-16 or 0, as one sums them: neither is a scale for what comes later."""
+    values = np.stack([np.full(60, 1.1), np.sin(np.arange(60.0)), 1e9 + 1e-3 * np.sin(np.arange(60.0))], axis=1)
+    values[42:, 0] = 2.1
+    parts = segments(replace(DATASETS["ETTh1"], split="ratio"), len(values), 4)
+    for laid_out in (np.ascontiguousarray(values), np.asfortranarray(values)):
+        scaled = standardised(laid_out, parts)
+        assert (scaled[:42, 0] == 0).all() and (scaled[42:, 0] == 2.1 - 1.1).all()
+        assert scaled[:42, 1:].std(axis=0) == pytest.approx([1, 1])  # small beside its size, and yet no rounding
+    noted = series.note_constant(replace(DATASETS["ETTh1"], split="ratio"), values)
+    assert noted == "1 of 3 channels never change in the training rows; there the scale is 1"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_standardised_bits_do_not_depend_on_the_memory_layout(seed: int) -> None:
+    """A parsed copy lies in row order, a file just read in column order: the same digest has to be the same numbers."""
+    values = np.random.default_rng(seed).lognormal(sigma=3, size=(5000, 7))
+    parts = segments(replace(DATASETS["ETTh1"], split="ratio"), len(values), 96)
+    by_column = np.asfortranarray(values)
+    assert (by_column[:3500].mean(axis=0) != values[:3500].mean(axis=0)).any()  # what would otherwise differ
+    assert np.array_equal(standardised(by_column, parts), standardised(values, parts))
+
+
+def standardised(values: series.Array, parts: Ranges) -> series.Array:
+    return series.standardise(values, *series.moments(values, parts))

@@ -53,7 +53,7 @@ class Supply:
 
     def parse(self, datasets: Iterable[DataSet]) -> None:
         """Reads the files once, before any worker does: their notes are told once, and what is wrong is noted."""
-        from benchmark.data import cache
+        from benchmark.data import cache, series
 
         folder = cache.folder_for(self.folder)
         for dataset in datasets:
@@ -61,8 +61,10 @@ class Supply:
             if path is None:
                 continue
             try:
-                for note in cache.table(dataset, path, self.checksums[dataset.name], folder).notes:
-                    print(f"{dataset.name}: {note}", file=sys.stderr)
+                table = cache.table(dataset, path, self.checksums[dataset.name], folder)
+                for note in (*table.notes, series.note_constant(dataset, table.values)):
+                    if note is not None:
+                        print(f"{dataset.name}: {note}", file=sys.stderr)
             except DataError as error:
                 self.problems[dataset.name] = str(error)
                 del self.checksums[dataset.name]
