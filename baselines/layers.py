@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 
 class Normalised(NamedTuple):
-    """Series [B, C, L] of mean 0 and deviation 1 over time, and what was taken out: mean, std [B, C, 1]."""
+    """Series [..., L] of mean 0 and deviation 1 over time, and what was taken out: mean, std [..., 1]."""
 
     values: Tensor
     mean: Tensor
@@ -20,16 +22,41 @@ class Normalised(NamedTuple):
 
 
 def normalise_windows(x: Tensor, eps: float = 1e-5) -> Normalised:
-    """Each window and channel of x [B, C, L] with mean 0 and deviation 1 over time.
+    """Each window and channel of x [..., L] with mean 0 and deviation 1 over time.
 
-    std is √(population variance + eps); mean and std carry no gradient. x is left as it is.
+    std is √(population variance + eps); mean and std carry no gradient. x is left as it is. What comes back is not to be
+    written to: see `repeated_windows`.
     """
-    mean = x.detach().mean(dim=-1, keepdim=True)  # [B, C, 1]
+    if _seen is None or x.requires_grad:
+        return _normalise_windows(x, eps)
+    key = (x.data_ptr(), x.shape, x.stride(), x._version, eps)
+    if key not in _seen:
+        _seen[key] = x, _normalise_windows(x, eps)
+    return _seen[key][1]
+
+
+def _normalise_windows(x: Tensor, eps: float) -> Normalised:
+    mean = x.detach().mean(dim=-1, keepdim=True)  # [..., 1]
     centred = x - mean
     # Not torch.var: on a CPU that alone takes four times as long as this whole function.
     squares = torch.linalg.vector_norm(centred.detach(), dim=-1, keepdim=True).square()
     std = torch.sqrt(squares / x.shape[-1] + eps)
     return Normalised(centred.div_(std), mean, std)
+
+
+_seen: dict[tuple[Any, ...], tuple[Tensor, Normalised]] | None = None
+"""Within `repeated_windows`: by a tensor's place, form and version, itself (which so keeps its place) and its outcome."""
+
+
+@contextmanager
+def repeated_windows() -> Iterator[None]:
+    """Within it the same windows are normalised once, however often they pass: SAM's two passes are over the same ones."""
+    global _seen
+    _seen = {}
+    try:
+        yield
+    finally:
+        _seen = None
 
 
 class RevIN(nn.Module):
@@ -67,6 +94,12 @@ class RevIN(nn.Module):
             std = std / (self.weight[:, None] + self.denorm_eps)
             mean = mean - self.bias[:, None] * std
         return torch.addcmul(mean, y, std)
+
+
+def by_hand(x: Tensor) -> bool:
+    """Whether backward passes that are written by hand are for x: on a CPU, and outside of `torch.func`, whose transforms
+    want to see every operation. Elsewhere torch's own operations do the same."""
+    return x.device.type == "cpu" and not torch._C._are_functorch_transforms_active()
 
 
 class RMSNorm(nn.Module):
@@ -121,7 +154,7 @@ def project(layer: nn.Linear, x: Tensor) -> Tensor:
 class Dropout(nn.Module):
     """Dropout with probability `rate`, to the nearest of the multiples of 2⁻¹⁶.
 
-    On a CPU the masks come from 16 bits each of torch's default generator, a seventh of the time of torch's own, where
+    On a CPU the masks come from 16 bits each of torch's default generator, a tenth of the time of torch's own, where
     one draw a number takes a quarter of a training step; and they multiply, since `where` takes ten times as long.
     Raises ValueError unless 0 ≤ rate < 1.
     """
@@ -139,9 +172,24 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return F.dropout(x, self.rate)
-        bits = torch.empty(x.numel() // 4 + 1, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-        keep = bits[: x.numel()].view(x.shape) >= self.level - 2**15
-        return x * (keep * torch.tensor(2**16 / (2**16 - self.level), dtype=x.dtype))
+        kept = mask(draw(x.shape), self.level, torch.empty(x.shape, dtype=x.dtype))
+        return x * kept.mul_(keeping(self.level))
+
+
+def draw(shape: torch.Size) -> Tensor:
+    """16 random bits a number, of this shape."""
+    count = math.prod(shape)
+    return torch.empty(count // 4 + 1, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:count].view(shape)
+
+
+def mask(drawn: Tensor, level: int, out: Tensor) -> Tensor:
+    """Fills `out`, of any kind of number, with 1 where dropout keeps and 0 where it does not, `level` of 2¹⁶ times."""
+    return torch.ge(drawn, level - 2**15, out=out)
+
+
+def keeping(level: int) -> float:
+    """What is kept is multiplied by this, so that the mean stays."""
+    return 2.0**16 / (2**16 - level)
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -164,6 +212,69 @@ def glorot_(layer: nn.Linear, fan_in: int | None = None, fan_out: int | None = N
     nn.init.zeros_(layer.bias)
 
 
+def denormalised_loss(revin: RevIN, forecast: Tensor, mean: Tensor, std: Tensor, y: Tensor) -> Tensor:
+    """MSE [] of a forecast [B, C, H] that is still to be taken back by `RevIN.denormalise`, against y [B, C, H].
+
+    mean, std [B, C, 1], or of fewer windows, [C, 1], for all. Raises ValueError if forecast and y have different shapes.
+    """
+    check_time_last(forecast, y)
+    if not by_hand(forecast):
+        return F.mse_loss(revin.denormalise(forecast, mean, std), y)
+    loss: Tensor = _DenormalisedLoss.apply(forecast, revin.weight, revin.bias, revin.denorm_eps, mean, std, y)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _DenormalisedLoss(torch.autograd.Function):
+    """`way_back` and its gradients: half of the calls that torch makes of the same."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, z: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, mean: Tensor, std: Tensor, y: Tensor
+    ) -> Tensor:
+        loss, kept = way_back(z, weight, bias, eps, mean, std, y)
+        ctx.save_for_backward(*kept)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return *way_back_gradients(ctx.saved_tensors, gradient), None, None, None, None
+
+
+WayBack = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor]
+"""What `way_back` keeps for its gradients: e and z [B, C, H], the divisor [C, 1], the bias [C, 1], a [B, C, 1]."""
+
+
+def way_back(
+    z: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, mean: Tensor, std: Tensor, y: Tensor
+) -> tuple[Tensor, WayBack]:
+    """The mean [] of e² for e = mean + (z − bias)·a − y and a = std/(weight + eps); z, y [B, C, H]."""
+    if weight is not None and bias is not None:
+        weight, bias = weight[:, None] + eps if eps else weight[:, None], bias[:, None]
+        std = std / weight
+        mean = torch.addcmul(mean, bias, std, value=-1)
+    error = (z * std).add_(mean).sub_(y)  # addcmul takes twice as long where two of three are broadcast
+    flat = error.reshape(-1)
+    return torch.dot(flat, flat) / len(flat), (error, z, weight, bias, std)
+
+
+def way_back_gradients(kept: WayBack, gradient: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Of z [B, C, H], weight and bias [C] (None without), for a gradient [] of what `way_back` gives."""
+    error, z, weight, bias, a = kept
+    of_z = error * (a * (gradient * (2 / error.numel())))
+    if weight is None or bias is None:
+        return of_z, None, None
+    total = of_z.sum(dim=(0, 2))
+    of_weight = torch.addcmul((of_z * z).sum(dim=(0, 2)), bias[:, 0], total, value=-1).div_(weight[:, 0]).neg_()
+    return of_z, of_weight, total.neg_()
+
+
+def check_time_last(forecast: Tensor, y: Tensor) -> None:
+    """Raises ValueError if a forecast [B, C, H] and its target have different shapes."""
+    if forecast.shape != y.shape:
+        raise ValueError(f"with time last the forecasts are {tuple(forecast.shape)}, the target {tuple(y.shape)}")
+
+
 def all_pairs_loss(revin: RevIN, forecast: Tensor, mean: Tensor, std: Tensor, y: Tensor) -> Tensor:
     """Mean over i, j, c, h of (mean_i + std_i·z_j − y_j)², z the forecast [B, C, H] less the affine part.
 
@@ -175,8 +286,7 @@ def all_pairs_loss(revin: RevIN, forecast: Tensor, mean: Tensor, std: Tensor, y:
     over i of its square is the sum of the three mean squares: nothing but squares is added, so nothing
     cancels.
     """
-    if forecast.shape != y.shape:
-        raise ValueError(f"with time last the forecasts are {tuple(forecast.shape)}, the target {tuple(y.shape)}")
+    check_time_last(forecast, y)
     m, mean = _centred(mean)
     s, std = _centred(std)
     r = std.square().mean(dim=0).sqrt()
@@ -184,8 +294,8 @@ def all_pairs_loss(revin: RevIN, forecast: Tensor, mean: Tensor, std: Tensor, y:
     # then about 0.
     u = std / r.maximum(1e-12 * s)  # [B, C, 1]
     a = (u * mean).mean(dim=0)
-    common = F.mse_loss(revin.denormalise(forecast, m, s), y)
-    spread = revin.denormalise(forecast, a, r).square().mean()
+    common = denormalised_loss(revin, forecast, m, s, y)
+    spread = denormalised_loss(revin, forecast, a, r, y.new_zeros(()).expand_as(y))
     return common + spread + (mean - a * u).square().mean()
 
 

@@ -75,7 +75,8 @@ def global_norm(parameters: Iterable[Tensor]) -> Tensor:
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         return torch.zeros(())
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    norms = [torch.linalg.vector_norm(gradients[0])] if len(gradients) == 1 else torch._foreach_norm(gradients)
+    norm: Tensor = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
     return norm
 
 
@@ -99,8 +100,6 @@ class Perturbation(Protocol):
     A training loop does backward, `ascend`, zero_grad, backward, `restore`, clip, `base.step`.
     """
 
-    base: torch.optim.Optimizer
-
     def ascend(self) -> Tensor:
         """Moves the weights by the gradients that they have; returns the norm of these [], on the device."""
 
@@ -121,8 +120,11 @@ class SAM:
     the perturbation. Learning-rate schedulers want a torch optimizer: give them `base`.
     """
 
-    def __init__(self, base: torch.optim.Optimizer, rho: float) -> None:
-        """Raises ValueError for a negative rho (in units of the weights' norm)."""
+    def __init__(self, base: Any, rho: float) -> None:
+        """base: any torch optimizer, or whatever has the `param_groups` of one, for a loop that steps it itself.
+
+        Raises ValueError for a negative rho (in units of the weights' norm).
+        """
         if not rho >= 0:
             raise ValueError(f"rho must not be negative, it is {rho}")
         self.base = base
@@ -142,9 +144,8 @@ class SAM:
         norm = global_norm(params)
         if not params:
             return norm
-        gradients = [p.grad for p in params]
         self._moved, self._saved = params, [p.detach().clone() for p in params]
-        torch._foreach_add_(params, torch._foreach_mul(gradients, self.rho / (norm + 1e-12)))
+        torch._foreach_add_(params, torch._foreach_mul([p.grad for p in params], self.rho / (norm + 1e-12)))
         return norm
 
     @torch.no_grad()
@@ -176,7 +177,8 @@ class SAM:
     @property
     def param_groups(self) -> list[dict[str, Any]]:
         """The base's."""
-        return self.base.param_groups
+        groups: list[dict[str, Any]] = self.base.param_groups
+        return groups
 
     @property
     def state(self) -> Any:
@@ -189,7 +191,8 @@ class SAM:
 
     def state_dict(self) -> dict[str, Any]:
         """The base's: SAM keeps nothing between steps."""
-        return self.base.state_dict()
+        state: dict[str, Any] = self.base.state_dict()
+        return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As the base's."""

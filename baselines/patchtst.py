@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
 from baselines.layers import Dropout, RevIN, join_heads, split_heads
+from baselines.mlp import mlp
 
 
 class PatchTST(Forecaster):
@@ -77,8 +78,8 @@ class _EncoderLayer(nn.Module):
         """x [R, P, d] and the scores [R, h, P, P] of the layer before, to the same of this layer."""
         attended, scores = self.attention(x, scores)
         x = self._normalise(self.attention_norm, x + self.dropout(attended))
-        hidden = self.dropout(F.gelu(self.up(x)))  # [R, P, ff_width]
-        return self._normalise(self.ff_norm, x + self.dropout(self.down(hidden))), scores
+        hidden = mlp(x.flatten(0, 1).T, self.up, self.down, "gelu", self.dropout).T.view_as(x)
+        return self._normalise(self.ff_norm, x + self.dropout(hidden)), scores
 
     @staticmethod
     def _normalise(norm: nn.Module, x: Tensor) -> Tensor:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines import channel_attention
 from baselines.arguments import Size
-from baselines.base import Forecaster
-from baselines.layers import RevIN, all_pairs_loss, glorot_
+from baselines.base import Forecaster, mean_squared_error
+from baselines.layers import RevIN, all_pairs_loss, by_hand, denormalised_loss, glorot_
 
 Variant = Literal["tensorflow", "pytorch"]
 Fans = Literal["keras2", "keras3"]
@@ -109,44 +109,41 @@ class SAMformer(Forecaster):
 
         Raises ValueError if x and y do not fit each other.
         """
-        if self.revin is None or not self.batch_mixed_denorm:
-            return super().mse(x, y, marks)
-        forecast, statistics = self._forecast(x)
-        assert statistics is not None
-        return all_pairs_loss(self.revin, forecast, *statistics, y.transpose(1, 2))
+        revin, target = self.revin, y.transpose(1, 2)  # [B, C, H]
+        if revin is None:
+            return mean_squared_error(self(x), y)
+        if self.batch_mixed_denorm or not self._by_hand(x):
+            forecast, statistics = self._forecast(x)
+            assert statistics is not None
+            return (all_pairs_loss if self.batch_mixed_denorm else denormalised_loss)(revin, forecast, *statistics, target)
+        tokens, mean, std = self._windows(x)
+        assert mean is not None and std is not None
+        ends = revin.denorm_eps, mean, std, target
+        loss: Tensor = channel_attention.Loss.apply(ends, tokens, revin.weight, revin.bias, *self._parts())  # type: ignore[no-untyped-call]
+        return loss
 
     def _forecast(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-        """x [B, L, C] to the forecast [B, C, H] before the way back, and RevIN's (mean, std), each [B, C, 1].
+        """x [B, L, C] to the forecast [B, C, H] before the way back, and RevIN's (mean, std), each [B, C, 1]."""
+        tokens, mean, std = self._windows(x)
+        scale, shift = (None, None) if self.revin is None else (self.revin.weight, self.revin.bias)
+        passes = channel_attention.Passes.apply if self._by_hand(x) else channel_attention.plainly
+        forecast: Tensor = passes(tokens, scale, shift, *self._parts())
+        return forecast, None if mean is None or std is None else (mean, std)
 
-        The same function as the class describes, in another order. The forecaster is linear, so it is applied
-        to X and to the attention's output apart: Z = X + attention(X) is never formed, all that reads X is
-        one matrix product, and RevIN's affine part acts on that product instead of on X. As the normalised
-        window carries no gradient, neither does the backward pass ever go back to [B, C, L]. That saves a
-        quarter of a step's time.
-        """
+    def _windows(self, x: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """x [B, L, C] as tokens [B, C, L], and what RevIN took out of them, each [B, C, 1]."""
         if x.shape[1:] != (self.lookback, self.channels):
             raise ValueError(f"windows are [B, {self.lookback}, {self.channels}], not {tuple(x.shape)}")
-        tokens = x.transpose(1, 2).contiguous()  # [B, C, L]
-        head = self.forecaster
-        mix: Tensor = head.weight  # [H, V], from the attention's output to the horizon
-        head_bias: Tensor = head.bias
-        if self.output is not None:
-            mix, head_bias = mix @ self.output.weight, head_bias + mix @ self.output.bias
-        layers = (self.query, self.key, self.value)
-        kernel = torch.cat([*(layer.weight for layer in layers), head.weight])  # [2·width + V + H, L]
-        bias = torch.cat([*(layer.bias for layer in layers), head_bias])
-        statistics = None
-        if self.revin is None or self.revin.weight is None or self.revin.bias is None:
-            projected = F.linear(tokens, kernel, bias)  # [B, C, 2·width + V + H]
-        else:
-            tokens, mean, std = self.revin.normalise_plainly(tokens)
-            statistics = mean, std
-            shift = torch.addcmul(bias, self.revin.bias[:, None], kernel.sum(dim=1))  # [C, 2·width + V + H]
-            projected = torch.addcmul(shift, F.linear(tokens, kernel), self.revin.weight[:, None])
-        sizes = [*(layer.out_features for layer in layers), head.out_features]
-        query, key, value, direct = torch.split(projected, sizes, dim=-1)
-        # On a CPU three times as fast as softmax(QKᵀ)V written out at 862 channels, and no slower at 7. Its
-        # kernels want an axis of heads: [B, 1, C, width].
-        query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
-        attended = F.scaled_dot_product_attention(query, key, value).squeeze(1)  # [B, C, V]
-        return direct + F.linear(attended, mix), statistics
+        tokens = x.transpose(1, 2)
+        if self.revin is None:
+            return tokens.contiguous(), None, None
+        tokens, mean, std = self.revin.normalise_plainly(tokens)
+        return tokens.contiguous(), mean, std
+
+    def _parts(self) -> list[Tensor]:
+        """Weight and bias of each layer, as `channel_attention.project` takes them."""
+        layers = (self.query, self.key, self.value, self.forecaster, *((self.output,) if self.output is not None else ()))
+        return [part for layer in layers for part in (layer.weight, layer.bias)]
+
+    def _by_hand(self, x: Tensor) -> bool:
+        return by_hand(x) and self.channels <= channel_attention.BY_HAND

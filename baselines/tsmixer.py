@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
-from baselines.layers import Dropout, RevIN, all_pairs_loss, glorot_
+from baselines.layers import Dropout, RevIN, all_pairs_loss, by_hand, denormalised_loss, glorot_
+from baselines.mlp import mlp
 
 
 class TSMixer(Forecaster):
@@ -59,19 +63,18 @@ class TSMixer(Forecaster):
 
         Raises ValueError if x and y do not fit each other.
         """
-        if not self.batch_mixed_denorm:
-            return super().mse(x, y, marks)
-        return all_pairs_loss(self.revin, *self._forecast(x), y.transpose(1, 2))
+        loss = all_pairs_loss if self.batch_mixed_denorm else denormalised_loss
+        return loss(self.revin, *self._forecast(x), y.transpose(1, 2))
 
     def _forecast(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x [B, L, C] to the forecast [B, C, H] before the way back, and RevIN's mean and std, each [B, C, 1]."""
-        series, mean, std = self.revin.normalise(x.transpose(1, 2).contiguous())  # [B, C, L]
+        series, mean, std = self.revin.normalise(x.transpose(1, 2))
+        series = series.transpose(0, 1).contiguous()  # [C, B, L]
         for _ in range(self.blocks):
             series = series + self.dropout(F.relu(self.time(self.norm(series))))
-            across = self.norm(series).transpose(1, 2)  # [B, L, C]
-            across = self.dropout(self.down(self.dropout(F.relu(self.up(across)))))
-            series = series + across.transpose(1, 2)
-        return self.forecaster(series), mean, std
+            mixed = mlp(self.norm(series).flatten(1), self.up, self.down, "relu", self.dropout)  # [C, B·L]
+            series = series + self.dropout(mixed).view_as(series)
+        return self.forecaster(series).transpose(0, 1), mean, std
 
 
 class WindowBatchNorm(nn.Module):
@@ -91,12 +94,48 @@ class WindowBatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels, lookback))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, C, L] to [B, C, L]."""
-        mean, var = self.running_mean, self.running_var
-        if self.training:
-            var, mean = torch.var_mean(x, dim=0, correction=0)
-            with torch.no_grad():
-                self.running_mean.lerp_(mean, 1 - self.momentum)
-                self.running_var.lerp_(var, 1 - self.momentum)
-        scale = self.weight * torch.rsqrt(var + self.eps)  # [C, L]
-        return torch.addcmul(self.bias, x - mean, scale)
+        """x [C, B, L] to [C, B, L]."""
+        if not self.training:
+            scale = self.weight * torch.rsqrt(self.running_var + self.eps)  # [C, L]
+            return torch.addcmul(self.bias[:, None], x - self.running_mean[:, None], scale[:, None])
+        normalise = _BatchNorm.apply if by_hand(x) else _batch_norm
+        normalised, mean, var = normalise(x, self.weight, self.bias, self.eps)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean.detach(), 1 - self.momentum)
+            self.running_var.lerp_(var.detach(), 1 - self.momentum)
+        return normalised
+
+
+def _batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """x [C, B, L] by the moments of its batch, and these [C, L]. Not torch.var_mean: on a CPU that takes far longer."""
+    mean = x.mean(dim=1)
+    centred = x - mean[:, None]
+    var = centred.square().mean(dim=1)
+    scale = weight * torch.rsqrt(var + eps)
+    return torch.addcmul(bias[:, None], centred, scale[:, None]), mean, var
+
+
+class _BatchNorm(torch.autograd.Function):
+    """As `_batch_norm`, with the backward pass by hand: with g the gradient and x̂ the normalised x, that of x is
+    weight/√(var + eps)·(g − mean(g) − x̂·mean(g·x̂))."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        mean = x.mean(dim=1)
+        centred = x - mean[:, None]
+        var = centred.square().mean(dim=1)
+        rate = torch.rsqrt(var + eps)
+        ctx.save_for_backward(centred, weight, rate)
+        ctx.mark_non_differentiable(mean, var)
+        return (centred * (weight * rate)[:, None]).add_(bias[:, None]), mean, var
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor, None]:
+        centred, weight, rate = ctx.saved_tensors  # [C, B, L], [C, L], [C, L]
+        of_bias = gradient.sum(dim=1)
+        of_weight = (gradient * centred).sum(dim=1).mul_(rate)
+        batch = gradient.shape[1]
+        of_x = gradient - (of_bias / batch)[:, None]
+        of_x.sub_(centred * (of_weight * rate / batch)[:, None]).mul_((weight * rate)[:, None])
+        return of_x, of_weight, of_bias, None

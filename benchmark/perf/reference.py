@@ -313,12 +313,118 @@ class EncoderLayer(nn.Module):
         return y
 
 
+class TSMixer(nn.Module):
+    """Blocks that share their weights: mixing over time, then over channels."""
+
+    def __init__(
+        self, *, lookback: int, horizon: int, channels: int, blocks: int = 2, ff_width: int = 64, dropout: float = 0.9
+    ) -> None:
+        super().__init__()
+        self.blocks, self.revin, self.norm = blocks, RevIN(channels, 0.0), BatchNorm(channels, lookback)
+        self.time, self.forecaster = nn.Linear(lookback, lookback), nn.Linear(lookback, horizon)
+        self.up, self.down, self.dropout = nn.Linear(channels, ff_width), nn.Linear(ff_width, channels), nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
+        """x [B, L, C] to [B, H, C]."""
+        x, mean, std = self.revin.normalise(x)
+        for _ in range(self.blocks):
+            x = x + self.dropout(F.relu(self.time(self.norm(x).transpose(1, 2)))).transpose(1, 2)
+            x = x + self.dropout(self.down(self.dropout(F.relu(self.up(self.norm(x))))))
+        return self.revin.denormalise(self.forecaster(x.transpose(1, 2)).transpose(1, 2), mean, std)
+
+    def training_loss(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
+        """MSE."""
+        return F.mse_loss(self(x), y)
+
+
+class BatchNorm(nn.Module):
+    """Over the batch, for each channel and time step."""
+
+    def __init__(self, channels: int, lookback: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels, lookback)), nn.Parameter(torch.zeros(channels, lookback))
+        self.running_mean: Tensor
+        self.running_var: Tensor
+        self.register_buffer("running_mean", torch.zeros(channels, lookback))
+        self.register_buffer("running_var", torch.ones(channels, lookback))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, L, C] to the same."""
+        mean, var = self.running_mean, self.running_var
+        if self.training:
+            mean, var = x.mean(dim=0).T, x.var(dim=0, unbiased=False).T
+            self.running_mean.mul_(0.99).add_(0.01 * mean.detach())
+            self.running_var.mul_(0.99).add_(0.01 * var.detach())
+        return (x - mean.T) / torch.sqrt(var.T + 1e-3) * self.weight.T + self.bias.T
+
+
+class PatchTST(nn.Module):
+    """A transformer over patches of each channel, with the scores of the layer before."""
+
+    def __init__(
+        self, *, lookback: int, horizon: int, channels: int, width: int = 128, heads: int = 16, layers: int = 3,
+        ff_width: int = 256, dropout: float = 0.2, patch: int = 16, stride: int = 8,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        patches = (lookback - patch) // stride + 2
+        self.patch, self.stride, self.dropout = patch, stride, nn.Dropout(dropout)
+        self.embedding, self.position = nn.Linear(patch, width), nn.Parameter(torch.zeros(patches, width))
+        self.layers = nn.ModuleList(PatchLayer(width, heads, ff_width, dropout) for _ in range(layers))
+        self.head = nn.Linear(width * patches, horizon)
+
+    def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
+        """x [B, L, C] to [B, H, C]."""
+        mean = x.mean(dim=1, keepdim=True).detach()
+        std = torch.sqrt(x.var(dim=1, keepdim=True, unbiased=False) + 1e-5).detach()
+        series = ((x - mean) / std).transpose(1, 2)
+        patches = F.pad(series, (0, self.stride), mode="replicate").unfold(-1, self.patch, self.stride)
+        tokens = self.dropout(self.embedding(patches) + self.position).flatten(0, 1)
+        scores: Tensor | float = 0.0
+        for layer in self.layers:
+            tokens, scores = layer(tokens, scores)
+        flat = tokens.transpose(1, 2).flatten(1).unflatten(0, series.shape[:2])
+        y: Tensor = self.head(flat).transpose(1, 2) * std + mean
+        return y
+
+    def training_loss(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> Tensor:
+        """MSE."""
+        return F.mse_loss(self(x), y)
+
+
+class PatchLayer(nn.Module):
+    """Attention and feed-forward, each with a batch norm over tokens."""
+
+    def __init__(self, width: int, heads: int, ff_width: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.attention = heads, nn.Module()
+        for name in ("query", "key", "value", "output"):
+            setattr(self.attention, name, nn.Linear(width, width))
+        self.attention.scale = nn.Parameter(torch.tensor((width // heads) ** -0.5), requires_grad=False)
+        self.attention_norm, self.ff_norm = nn.BatchNorm1d(width), nn.BatchNorm1d(width)
+        self.up, self.down, self.dropout = nn.Linear(width, ff_width), nn.Linear(ff_width, width), nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, scores: Tensor | float) -> tuple[Tensor, Tensor]:
+        """x [R, P, d] and scores [R, h, P, P] to the same."""
+        query, key, value = (
+            getattr(self.attention, name)(x).reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+            for name in ("query", "key", "value")
+        )
+        summed = query @ key.transpose(-1, -2) * self.attention.scale + scores
+        attended = self.attention.output((torch.softmax(summed, dim=-1) @ value).transpose(1, 2).flatten(2))  # type: ignore
+        x = self.attention_norm((x + self.dropout(attended)).transpose(1, 2)).transpose(1, 2)
+        hidden = self.down(self.dropout(F.gelu(self.up(x))))
+        y: Tensor = self.ff_norm((x + self.dropout(hidden)).transpose(1, 2)).transpose(1, 2)
+        return y, summed
+
+
 MODELS: Mapping[str, type[nn.Module]] = {
     "samformer": SAMformer,
     "samovar": SAMoVAR,
     "fixedvar": FixedVAR,
     "lintrans": LinTrans,
     "itransformer": ITransformer,
+    "tsmixer": TSMixer,
+    "patchtst": PatchTST,
 }
 """By their names in `baselines.MODELS`."""
 
@@ -361,7 +467,7 @@ class Trainer:
         if self.training.rho is not None:
             parameters = [p for p in self.model.parameters() if p.grad is not None]
             norm = torch.norm(torch.stack([p.grad.norm() for p in parameters if p.grad is not None]))
-            moves = []
+            moves, buffers = [], [b.clone() for b in self.model.buffers()]
             with torch.no_grad():
                 for p in parameters:
                     assert p.grad is not None
@@ -371,6 +477,8 @@ class Trainer:
             with torch.no_grad():
                 for p, move in zip(parameters, moves, strict=True):
                     p.sub_(move)
+                for buffer, kept in zip(self.model.buffers(), buffers, strict=True):
+                    buffer.copy_(kept)
         if self.training.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip_norm, foreach=False)
         self.optimizer.step()

@@ -45,10 +45,12 @@ class Case:
 
 CASES = (
     Case("samformer", "SAMformer", "ETTh1", 96),
+    Case("samformer", "TSMixer+SAM", "ETTh1", 96),
     Case("samovar", "SAMoVAR", "ETTh1", 96),
     Case("samovar", "FixedVAR", "ETTh1", 96),
     Case("samovar", "LinTrans", "ETTh1", 96),
     Case("samovar", "iTransformer", "ETTh1", 96, 512),
+    Case("samovar", "PatchTST", "ETTh1", 96, 512),
 )
 """Those that have a plain reference."""
 

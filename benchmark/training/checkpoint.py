@@ -15,8 +15,9 @@ import torch
 from torch import nn
 
 from benchmark.files import write_atomically
+from benchmark.training.adam import Adam
 
-SCHEMA = 1
+SCHEMA = 2
 EVERY_SECONDS = 10.0
 """Of training between two checkpoints at least: a shorter cell pays nothing."""
 SHARE = 0.02
@@ -28,7 +29,7 @@ class State:
     """All that decides how a training goes on. `progress`: a dataclass of numbers and tensors, changed in place."""
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Adam
     generators: dict[str, torch.Generator]
     progress: Any
 

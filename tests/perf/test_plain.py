@@ -22,12 +22,14 @@ FILES = {
     "samformer_adam": "samformer", "samformer_tf_adam": "samformer", "samovar": "samovar", "samovar_padded": "samovar",
     "fixedvar": "fixedvar", "lintrans": "lintrans", "lintrans_padded": "lintrans", "itransformer": "itransformer",
     "itransformer_marks": "itransformer", "itransformer_no_norm": "itransformer",
+    "tsmixer_tf_adam": "tsmixer", "patchtst": "patchtst",
 }  # fmt: skip
 
 
 NAMES = {
     "attention_dim": "width", "variant": "variant", "d_model": "width", "n_heads": "heads", "n_layers": "layers",
-    "d_ff": "ff_width", "dropout": "dropout", "time_features": "time_marks", "use_norm": "normalise",
+    "d_ff": "ff_width", "ff_dim": "ff_width", "n_blocks": "blocks", "patch_len": "patch", "stride": "stride",
+    "dropout": "dropout", "time_features": "time_marks", "use_norm": "normalise",
 }  # fmt: skip
 
 
@@ -39,12 +41,15 @@ def test_parity(file: str) -> None:
     x, y = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
     marks = torch.from_numpy(arrays["marks"]) if "marks" in arrays else None
     arguments = {NAMES[k]: v for k, v in config.items() if k in NAMES}
+    if FILES[file] == "tsmixer":
+        del arguments["variant"]
     if FILES[file] == "samformer":
         arguments.setdefault("variant", "pytorch")
     model = reference.MODELS[FILES[file]](lookback=x.shape[1], horizon=y.shape[1], channels=x.shape[2], **arguments)
     ours = load_released(arrays)
     model.load_state_dict(ours.state_dict())
     assert relative(model.eval()(x, marks), torch.from_numpy(arrays["eval_output"])) < 1e-5
+    few = 10 if FILES[file] == "tsmixer" else 1  # a batch norm over few windows makes more of a rounding
     loss = model.train().training_loss(x, y, marks)  # type: ignore[operator]
     loss.backward()
     assert loss.item() == pytest.approx(float(arrays["train_loss"]), rel=1e-5)
@@ -54,7 +59,7 @@ def test_parity(file: str) -> None:
     released = {key.removeprefix("grad/"): value for key, value in arrays.items() if key.startswith("grad/")}
     norm = np.sqrt(sum(float((g**2).sum()) for g in released.values()))
     for name, gradient in released_gradients(ours).items():
-        assert np.linalg.norm(gradient - released[name]) < 1e-5 * norm, name
+        assert np.linalg.norm(gradient - released[name]) < few * 1e-5 * norm, name
 
 
 def relative(one: Tensor, other: Tensor) -> float:
