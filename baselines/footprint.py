@@ -87,12 +87,12 @@ def samformer(s: Sizes, a: Any) -> tuple[float, float, int]:
 
 @_estimator
 def tsmixer(s: Sizes, a: Any) -> tuple[float, float, int]:
-    """Each pass holds the series eight times, for its two norms, and the channels' hidden layer."""
+    """Each pass holds the series six times, for its two norms and their masks, and the channels' hidden layer."""
     lookback, channels = s.lookback, s.channels
     parameters = 2 * channels + 2 * channels * lookback + _linear(lookback, lookback) + _linear(lookback, s.horizon)
     parameters += _linear(channels, a.ff_width) + _linear(a.ff_width, channels)
     hidden = s.batch * lookback * a.ff_width
-    held = a.blocks * ((8 + 2 * _MASK) * s.inputs + (2 + _MASK) * hidden) + 4 * s.inputs + 3 * s.outputs
+    held = a.blocks * ((4 + 2 * _MASK) * s.inputs + (1 + _MASK) * hidden) + 4 * s.inputs + 3 * s.outputs
     return held, s.inputs, parameters
 
 

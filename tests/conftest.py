@@ -104,3 +104,11 @@ def tiny(tmp_path: Path) -> Callable[[int], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def semantics_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training semantics under which `tests/frozen` was written: whatever else makes a digest is held against it."""
+    from benchmark.grid import digest
+
+    monkeypatch.setattr(digest, "TRAINING_SEMANTICS", 2)

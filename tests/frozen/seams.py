@@ -92,9 +92,19 @@ def shown(cell: Planned | None, result: Result | None) -> str:
     return describe(cell, result)
 
 
+COMMAND = """
+import runpy, sys
+from benchmark.grid import digest
+digest.TRAINING_SEMANTICS = int(sys.argv.pop(1))
+module = sys.argv[1] == "-m"
+sys.argv = sys.argv[2 if module else 1 :]
+(runpy.run_module if module else runpy.run_path)(sys.argv[0], run_name="__main__")
+"""
+
+
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A Python command from the project's folder, such as ``run_all.py --dry-run``."""
-    words = [sys.executable, *arguments]
+    """A Python command from the project's folder, such as ``run_all.py --dry-run``, under this process's semantics."""
+    words = [sys.executable, "-c", COMMAND, str(digest.TRAINING_SEMANTICS), *arguments]
     return subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=os.environ | environment, timeout=120)
 
 
@@ -139,6 +149,6 @@ def left_out(cells: list[Planned], folder: Path) -> str | None:
     return listing.left_out(cells, Store(folder))
 
 
-def raise_semantics(monkeypatch: Any) -> None:
-    """As if the training semantics had been raised by one."""
-    monkeypatch.setattr(digest, "TRAINING_SEMANTICS", digest.TRAINING_SEMANTICS + 1)
+def set_semantics(monkeypatch: Any, version: int) -> None:
+    """As if the training semantics were of this version."""
+    monkeypatch.setattr(digest, "TRAINING_SEMANTICS", version)

@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 import seams
 
+pytestmark = pytest.mark.usefixtures("semantics_2")
+
 FROZEN = Path(__file__).resolve().parent
 LITERAL: dict[str, Any] = json.loads((FROZEN / "digests.json").read_text("utf-8"))
 BOUNDS: dict[str, Any] = json.loads((FROZEN / "bounds.json").read_text("utf-8"))

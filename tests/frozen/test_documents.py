@@ -14,6 +14,8 @@ import pytest
 import seams
 from test_old_store import FROZEN, unpack
 
+pytestmark = pytest.mark.usefixtures("semantics_2")
+
 DOCUMENTS = FROZEN / "documents"
 LOOKS = {
     "all": ("--no-figures",),

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 import seams
 
+pytestmark = pytest.mark.usefixtures("semantics_2")
+
 FROZEN = Path(__file__).resolve().parent
 COUNTS = {"done": 153, "failed": 4, "diverged": 2, "timeout": 2, "killed": 1}
 SHOWN = {

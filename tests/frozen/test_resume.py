@@ -1,8 +1,9 @@
 """A checkpoint is what it was, and a training that was broken off goes on from it to the very same Result.
 
-`checkpoint.json` is the structure of a checkpoint as commit 8f7e94c wrote it, key by key with kinds and shapes: where it
-changes, a training that an earlier version left off begins anew. `trained.json` is what that commit wrote of short
-trainings with dropout, SAM, accumulation and other optimizers.
+`checkpoint.json` is the structure of a checkpoint, key by key with kinds and shapes: where it changes, its schema has to be
+raised, and a training that an earlier version left off begins anew. `trained.json` is what short trainings with dropout,
+SAM, accumulation and other optimizers gave. Both are of training semantics 3; `python tests/frozen/test_resume.py` writes
+them anew.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def test_a_checkpoint_has_the_structure_that_it_had(tiny: Callable[[int], Path],
     raw = path.read_bytes()
     assert described(raw) == json.loads((FROZEN / "checkpoint.json").read_text("utf-8"))
     held = torch.load(io.BytesIO(raw[64:]), weights_only=True)
-    made_for = {"schema": 1, "digest": job.digest, "torch": str(torch.__version__), "device": "cpu"}
+    made_for = {"schema": 2, "digest": job.digest, "torch": str(torch.__version__), "device": "cpu"}
     assert held["made_for"] == made_for and held["seconds"] > 0
     progress = held["state"]["progress"]
     assert len(progress["epochs"]) == BROKEN_OFF and progress["steps"] == BROKEN_OFF * 32
@@ -167,6 +168,7 @@ LATER = {"extra_metrics", "semantics", "code", "sha256"}
 """Fields of a Result that the frozen store does not have."""
 
 
+@pytest.mark.usefixtures("semantics_2")
 @pytest.mark.parametrize("key", ["toy/quick/toy/24/SAMformer/sam/s0", "toy/quick/toy/24/Transformer/s0"])
 def test_training_again_finds_what_was_found(key: str, tmp_path: Path) -> None:
     (before,) = (raw for raw in map(json.loads, texts().values()) if raw["key"] == key)
@@ -181,3 +183,17 @@ def test_training_again_finds_what_was_found(key: str, tmp_path: Path) -> None:
     for name in before.keys() - set(MEASURED):
         assert near(today[name], before[name]), (name, today[name], before[name])
     assert today["environment"].keys() == before["environment"].keys()
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    from conftest import TINY
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "tiny.yaml")
+        config.write_text(TINY.replace("EPOCHS", str(EPOCHS)))
+        raw = seams.checkpoint_path(broken_off(config, Path(folder, "broken off"))).read_bytes()
+        (FROZEN / "checkpoint.json").write_text(json.dumps(described(raw), indent=1) + "\n")
+        config.write_text(TINY.replace("EPOCHS", "3"))
+        (FROZEN / "trained.json").write_text(json.dumps(trained_anew(config, Path(folder, "results")), indent=1) + "\n")
