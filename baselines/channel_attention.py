@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from baselines.layers import check_time_last, way_back, way_back_gradients
+from baselines.revin import check_time_last, way_back, way_back_gradients
 
 BY_HAND = 64
 """Up to so many channels the backward pass is our own. Its attention is written out, [B, C, C], which costs nothing at 7
@@ -30,7 +30,7 @@ class Projected(NamedTuple):
 
 
 def project(parts: tuple[Tensor, ...]) -> Projected:
-    """parts: weight and bias of query, key, value and forecaster, then of the output projection if there is one.
+    """parts: weight [d, L] and bias [d] of query, key, value and forecaster, then of the output projection if there is one.
 
     The forecaster is linear, so it is applied to X and to the attention's output apart: X + attention(X) is never formed.
     """
@@ -42,7 +42,7 @@ def project(parts: tuple[Tensor, ...]) -> Projected:
 
 
 def plainly(tokens: Tensor, scale: Tensor | None, shift: Tensor | None, *parts: Tensor) -> Tensor:
-    """As `_pass`, in torch's own operations."""
+    """As `_pass`, tokens [B, C, L] to [B, C, H], in torch's own operations."""
     kernel, bias, mix, sizes = project(parts)
     if scale is None or shift is None:
         projected = F.linear(tokens, kernel, bias)  # [B, C, M]
@@ -62,14 +62,14 @@ class Passes(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:
-        """As `_pass`."""
+        """As `_pass`, to [B, C, H]."""
         forecast, ctx.kept = _pass(*given)
         return forecast
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """As `_pass_back`."""
+        """As `_pass_back`, for a gradient [B, C, H]."""
         return None, *_pass_back(ctx.kept, gradient)
 
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
-from baselines.layers import Dropout, join_heads, normalise_windows, split_heads
+from baselines.layers import Dropout, join_heads, split_heads
+from baselines.revin import normalise_windows
 
 
 class ITransformer(Forecaster):

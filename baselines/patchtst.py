@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
-from baselines.layers import Dropout, RevIN, join_heads, split_heads
+from baselines.layers import Dropout, join_heads, split_heads
 from baselines.mlp import mlp
+from baselines.revin import RevIN
 
 
 class PatchTST(Forecaster):

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from baselines import channel_attention
 from baselines.arguments import Size
 from baselines.base import Forecaster, mean_squared_error
-from baselines.layers import RevIN, all_pairs_loss, by_hand, denormalised_loss, glorot_
+from baselines.layers import by_hand, glorot_
+from baselines.revin import RevIN, all_pairs_loss, denormalised_loss
 
 Variant = Literal["tensorflow", "pytorch"]
 Fans = Literal["keras2", "keras3"]

@@ -11,8 +11,9 @@ from torch.autograd.function import once_differentiable
 
 from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
-from baselines.layers import Dropout, RevIN, all_pairs_loss, by_hand, denormalised_loss, glorot_
+from baselines.layers import Dropout, by_hand, glorot_
 from baselines.mlp import mlp
+from baselines.revin import RevIN, all_pairs_loss, denormalised_loss
 
 
 class TSMixer(Forecaster):

@@ -63,6 +63,7 @@ def test_from_main_to_sams_second_pass(
     assert seen["worker"] == ["work", "train", "train_and_test", "fit", "run_epoch", "step", "ascend"]
 
 
+@pytest.mark.usefixtures("semantics_2")
 def test_from_main_to_a_cell_of_a_markdown_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sys.path.insert(0, str(ROOT / "tests" / "frozen"))
     from test_old_store import unpack

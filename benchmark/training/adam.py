@@ -44,7 +44,7 @@ class Adam:
         )  # fmt: skip
 
     def state_dict(self) -> dict[str, Tensor | int]:
-        """What a resume needs; shared with the training."""
+        """What a resume needs, the moments [n] and the count of steps; shared with the training."""
         return {"exp_avg": self.moments[0], "exp_avg_sq": self.moments[1], "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from baselines.layers import repeated_windows
 from baselines.optimizers import SAM, Draws, Perturbation, global_norm
+from baselines.revin import repeated_windows
 from benchmark.config.recipe import Training
 from benchmark.problems.base import Problem
 from benchmark.problems.precision import autocast
@@ -57,28 +57,22 @@ class Stepper:
         moves no running statistics; clipping acts once, on the second. With `void_accumulation` the step is on the last
         micro-batch's gradient alone; with `clip_before_unscale` clipping acts on each micro-batch's.
         """
-        if self.perturbation is None:
-            loss = self.accumulate(micro_batches)
-            norm = global_norm([self.weights])
-            self.clip(norm)
-        else:
-            loss, norm = self._sharpness_aware(self.perturbation, micro_batches)
-            self.clip(None)
-        self.optimizer.step()
-        return Step(loss, norm)
-
-    def _sharpness_aware(self, perturbation: Perturbation, micro_batches: Sequence[Any]) -> Step:
-        """The gradient that SAM follows → `.grad`; returns what was at the weights themselves."""
-        draws = Draws({self.weights.device})
+        draws = Draws({self.weights.device}) if self.perturbation else None
         with repeated_windows():
             loss = self.accumulate(micro_batches)
-            norm = perturbation.ascend()
-            statistics = [b.clone() for b in self.buffers]
-            draws.rewind()
-            self.accumulate(micro_batches)
-        for buffer, kept in zip(self.buffers, statistics, strict=True):
-            buffer.copy_(kept)
-        perturbation.restore()
+            if self.perturbation is not None and draws is not None:
+                norm = self.perturbation.ascend()
+                statistics = [b.clone() for b in self.buffers]
+                draws.rewind()
+                self.accumulate(micro_batches)
+                for buffer, kept in zip(self.buffers, statistics, strict=True):
+                    buffer.copy_(kept)
+                self.perturbation.restore()
+                self.clip(None)
+            else:
+                norm = global_norm([self.weights])
+                self.clip(norm)
+        self.optimizer.step()
         return Step(loss, norm)
 
     def clip(self, norm: Tensor | None) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from baselines import build
-from baselines.layers import RevIN
+from baselines.revin import RevIN
 from baselines.samformer import SAMformer
 
 VARIANTS: dict[str, dict[str, Any]] = {

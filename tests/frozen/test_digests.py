@@ -1,6 +1,7 @@
 """No digest changes: a store that an earlier version wrote is found again, cell by cell.
 
-Frozen, all made by commit 8f7e94c: `digests.json` (literal digests by config and key; the checksums that stand for the
+Frozen, made by commit 8f7e94c but for TSMixer's quick cells, whose steps follow its memory: `digests.json`
+(literal digests by config and key; the checksums that stand for the
 data files; one SHA-256 over the whole grid), `keys.txt.gz` (the keys of that grid in order, each with four letters that
 tell which line changed), `bounds.json` (steps of quick cells, memory and evaluation batch). Cells that join later break
 nothing here; a cell that is gone, or another, is named.
