@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from baselines.revin import check_time_last, way_back, way_back_gradients
+from baselines.revin import WayBack, check_time_last, way_back, way_back_gradients
 
 BY_HAND = 64
 """Up to so many channels the backward pass is our own. Its attention is written out, [B, C, C], which costs nothing at 7
@@ -73,28 +73,49 @@ class Passes(torch.autograd.Function):
         return None, *_pass_back(ctx.kept, gradient)
 
 
+Ends = tuple[float, Tensor, Tensor, Tensor]
+"""`denorm_eps`, RevIN's mean and std [B, C, 1], and the target [B, C, H]."""
+
+
 class Loss(torch.autograd.Function):
     """The training loss, from the tokens to the mean squared error after the way back."""
 
     @staticmethod
-    def forward(ctx: Any, ends: tuple[float, Tensor, Tensor, Tensor], *given: Any) -> Tensor:
-        """ends: `denorm_eps`, RevIN's mean and std [B, C, 1], and the target [B, C, H]."""
-        forecast, ctx.kept = _pass(*given)
-        check_time_last(forecast, ends[-1])
-        scale, shift = given[1:3]
-        loss, ctx.ends = way_back(forecast, scale, shift, *ends)
+    def forward(ctx: Any, ends: Ends, *given: Any) -> Tensor:
+        """As `_loss`, to a loss []."""
+        loss, ctx.kept = _loss(ends, *given)
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """For a gradient []."""
-        of_forecast, *of_affine = way_back_gradients(ctx.ends, gradient)
-        of_scale, of_shift, *of_parts = _pass_back(ctx.kept, of_forecast)
-        for part, other in zip((of_scale, of_shift), of_affine, strict=True):
-            if part is not None and other is not None:
-                part.add_(other)
-        return None, None, of_scale, of_shift, *of_parts
+        """As `_loss_back`, for a gradient []."""
+        kept, of_ends = ctx.kept
+        return None, None, *_loss_back(kept, of_ends, gradient)
+
+
+@torch.no_grad()
+def gradients(ends: Ends, *given: Any) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+    """The loss [] and the gradients of scale, shift and parts, without autograd between them."""
+    loss, (kept, of_ends) = _loss(ends, *given)
+    return loss, _loss_back(kept, of_ends, torch.ones_like(loss))
+
+
+def _loss(ends: Ends, *given: Any) -> tuple[Tensor, tuple[_Kept, WayBack]]:
+    forecast, kept = _pass(*given)
+    check_time_last(forecast, ends[-1])
+    scale, shift = given[1:3]
+    loss, of_ends = way_back(forecast, scale, shift, *ends)
+    return loss, (kept, of_ends)
+
+
+def _loss_back(kept: _Kept, ends: WayBack, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    of_forecast, *of_affine = way_back_gradients(ends, gradient)
+    of_scale, of_shift, *of_parts = _pass_back(kept, of_forecast)
+    for part, other in zip((of_scale, of_shift), of_affine, strict=True):
+        if part is not None and other is not None:
+            part.add_(other)
+    return of_scale, of_shift, *of_parts
 
 
 def _pass(tokens: Tensor, scale: Tensor | None, shift: Tensor | None, *parts: Tensor) -> tuple[Tensor, _Kept]:

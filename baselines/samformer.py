@@ -7,6 +7,7 @@ way back through RevIN.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -122,6 +123,26 @@ class SAMformer(Forecaster):
         ends = revin.denorm_eps, mean, std, target
         loss: Tensor = channel_attention.Loss.apply(ends, tokens, revin.weight, revin.bias, *self._parts())  # type: ignore[no-untyped-call]
         return loss
+
+    def gradients(self, x: Tensor, y: Tensor, marks: Tensor | None = None) -> tuple[Tensor, Sequence[Tensor | None]] | None:
+        """`training_loss` [] of x [B, L, C] and y [B, H, C], and its gradients; None where autograd has to derive them.
+
+        Raises ValueError if x and y do not fit each other.
+        """
+        revin = self.revin
+        if (
+            revin is None
+            or self.batch_mixed_denorm
+            or not self._by_hand(x)
+            or not all(p.requires_grad for p in self.parameters())
+        ):
+            return None
+        tokens, mean, std = self._windows(x)
+        assert mean is not None and std is not None
+        ends = revin.denorm_eps, mean, std, y.transpose(1, 2)
+        loss, found = channel_attention.gradients(ends, tokens, revin.weight, revin.bias, *self._parts())
+        head, output = found[8:10], found[10:]
+        return loss, (*found[:8], *output, *head)
 
     def _forecast(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         """x [B, L, C] to the forecast [B, C, H] before the way back, and RevIN's (mean, std), each [B, C, 1]."""

@@ -42,6 +42,9 @@ class Problem(Protocol):
     def loss(self, model: Any, batch: Any) -> Tensor:
         """The training loss [] of a batch: the mean over its examples."""
 
+    def gradients(self, model: Any, batch: Any) -> tuple[Tensor, Sequence[Tensor | None]] | None:
+        """That loss [] and its gradient by trained parameter, where the model derives it by itself; else None."""
+
     def validate(self, model: Any, holdout: torch.Generator) -> float:
         """`selected_by` on validation. `holdout`: what a protocol that shuffles validation draws from."""
 

@@ -131,6 +131,10 @@ class Forecasting:
             return model.training_loss(*batch)
         return partial_mse(model(batch.x, batch.marks), batch.y)
 
+    def gradients(self, model: Forecaster, batch: Batch) -> tuple[Tensor, Sequence[Tensor | None]] | None:
+        """The loss [] and its gradients as the model has them, where its own training loss is what counts; else None."""
+        return model.gradients(*batch) if self.train.targets is None else None
+
     def validate(self, model: Forecaster, holdout: torch.Generator) -> float:
         """The MSE over all validation windows, or over the whole batches of a new shuffle of them."""
         split = self.validation

@@ -83,35 +83,48 @@ class Stepper:
 
     def accumulate(self, micro_batches: Sequence[Any]) -> Tensor:
         """The gradient of the mean loss over all windows → `weights.grad`; returns that loss []."""
-        examples = sum(self.problem.size(batch) for batch in micro_batches)
-        losses = []
-        for i, batch in enumerate(micro_batches):
-            share = self.problem.size(batch) / examples
+        sizes = [self.problem.size(batch) for batch in micro_batches]
+        examples, losses, fresh = sum(sizes), [], True
+        for i, (batch, size) in enumerate(zip(micro_batches, sizes, strict=True)):
+            share = size / examples
             if self.training.void_accumulation and i < len(micro_batches) - 1:
                 with torch.no_grad():  # its gradient is thrown away; its dropout masks and running statistics count
                     losses.append(self._loss(batch) * share)
                 continue
-            loss = self._loss(batch)
-            if self.training.void_accumulation or len(micro_batches) == 1:
-                loss.backward()  # type: ignore[no-untyped-call]
-            else:
-                (loss * share).backward()  # type: ignore[no-untyped-call]
-            losses.append(loss.detach() * share)
+            loss, gradients = self._gradients(batch)
+            self._add(gradients, 1.0 if self.training.void_accumulation else share, fresh)
+            fresh = False
+            losses.append(loss if share == 1 else loss * share)
             if self.training.clip_before_unscale and self.training.clip_norm is not None:
-                _clip_scaled(self.parameters, self.training.clip_norm, self.loss_scale)
-        self._collect()
+                _clip_scaled(self.weights, self.training.clip_norm, self.loss_scale)
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
-    def _collect(self) -> None:
-        """The parameters' gradients → `weights.grad`. Copied there at the end: adding to what is there costs autograd
-        three times as much a parameter as handing over what it made."""
-        found = [(part, p.grad) for part, p in zip(self.gradients, self.parameters, strict=True) if p.grad is not None]
-        if len(found) < len(self.gradients):
-            self.optimizer.gradient.zero_()
-        if found:
-            torch._foreach_copy_([part for part, _ in found], [gradient for _, gradient in found])
+    def _gradients(self, batch: Any) -> tuple[Tensor, Sequence[Tensor | None]]:
+        """The loss [] of a batch, and its gradient by parameter; None for one that it does not depend on."""
+        derived = self.problem.gradients(self.model, batch)
+        if derived is not None:
+            return derived
+        loss = self._loss(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in self.parameters]
         for parameter in self.parameters:
             parameter.grad = None
+        return loss.detach(), gradients
+
+    def _add(self, gradients: Sequence[Tensor | None], share: float, fresh: bool) -> None:
+        """share·gradients → `weights.grad`; `fresh`: in place of what is there, else added to it.
+
+        Not left to autograd: adding to what is there costs it three times as much a parameter.
+        """
+        found = [(part, each) for part, each in zip(self.gradients, gradients, strict=True) if each is not None]
+        if fresh and len(found) < len(self.gradients):
+            self.optimizer.gradient.zero_()
+        if not found:
+            return
+        parts, new = [part for part, _ in found], [each for _, each in found]
+        if share != 1:
+            new = list(torch._foreach_mul(new, share))
+        (torch._foreach_copy_ if fresh else torch._foreach_add_)(parts, new)
 
     def _loss(self, batch: Any) -> Tensor:
         with autocast(self.training, self.problem.device):
@@ -145,8 +158,7 @@ ALIGNED = 16
 """Numbers, 64 bytes in float32: what vector instructions load at once."""
 
 
-def _clip_scaled(parameters: Sequence[nn.Parameter], clip_norm: float, scale: float) -> None:
-    """Clips gradients as if they were multiplied by `scale`, and undoes that: to a norm of at most clip_norm/scale."""
-    norm = global_norm(parameters)
-    factor = (clip_norm / (norm * scale + 1e-6)).clamp(max=1.0)
-    torch._foreach_mul_([p.grad for p in parameters if p.grad is not None], factor)
+def _clip_scaled(weights: nn.Parameter, clip_norm: float, scale: float) -> None:
+    """Clips a gradient as if it were multiplied by `scale`, and undoes that: to a norm of at most clip_norm/scale."""
+    assert weights.grad is not None
+    weights.grad.mul_((clip_norm / (global_norm([weights]) * scale + 1e-6)).clamp(max=1.0))

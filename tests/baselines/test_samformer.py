@@ -188,3 +188,16 @@ def test_what_cannot_be_is_refused() -> None:
 def test_the_registry_imports_no_torch() -> None:
     code = "import sys, baselines; assert baselines.MODELS; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_gradients_by_hand_are_those_of_autograd() -> None:
+    model = perturbed()
+    x, y = windows()
+    loss, found = model.gradients(x, y) or pytest.fail("they are derived by hand here")
+    theirs = torch.autograd.grad(channel_loss := model.training_loss(x, y), list(model.parameters()))
+    assert torch.equal(loss, channel_loss)
+    assert all(mine is not None and torch.equal(mine, other) for mine, other in zip(found, theirs, strict=True))
+    model.key.bias.requires_grad_(False)
+    assert model.gradients(x, y) is None and perturbed(revin=False).gradients(x, y) is None
+    with pytest.raises(ValueError, match="the target"):
+        perturbed().gradients(x, y[:, 1:])
