@@ -1,4 +1,4 @@
-"""Figures over many cells: with a bootstrap interval over seeds and cells, ranks, and Wilcoxon's test. numpy only."""
+"""Figures over many cells: with an interval over data sets, ranks, and Wilcoxon's test on log ratios."""
 
 from __future__ import annotations
 
@@ -16,50 +16,64 @@ CellKey = tuple[str, str]
 """Data set and horizon, as printed."""
 Sample = Mapping[CellKey, Sequence[float]]
 """The values of each cell, one a seed."""
-Statistic = Callable[[Array], Array]
-"""[columns, draws, cells] → [draws]; the first column is the one that a claim is about."""
 
-DRAWS = 1000
-SEED = 2402
-"""Of the bootstrap: the same Results give the same interval."""
+LEAST_SETS = 3
+"""Of fewer data sets there is no interval."""
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A figure over cells.
+
+    of: [columns, cells] → the figure; the first column is the one that a claim is about. by_cell: whether it is a mean over
+    the cells, so that one data set has a figure of its own; else a data set's part in it is found by leaving it out.
+    """
+
+    of: Callable[[Array], float]
+    by_cell: bool
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A centre, and the 95 % interval about it: Student's t over the values of data sets."""
+
+    centre: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, its 95 % interval (None over fewer than two cells), and the cells that it is over.
+    """A figure over cells.
 
-    value: NaN where a column that is divided by has a mean of 0. low, high: None where a draw has such a mean.
+    value: NaN where a column that is divided by has a mean of 0. interval: over data sets; None over fewer than
+    `LEAST_SETS`, or where leaving one out makes such a mean. cells, sets: how many it is over.
     """
 
     value: float
-    low: float | None
-    high: float | None
+    interval: Interval | None
     cells: int
+    sets: int
 
 
-def ratio_of_sums(means: Array) -> Array:
-    """By how many percent the first column's sum over the cells is lower than the second's."""
-    return np.asarray(100 * (1 - means[0].sum(-1) / means[1].sum(-1)))
+def _ratio_of_sums(means: Array) -> float:
+    return float(100 * (1 - means[0].sum() / means[1].sum()))
 
 
-def mean_per_cell(means: Array) -> Array:
-    """By how many percent the first column is lower than the second, averaged over the cells."""
-    return np.asarray(100 * (1 - means[0] / means[1]).mean(-1))
+def _share_of_start(means: Array) -> float:
+    return float(100 * (means[0].sum() - means[1].sum()) / means[2].sum())
 
 
-def share_of_start(means: Array) -> Array:
-    """By how much the second column's sum is lower than the first's, in percent of the third's."""
-    return np.asarray(100 * (means[0].sum(-1) - means[1].sum(-1)) / means[2].sum(-1))
-
-
-def sums_times(means: Array) -> Array:
-    """How many times the first column's sum over the cells the second's is."""
-    return np.asarray(means[1].sum(-1) / means[0].sum(-1))
-
-
-def cells_times(means: Array) -> Array:
-    """How many times the first column the second is, averaged over the cells."""
-    return np.asarray((means[1] / means[0]).mean(-1))
+RATIO_OF_SUMS = Statistic(_ratio_of_sums, by_cell=False)
+"""By how many percent the first column's sum over the cells is lower than the second's."""
+MEAN_PER_CELL = Statistic(lambda means: float(100 * (1 - means[0] / means[1]).mean()), by_cell=True)
+"""By how many percent the first column is lower than the second, averaged over the cells."""
+SHARE_OF_START = Statistic(_share_of_start, by_cell=False)
+"""By how much the second column's sum is lower than the first's, in percent of the third's."""
+SUMS_TIMES = Statistic(lambda means: float(means[1].sum() / means[0].sum()), by_cell=False)
+"""How many times the first column's sum over the cells the second's is."""
+CELLS_TIMES = Statistic(lambda means: float((means[1] / means[0]).mean()), by_cell=True)
+"""How many times the first column the second is, averaged over the cells."""
 
 
 def as_shown(values: Array, digits: int = DIGITS) -> Array:
@@ -76,62 +90,62 @@ def ranks(values: Array, digits: int = DIGITS) -> Array:
     return np.stack([(shown < own).sum(0) + ((shown == own).sum(0) + 1) / 2 for own in shown])
 
 
-def average_rank(means: Array) -> Array:
-    """The first column's rank among all (`ranks`), averaged over the cells."""
-    return np.asarray(ranks(means)[0].mean(-1))
+def rank_of(place: int, digits: int = DIGITS) -> Statistic:
+    """The rank of the column at a place among all (`ranks`), averaged over the cells."""
+    return Statistic(lambda means: float(ranks(means, digits)[place].mean()), by_cell=True)
 
 
 def estimate(samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Statistic) -> Estimate | None:
-    """A statistic of the columns' means over `cells`, with its interval. None without a cell.
+    """A statistic of the columns' means over `cells`, with its interval over their data sets. None without a cell.
 
-    A draw takes as many cells as there are, with replacement, and in each, column by column, as many seeds as there
-    are, with replacement: so the interval has both what another seed and what another choice of data sets would change.
+    The interval says what other data sets would show, not what other seeds would: cells of one data set are alike, so
+    that a data set counts once, however many horizons it has.
     """
     if not cells:
         return None
-    return _estimate(_means(samples, cells), _drawn(samples, cells) if len(cells) > 1 else None, statistic)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = statistic.of(_means(samples, cells))
+    of_sets = by_set(samples, cells, statistic)
+    return Estimate(value if math.isfinite(value) else math.nan, student(of_sets), len(cells), len(of_sets))
+
+
+def by_set(samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Statistic) -> Array:
+    """What each data set says of a statistic, [sets].
+
+    Of a mean over cells: its own mean. Else the jackknife's pseudo-value S·θ − (S − 1)·θ₍ᵢ₎ of S sets, θ₍ᵢ₎ being the
+    figure without set i (Tukey 1958). Not finite where the figure is not.
+    """
+    means, sets = _means(samples, cells), np.array([dataset for dataset, _ in cells])
+    names = list(dict.fromkeys(sets.tolist()))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if statistic.by_cell:
+            return np.array([statistic.of(means[:, sets == name]) for name in names])
+        if len(names) < 2:
+            return np.array([statistic.of(means)])
+        without = np.array([statistic.of(means[:, sets != name]) for name in names])
+        return len(names) * statistic.of(means) - (len(names) - 1) * without
+
+
+def student(values: Array) -> Interval | None:
+    """The 95 % interval of the mean of independent values; None of fewer than `LEAST_SETS`, or if one is not finite."""
+    from scipy.special import stdtrit  # the t quantile; scipy.stats takes a second to import
+
+    if len(values) < LEAST_SETS or not np.isfinite(values).all():
+        return None
+    centre, half = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
+    half *= float(stdtrit(len(values) - 1, 0.975))
+    return Interval(centre, centre - half, centre + half)
 
 
 def average_ranks(samples: Sequence[Sample], cells: Sequence[CellKey], digits: int = DIGITS) -> list[Estimate]:
-    """The average rank of every column among all, from the same draws. Empty without a cell."""
-    if not cells:
-        return []
-    of_means = ranks(_means(samples, cells), digits)
-    of_draws = ranks(_drawn(samples, cells), digits) if len(cells) > 1 else None
-    return [
-        _estimate(of_means[[i]], None if of_draws is None else of_draws[[i]], lambda column: column[0].mean(-1))
-        for i in range(len(samples))
-    ]
+    """The average rank of every column among all. Empty without a cell."""
+    found = [estimate(samples, cells, rank_of(place, digits)) for place in range(len(samples))]
+    return [rank for rank in found if rank is not None]
 
 
 def _means(samples: Sequence[Sample], cells: Sequence[CellKey]) -> Array:
-    return np.array([[sum(sample[cell]) / len(sample[cell]) for cell in cells] for sample in samples])[:, None, :]
-
-
-def _estimate(means: Array, drawn: Array | None, statistic: Statistic) -> Estimate:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = float(statistic(means)[0])
-        value = value if np.isfinite(value) else float("nan")
-        draws = np.array([np.nan]) if drawn is None else statistic(drawn)
-    if not np.isfinite(draws).all():
-        return Estimate(value, None, None, means.shape[-1])
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(value, float(low), float(high), means.shape[-1])
-
-
-def _drawn(samples: Sequence[Sample], cells: Sequence[CellKey]) -> Array:
-    """[columns, draws, cells]: means over drawn seeds, of drawn cells (the same for every column)."""
-    rng = np.random.default_rng(SEED)
-    drawn = np.empty((len(samples), DRAWS, len(cells)))
-    for k, sample in enumerate(samples):
-        sizes = np.array([len(sample[cell]) for cell in cells])
-        for n in np.unique(sizes):
-            places = np.flatnonzero(sizes == n)
-            values = np.array([sample[cells[int(place)]] for place in places], dtype=np.float64)  # [places, n]
-            picked = rng.integers(n, size=(DRAWS, len(places), n), dtype=np.uint16)
-            drawn[k][:, places] = values[np.arange(len(places))[:, None], picked].mean(-1)
-    chosen = rng.integers(len(cells), size=(DRAWS, len(cells)))
-    return np.take_along_axis(drawn, np.broadcast_to(chosen, drawn.shape), axis=2)
+    """[columns, cells]: over the seeds."""
+    return np.array([[sum(sample[cell]) / len(sample[cell]) for cell in cells] for sample in samples])
 
 
 def rounding(
@@ -142,9 +156,9 @@ def rounding(
     None, None where they leave 0 possible for what is divided by.
     """
     means = _means(samples, cells)
-    shift = np.array([half_unit, -half_unit])[:, None, None]
+    shift = np.array([half_unit, -half_unit])[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ends = [float(statistic(means + sign * shift)[0]) for sign in (1, -1)]
+        ends = [statistic.of(means + sign * shift) for sign in (1, -1)]
     return (min(ends), max(ends)) if np.isfinite(ends).all() else (None, None)
 
 
@@ -154,32 +168,36 @@ LEAST_PAIRS = 6
 
 @dataclass(frozen=True)
 class SignedRank:
-    """Wilcoxon's signed-rank test of paired differences: p, two-sided and exact; None of fewer than `LEAST_PAIRS`.
+    """Wilcoxon's signed-rank test of log ratios: p, two-sided and exact; None of fewer than `LEAST_PAIRS`.
 
-    unequal: pairs that differ, the test is over these. tied: of them, how many share the size of their difference.
+    unequal: pairs that differ, the test is over these. tied: of them, how many share the size of their ratio. no_ratio:
+    pairs in which a value is 0 or less; they have no log ratio, and are left out.
     """
 
     p: float | None
     unequal: int
     tied: int
+    no_ratio: int = 0
 
 
 def signed_rank(first: Sequence[float], second: Sequence[float]) -> SignedRank:
-    """The test of first[i] − second[i] (Wilcoxon 1945: pairs that are equal are left out; ties share their ranks).
+    """The test of log(first[i] / second[i]), so that a cell of large errors weighs no more than one of small errors.
 
-    p is over all 2ⁿ patterns of signs of the ranks that there are, so that ties and equal pairs do not make it too small
-    (the normal approximation, which scipy takes then, can fall below the least possible p, 2 / 2ⁿ).
+    Wilcoxon 1945: pairs that are equal are left out; ties share their ranks. p is over all 2ⁿ patterns of signs of the
+    ranks that there are, so that ties and equal pairs do not make it too small (the normal approximation, which scipy
+    takes then, can fall below the least possible p, 2 / 2ⁿ).
     """
-    pairs = zip(first, second, strict=True)
+    pairs = list(zip(first, second, strict=True))
+    whole = [(a, b) for a, b in pairs if a > 0 and b > 0]
     # to twelve digits: a mean over other seeds differs from an equal one in the last bits
-    differences = np.array([float(f"{a - b:.12g}") for a, b in pairs if not math.isclose(a, b, rel_tol=1e-12)])
-    _, place, count = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
-    tied = int(count[count > 1].sum())
-    if len(differences) < LEAST_PAIRS:
-        return SignedRank(None, len(differences), tied)
+    ratios = np.array([round(math.log(a / b), 12) for a, b in whole if not math.isclose(a, b, rel_tol=1e-12)])
+    _, place, count = np.unique(np.abs(ratios), return_inverse=True, return_counts=True)
+    tied, no_ratio = int(count[count > 1].sum()), len(pairs) - len(whole)
+    if len(ratios) < LEAST_PAIRS:
+        return SignedRank(None, len(ratios), tied, no_ratio)
     twice = (2 * count.cumsum() - count + 1)[place]  # twice the rank, ties sharing theirs: whole numbers
     patterns = np.ones(1)  # [sum]: the share of sign patterns with this sum of (twice) the positive ranks
     for rank in twice.tolist():
         patterns = (np.pad(patterns, (0, rank)) + np.pad(patterns, (rank, 0))) / 2
-    less = min(twice[differences > 0].sum(), twice[differences < 0].sum())
-    return SignedRank(float(min(1.0, 2 * patterns[: less + 1].sum())), len(differences), tied)
+    less = min(twice[ratios > 0].sum(), twice[ratios < 0].sum())
+    return SignedRank(float(min(1.0, 2 * patterns[: less + 1].sum())), len(ratios), tied, no_ratio)

@@ -1,4 +1,4 @@
-"""A claim on its evidence: holds, does not hold, or cannot be said."""
+"""A claim on its evidence: the figures, and which of the outcomes of `tables.claims.outcome` each has."""
 
 from __future__ import annotations
 
@@ -7,42 +7,35 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tables.claims.evidence import AVERAGE, Evidence
+from tables.claims.outcome import FAILS, HOLDS, NO_INTERVAL, UNDECIDED, Effect, outcome, too_few, worst
 from tables.claims.reader import PER_CELL, SUMS, Claim, Ref, Route
 from tables.numbers import DIGITS
 from tables.statistics import (
+    CELLS_TIMES,
+    LEAST_SETS,
+    MEAN_PER_CELL,
+    RATIO_OF_SUMS,
+    SHARE_OF_START,
+    SUMS_TIMES,
     CellKey,
     Estimate,
+    Interval,
     Sample,
     Statistic,
-    average_rank,
-    cells_times,
+    by_set,
     estimate,
-    mean_per_cell,
-    ratio_of_sums,
+    rank_of,
     rounding,
-    share_of_start,
-    sums_times,
+    student,
 )
 
-HOLDS, FAILS, UNDECIDED, TOO_FEW = "holds", "does not hold", "inconclusive", "not enough cells"
 EVERY = "every model"
 PRINTED, OURS = "printed", "ours"
 RANK, RANK_OF_MEANS = "rank per cell", "rank per mean over the horizons"
-SLACK = 0.005
-"""Half of the last digit that claims are printed with."""
 HALF_UNIT = 0.5 * 10**-DIGITS
+"""Of the last digit that errors are printed with."""
 ABOUT = 0.5
 """'About 4 times' is anything that rounds to 4."""
-
-RULE = (
-    "A claim `holds` where the figure reaches what is claimed and the evidence excludes that there is nothing to it (an "
-    "improvement of 0 %, a rank in the middle); it `does not hold` where even the favourable end of the interval falls "
-    "short; else it is `inconclusive`. 'About 4 times' holds where the figure rounds to 4. Where not all cells of the "
-    "claim are there: `not enough cells (k of N)`, whatever the figure over the k. Our interval is a bootstrap over cells "
-    "and seeds (95 %; a cell counts from three seeds). Printed numbers have no seeds: on them a claim is judged by what "
-    "their last digits leave possible, so that rounding is never taken for a mistake; the interval shown is a bootstrap "
-    "over cells."
-)
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,9 @@ class Finding:
 
     numbers: printed or ours. protocol: of ours. average: how. what: which models, where there are several. estimate: None
     where no cell has a number, or the finding only sums up others. seeds: the least and the most of a cell. verdict: its
-    word. note: what is lacking.
+    word. beside: our figure less that of the paper's own printed cells, over their data sets; None where it prints none, or
+    for printed numbers. gives: whether printed cells, as far as their digits say, give the figure that is claimed; None
+    where that cannot be said. note: what is lacking.
     """
 
     numbers: str
@@ -62,6 +57,8 @@ class Finding:
     of: int
     seeds: tuple[int, ...]
     verdict: str
+    beside: Interval | None = None
+    gives: bool | None = None
     note: str = ""
 
 
@@ -103,55 +100,67 @@ def _kinds(claim: Claim, evidence: Evidence, numbers: str, protocol: str, lookup
     if claim.kind == "rank":
         lacking = [ref.column for ref, sample in zip(claim.refs, samples, strict=True) if not sample]
         note = f"no numbers of {', '.join(lacking)}" if lacking and len(lacking) < len(samples) else ""
-        yield _rank(claim, replace(blank, average=RANK, note=note), samples, common)
+        yield _rank(claim, replace(blank, average=RANK, note=note), samples, cells, common)
         means = [_means(sample, cells) for sample in samples]
         shared = [cell for cell in dict.fromkeys((d, AVERAGE) for d, _ in cells) if all(cell in m for m in means)]
         if shared and len(common) < len(cells):
-            over = _rank(claim, replace(blank, average=RANK_OF_MEANS), means, shared)
-            yield replace(over, verdict=_too_few(len(common), len(cells)))
+            over = _rank(claim, replace(blank, average=RANK_OF_MEANS), means, cells, shared)
+            yield replace(over, verdict=_lacking(cells, len(common), LEAST_SETS))
         return
     times = claim.kind == "parameters"
+    printed = [evidence.printed(ref, claim.metric) for ref in claim.refs] if claim.has_own_cells else []
     for average in (SUMS, PER_CELL):
-        statistic = (sums_times if times else ratio_of_sums) if average == SUMS else cells_times if times else mean_per_cell
-        yield _compared(claim, replace(blank, average=average), samples, common, statistic)
+        statistic = (SUMS_TIMES if times else RATIO_OF_SUMS) if average == SUMS else CELLS_TIMES if times else MEAN_PER_CELL
+        yield _compared(claim, replace(blank, average=average), samples, cells, statistic, printed)
 
 
 def _compared(
-    claim: Claim, finding: Finding, samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Statistic
-) -> Finding:
-    """Two columns over the cells that both have."""
-    found = estimate(samples, cells, statistic)
-    finding = replace(finding, estimate=found, seeds=_seeds(samples, cells, finding.numbers))
-    if found is None or len(cells) < finding.of:
-        return replace(finding, verdict=_too_few(len(cells), finding.of))
+    claim: Claim, finding: Finding, samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Statistic,
+    printed: Sequence[Sample] = (),
+) -> Finding:  # fmt: skip
+    """Two columns over the cells that both have; `printed`: the paper's own numbers of them, which ours are set beside."""
+    common = [cell for cell in cells if all(cell in sample for sample in samples)]
+    found = estimate(samples, common, statistic)
+    finding = replace(finding, estimate=found, seeds=_seeds(samples, common, finding.numbers))
+    counted = claim.kind == "parameters"
+    few = _lacking(cells, len(common), sets=1 if counted else LEAST_SETS)
+    if few or found is None:
+        return replace(finding, verdict=few)
     if math.isnan(found.value):
         return replace(finding, verdict=UNDECIDED, note="a mean that would be divided by is 0")
-    if claim.kind == "parameters":
+    if counted:
         return replace(finding, verdict=HOLDS if abs(found.value - claim.value) < ABOUT else FAILS)
-    low, high = found.low, found.high
+    favour, half_unit = 0.0, 10**-claim.digits / 2
     if finding.numbers == PRINTED:
-        low, high = rounding(samples, cells, statistic, HALF_UNIT)
-    return replace(finding, verdict=_judged(low, high, claim.value, 0.0))
+        _, most = rounding(samples, cells, statistic, HALF_UNIT)
+        favour = 0.0 if most is None else most - found.value
+        finding = replace(finding, gives=found.value + favour >= claim.value - half_unit)
+    elif printed and all(cell in sample for sample in printed for cell in cells):
+        finding = replace(finding, beside=student(by_set(samples, cells, statistic) - by_set(printed, cells, statistic)))
+    effect = Effect(found.value, found.interval, finding.beside, favour)
+    return replace(finding, verdict=outcome(effect, claim.value, half_unit))
 
 
-def _judged(low: float | None, high: float | None, claimed: float, nothing: float) -> str:
-    """The verdict on 'at least `claimed`', where `nothing` would be no effect at all."""
-    if low is None or high is None:
-        return UNDECIDED
-    if high < claimed - SLACK or high <= nothing:
-        return FAILS
-    return HOLDS if low > nothing else UNDECIDED
+def _rank(
+    claim: Claim, finding: Finding, samples: Sequence[Sample], cells: Sequence[CellKey], common: Sequence[CellKey]
+) -> Finding:
+    """The first column's rank: what is judged is how far it lies below the rank in the middle."""
+    found = estimate(samples, common, rank_of(0))
+    finding = replace(finding, estimate=found, seeds=_seeds(samples, common, finding.numbers))
+    few = _lacking(cells, len(common), LEAST_SETS)
+    if few or found is None:
+        return replace(finding, verdict=few)
+    middle, of = (len(samples) + 1) / 2, found.interval
+    turned = Interval(middle - of.centre, middle - of.high, middle - of.low) if of else None
+    effect = Effect(middle - found.value, turned)
+    return replace(finding, verdict=outcome(effect, middle - claim.value, half_unit=10**-claim.digits / 2))
 
 
-def _rank(claim: Claim, finding: Finding, samples: Sequence[Sample], cells: Sequence[CellKey]) -> Finding:
-    found = estimate(samples, cells, average_rank)
-    finding = replace(finding, estimate=found, seeds=_seeds(samples, cells, finding.numbers))
-    if found is None or len(cells) < finding.of:
-        return replace(finding, verdict=_too_few(len(cells), finding.of))
-    low, high = (found.value, found.value) if finding.numbers == PRINTED else (found.low, found.high)
-    middle = (len(samples) + 1) / 2
-    # A low rank is a good one: the signs are turned round.
-    return replace(finding, verdict=_judged(high and -high, low and -low, -claim.value, -middle))
+def _lacking(cells: Sequence[CellKey], found: int, sets: int) -> str:
+    """The outcome of a claim about fewer than so many data sets, or of whose cells not all are there; else empty."""
+    if cells and len({dataset for dataset, _ in cells}) < sets:
+        return NO_INTERVAL
+    return too_few(found, len(cells)) if found < len(cells) or not cells else ""
 
 
 def _means(sample: Sample, cells: Sequence[CellKey]) -> Sample:
@@ -175,16 +184,14 @@ def _sam(claim: Claim, evidence: Evidence, cells: Sequence[CellKey], blank: Find
         if not common and (without.sam is not None or blank.numbers == PRINTED):
             continue
         name = with_.column if without.sam is None else f"{with_.column} with SAM"
-        for average, statistic in ((SUMS, ratio_of_sums), (PER_CELL, mean_per_cell)):
+        for average, statistic in ((SUMS, RATIO_OF_SUMS), (PER_CELL, MEAN_PER_CELL)):
             what = f"{name} over {without.column}" + ("" if without.sam is None else " without")
-            finding = _compared(claim, replace(blank, average=average, what=what), samples, common, statistic)
+            finding = _compared(claim, replace(blank, average=average, what=what), samples, cells, statistic)
             verdicts += [finding.verdict] if average == claim.average else []
             yield finding
-    if len(verdicts) > 1:
-        order = [FAILS, *(v for v in verdicts if v.startswith(TOO_FEW)), UNDECIDED, HOLDS]
-        yield replace(blank, what=EVERY, average=claim.average, verdict=min(verdicts, key=order.index))
-    elif not verdicts:
-        yield replace(blank, what=EVERY, average=claim.average, verdict=_too_few(0, len(cells)))
+    if len(verdicts) != 1:
+        verdict = worst(verdicts) if verdicts else _lacking(cells, 0, LEAST_SETS)
+        yield replace(blank, what=EVERY, average=claim.average, verdict=verdict)
 
 
 def pairs(claim: Claim, evidence: Evidence, protocol: str) -> list[tuple[Ref, Ref]]:
@@ -216,7 +223,7 @@ def _parts(route: Route, claim: Claim, evidence: Evidence) -> Iterator[Part]:
     names = [step.part for step in route.steps]
     for place, name in enumerate([*names, "together"]):
         before, after = (place, place + 1) if place < len(names) else (0, len(names))
-        found = estimate([samples[before], samples[after], samples[0]], common, share_of_start)
+        found = estimate([samples[before], samples[after], samples[0]], common, SHARE_OF_START)
         yield Part(route.name, name, found, len(cells))
 
 
@@ -224,7 +231,3 @@ def _seeds(samples: Sequence[Sample], cells: Sequence[CellKey], numbers: str) ->
     """The least and the largest number of seeds of a cell; nothing for printed numbers."""
     counts = [len(sample[cell]) for sample in samples for cell in cells] if numbers == OURS else []
     return (min(counts), max(counts)) if counts else ()
-
-
-def _too_few(found: int, of: int) -> str:
-    return f"{TOO_FEW} ({found} of {of})"

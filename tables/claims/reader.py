@@ -18,7 +18,12 @@ SUMS = "ratio of sums"
 PER_CELL = "mean per cell"
 AVERAGES = (SUMS, PER_CELL)
 
-_ALWAYS = ("paper", "says", "kind", "average", "source", "status", "note", "metric", "datasets", "horizons")
+PAPER, AUTHORS, OWN = "paper", "authors", "own"
+WHOSE = {PAPER: "its paper", AUTHORS: "its authors, elsewhere", OWN: "a check of ours"}
+"""Who says a claim, in words."""
+_ALWAYS = ("paper", "says", "kind", "average", "note", "metric", "datasets", "horizons")
+_OF_CLAIMS = ("whose", "version", "place", "status")
+_OF_CHECKS = ("source",)
 KINDS: dict[str, tuple[str, ...]] = {
     "improvement": ("of", "over", "value", "paths"),
     "rank": ("of", "others", "value"),
@@ -62,17 +67,19 @@ class Route:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim.
+    """One claim, or one check of ours, which is made of printed numbers that no paper puts together so.
 
-    name, says: in a word, in a sentence. paper: whose. kind: one of `KINDS`. average: one of `AVERAGES`. source, status:
-    where it was read, and how surely. note: what else is to say. metric: of the numbers. value: in percent, ranks, or as a
-    ratio. refs: what it is of, then what it is over or among. pairs: columns without and with SAM. routes: its parts.
-    datasets, horizons: the cells that it is about; None: its paper's.
+    name, says: in a word, in a sentence. paper: that it is about. whose: one of `WHOSE`. kind: one of `KINDS`. average: one
+    of `AVERAGES`. source: version and place where it was read; of a check, what it is made of. status: how surely it was
+    read; of a check always `ours`. note: what else is to say. metric: of the numbers. value: in percent, ranks, or as a
+    ratio. digits: of it, after the point. refs: what it is of, then what it is over or among. pairs: columns without and
+    with SAM. routes: its parts. datasets, horizons: the cells that it is about; None: its paper's.
     """
 
     name: str
     paper: str
     says: str
+    whose: str
     kind: str
     average: str
     source: str
@@ -80,34 +87,45 @@ class Claim:
     note: str
     metric: str
     value: float
+    digits: int
     refs: tuple[Ref, ...]
     pairs: tuple[tuple[Ref, Ref], ...]
     routes: tuple[Route, ...]
     datasets: tuple[str, ...] | None
     horizons: tuple[int, ...] | None
 
+    @property
+    def has_own_cells(self) -> bool:
+        """Whether its own paper's printed cells show its size, so that ours can be set beside them."""
+        return self.kind == "improvement" and self.whose != OWN and all(ref.paper == self.paper for ref in self.refs)
+
 
 def load_claims(catalogue: Catalogue, path: Path | None = None) -> list[Claim]:
-    """Every claim of a file (that of the suite), in its order.
+    """Every claim of a file (that of the suite), in its order, then every check.
 
     Raises UsageError (file, line, what was expected, the nearest known name) for the first thing that is not as it
-    should be: an unknown key, kind, paper, column, data set, or a claim without source and status.
+    should be: an unknown key, kind, paper, column, data set, a claim without version, place and status, a check without
+    source.
     """
     path = path or CLAIMS
-    root = load(path, f"paper_configs/{path.name}").known(["claims"])
-    return [_Reader(catalogue, str(n), c).claim() for n, c in root["claims"].mapping().children().items()]
+    root = load(path, f"paper_configs/{path.name}").known(["claims", "checks"])
+    return [
+        _Reader(catalogue, str(name), section, check=part == "checks").claim()
+        for part in ("claims", "checks") if part in root
+        for name, section in root[part].mapping().children().items()
+    ]  # fmt: skip
 
 
 class _Reader:
-    """Reads one claim."""
+    """Reads one claim, or one check."""
 
-    def __init__(self, catalogue: Catalogue, name: str, section: Section) -> None:
-        self.catalogue, self.name, self.section = catalogue, name, section
+    def __init__(self, catalogue: Catalogue, name: str, section: Section, check: bool) -> None:
+        self.catalogue, self.name, self.section, self.check = catalogue, name, section, check
         children = section.mapping().children()
         if "kind" not in children:
             raise section.fail(f"'kind' is missing: one of {', '.join(KINDS)}")
         self.kind = children["kind"].one_of(KINDS, "kind of claim")
-        keys = (*_ALWAYS, *KINDS[self.kind])
+        keys = (*_ALWAYS, *KINDS[self.kind], *(_OF_CHECKS if check else _OF_CLAIMS))
         self.part = section.known(keys)
         for key in keys:
             if key not in self.part and key not in _OPTIONAL:
@@ -116,16 +134,26 @@ class _Reader:
 
     def claim(self) -> Claim:
         """The claim, checked."""
-        value = float(self.part["value"].of((int, float), "a number")) if "value" in self.part else 0.0
+        value, digits = self._value()
         metric = self.part["metric"].one_of(DECIDING, "metric") if "metric" in self.part else self._first_metric()
         return Claim(
             name=self.name, paper=self.paper, says=self._text("says"), kind=self.kind,
-            average=self.part["average"].one_of(AVERAGES, "way of averaging"), source=self._text("source"),
-            status=self.part["status"].one_of(STATUSES, "status"),
+            whose=OWN if self.check else self.part["whose"].one_of((PAPER, AUTHORS), "author of a claim"),
+            average=self.part["average"].one_of(AVERAGES, "way of averaging"),
+            source=self._text("source") if self.check else f"{self._text('version')}, {self._text('place')}",
+            status="ours" if self.check else self.part["status"].one_of(STATUSES, "status"),
             note=self._text("note") if "note" in self.part else "",
-            metric="n_params" if self.kind == "parameters" else metric, value=value, refs=self._refs(), pairs=self._pairs(),
-            routes=self._routes(), datasets=self._datasets(), horizons=self._horizons(),
+            metric="n_params" if self.kind == "parameters" else metric, value=value, digits=digits,
+            refs=self._refs(), pairs=self._pairs(), routes=self._routes(),
+            datasets=self._datasets(), horizons=self._horizons(),
         )  # fmt: skip
+
+    def _value(self) -> tuple[float, int]:
+        """What is claimed, and how many digits it has after the point, as the file writes it: to these it is judged."""
+        if "value" not in self.part:
+            return 0.0, 0
+        value = float(self.part["value"].of((int, float), "a number"))
+        return value, len(str(self.part["value"].node.value).partition(".")[2])
 
     def _first_metric(self) -> str:
         paper = self.catalogue.papers.get(self.paper)

@@ -6,19 +6,21 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from tables.claims.evaluate import EVERY, FAILS, OURS, PRINTED, RANK_OF_MEANS, RULE, Finding, Part, evaluate, parts
+from tables.claims.evaluate import EVERY, OURS, PRINTED, RANK_OF_MEANS, Finding, Part, evaluate, parts
 from tables.claims.evidence import Evidence
-from tables.claims.reader import SUMS, Claim
+from tables.claims.outcome import RULE
+from tables.claims.reader import OWN, SUMS, WHOSE, Claim
 from tables.layout.markdown import HOLE, escape, number
 from tables.numbers import span
-from tables.statistics import Estimate
+from tables.statistics import Estimate, Interval
 
 INTRODUCTION = (
     "What the papers say in a number, checked on the numbers that they print and on ours (test errors on the standardised "
     "scale, profile paper). Improvements by the ratio of the sums over all cells, in which the cells with large errors "
-    "weigh most, and by the mean of the improvements cell by cell."
+    "weigh most, and by the mean of the improvements cell by cell. A claim is a sentence of its paper, or of its authors "
+    "elsewhere. A check of ours is put together by this suite, of the tables of two papers, say: no paper answers for it."
 )
-HEADS = ("claim", "says", "on the printed numbers", "on ours", "protocol")
+HEADS = ("claim", "whose", "says", "on the printed numbers", "on ours", "protocol")
 UNITS = {"improvement": " %", "sam": " %", "rank": "", "parameters": " ×"}
 
 
@@ -35,7 +37,7 @@ def document(claims: Iterable[Claim], evidence: Evidence) -> str:
 def summary(claims: Iterable[Claim], evidence: Evidence) -> str:
     """The overview alone, for a terminal."""
     lines = [line for claim in claims for line in _overview(claim, evaluate(claim, evidence))]
-    return str(tabulate(lines, HEADS, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 44, 30, 30, 30]))
+    return str(tabulate(lines, HEADS, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 14, 40, 28, 28, 24]))
 
 
 def _table(lines: Sequence[Sequence[str]], heads: Sequence[str], numbers: int = 0) -> str:
@@ -57,27 +59,31 @@ def _overview(claim: Claim, findings: Sequence[Finding]) -> list[list[str]]:
     lines: list[list[str]] = []
     for protocol in dict.fromkeys(o.protocol for o in findings if o.numbers == OURS):
         ours = headline(claim, findings, OURS, protocol)
-        first = not lines
-        lines.append([
-            claim.name if first else "", claim.says if first else "", _brief(claim, printed) if first else "",
-            _brief(claim, ours), protocol,
-        ])  # fmt: skip
+        stub = [claim.name, WHOSE[claim.whose], claim.says, _brief(claim, printed)]
+        lines.append([*(stub if not lines else [""] * len(stub)), _brief(claim, ours), protocol])
     return lines
 
 
 def _brief(claim: Claim, finding: Finding) -> str:
-    """The verdict with its figure."""
-    return finding.verdict + (f": {_figure(claim, finding.estimate)}" if finding.estimate else "")
+    """The outcome with its figure; of printed numbers also whether they give what is claimed, which is arithmetic."""
+    if finding.estimate is None:
+        return finding.verdict
+    asked = "asked for" if claim.whose == OWN else "claimed"
+    given = {None: "", True: f", as {asked}", False: f", not the {_said(claim)} {asked}"}
+    return f"{finding.verdict}: {_figure(claim, finding.estimate)}{given[finding.gives if claim.value else None]}"
+
+
+def _said(claim: Claim) -> str:
+    """What is claimed, with its own digits."""
+    return number(claim.value, claim.digits) + UNITS[claim.kind]
 
 
 def _figure(claim: Claim, estimate: Estimate | None) -> str:
     return HOLE if estimate is None else number(estimate.value, 2) + UNITS[claim.kind]
 
 
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return HOLE
-    return f"{number(estimate.low, 2)} to {number(estimate.high, 2)}"
+def _interval(interval: Interval | None) -> str:
+    return HOLE if interval is None else f"{number(interval.low, 2)} to {number(interval.high, 2)}"
 
 
 def _cells(finding: Finding) -> str:
@@ -90,27 +96,41 @@ def _cells(finding: Finding) -> str:
 
 def _section(claim: Claim, findings: Sequence[Finding], steps: Sequence[Part]) -> str:
     """Heading, source, what the printed numbers say of it, every figure, the parts."""
-    lines = [f"## {escape(claim.name)}", f"{escape(claim.says)}.",
-             f"Source: {escape(claim.source)} ({escape(claim.status)}). {escape(claim.note)}".rstrip()]  # fmt: skip
+    says = escape(claim.says) + ("" if claim.says.endswith("?") else ".")
+    if claim.whose == OWN:
+        source = f"A check of ours: {escape(claim.source)}."
+    else:
+        source = f"Said by {WHOSE[claim.whose]}: {escape(claim.source)} ({escape(claim.status)})."
+    lines = [f"## {escape(claim.name)}", says, f"{source} {escape(claim.note)}".rstrip()]
     printed = headline(claim, findings, PRINTED, "")
-    if printed.verdict == FAILS:
+    if printed.gives is False and claim.whose == OWN:
+        lines.append(f"**These printed numbers give {_figure(claim, printed.estimate)}, not {_said(claim)}.**")
+    elif printed.gives is False:
         lines.append(
             f"**The printed numbers themselves do not bear this out: they give {_figure(claim, printed.estimate)} where "
-            f"{number(claim.value, 2)}{UNITS[claim.kind]} is claimed.**"
+            f"{_said(claim)} is claimed.**"
         )
     several = any(o.what for o in findings)
-    heads = [*(["models"] if several else []), "numbers", "protocol", "by", "verdict", "figure", "95 % interval", "cells",
-             "seeds"]  # fmt: skip
+    compared = claim.has_own_cells
+    heads = [*(["models"] if several else []), "numbers", "protocol", "by", "outcome", "figure", "centre", "95 % interval",
+             *(["ours less printed"] if compared else []), "cells", "data sets", "seeds"]  # fmt: skip
     body = [
         [*([escape(o.what)] if several else []), o.numbers, escape(o.protocol) or HOLE, o.average,
-         o.verdict + (f" ({escape(o.note)})" if o.note else ""), _figure(claim, o.estimate), _interval(o.estimate),
-         _cells(o), span(o.seeds) if o.seeds else HOLE]
+         o.verdict + (f" ({escape(o.note)})" if o.note else ""), _figure(claim, o.estimate), *_over_sets(o.estimate),
+         *([_interval(o.beside)] if compared else []), _cells(o), str(o.estimate.sets) if o.estimate else HOLE,
+         span(o.seeds) if o.seeds else HOLE]
         for o in findings
     ]  # fmt: skip
-    lines.append(_table(body, heads, numbers=len(heads) - 4))
+    lines.append(_table(body, heads, numbers=heads.index("figure")))
     if steps:
         lines += [_PARTS, *_paths(steps)]
     return "\n\n".join(lines)
+
+
+def _over_sets(estimate: Estimate | None) -> list[str]:
+    """The centre of the interval over data sets, and the interval."""
+    found = estimate.interval if estimate else None
+    return [HOLE if found is None else number(found.centre, 2), _interval(found)]
 
 
 _PARTS = (
@@ -126,6 +146,6 @@ def _paths(steps: Sequence[Part]) -> list[str]:
         cells = f"{step.estimate.cells if step.estimate else 0} of {step.of}"
         figure = HOLE if step.estimate is None else number(step.estimate.value, 2) + " %"
         path = escape(step.path) if step.path != last else ""
-        body.append([path, escape(step.part), figure, _interval(step.estimate), cells])
+        body.append([path, escape(step.part), figure, _interval(step.estimate.interval if step.estimate else None), cells])
         last = step.path
     return [_table(body, ["path", "step", "takes off", "95 % interval", "cells"], numbers=2)]

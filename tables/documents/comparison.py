@@ -11,14 +11,15 @@ from benchmark.config.paper import Paper
 from tables.layout.markdown import HOLE, escape, number
 from tables.numbers import DIGITS
 from tables.rows.row import Row
-from tables.statistics import LEAST_PAIRS, CellKey, Estimate, Sample, average_ranks, signed_rank
+from tables.statistics import LEAST_PAIRS, LEAST_SETS, CellKey, Estimate, Sample, average_ranks, signed_rank
 
 EXPLAINED = (
-    "Over cells (data set × horizon) in which both, or all, columns have a Result. Ranks: 1 is the lowest MSE, ties by the "
-    "digits shown, with a 95 % bootstrap interval over cells and seeds. p: Wilcoxon's signed-rank test, two-sided and "
-    "exact, on the means of the n cells, and corrected by Holm over the tests of this table; horizons of one data set are "
-    f"no independent samples, so that p is too small rather than too large. Below {LEAST_PAIRS} cells that differ no p can "
-    "be small, and none is given."
+    "Over cells (data set × horizon) in which both, or all, columns have a Result. Ranks: 1 is the lowest MSE, ties by "
+    f"the digits shown, with a 95 % interval over the data sets' means (Student's t; none under {LEAST_SETS} data sets). "
+    "p: Wilcoxon's signed-rank test, two-sided and exact, of the logarithms of the ratios of the n cells' means, so "
+    "that a cell with large errors weighs no more than another, and corrected by Holm over all tests of this document; "
+    "horizons of one data set are no independent samples, so that p is too small rather than too large. Cells that are "
+    f"equal are left out and counted; below {LEAST_PAIRS} that differ no p can be small, and none is given."
 )
 
 
@@ -27,8 +28,8 @@ class Pair:
     """One pair of columns, first and second: in how many (lower) of n cells the first has the lower mean, the mean
     difference in percent (difference_pct; None where a mean of the second is 0), p, and Holm's p (holm).
 
-    equal: of the n, the cells in which both have the same mean: the test leaves them out. tied: of the others, those that
-    share the size of their difference.
+    equal: of the n, the cells in which both have the same mean: the test leaves them out. no_ratio: those in which a mean
+    is 0 or less, which it leaves out too. tied: of the others, those that share the size of their ratio.
     """
 
     first: str
@@ -40,6 +41,7 @@ class Pair:
     holm: float | None
     equal: int = 0
     tied: int = 0
+    no_ratio: int = 0
 
 
 def samples(paper: Paper, rows: Sequence[Row], metric: str | None = None) -> dict[str, Sample]:
@@ -82,7 +84,7 @@ def _test(first: str, second: str, of_column: dict[str, Sample]) -> Pair | None:
     test = signed_rank(a, b)
     return Pair(
         first=first, second=second, n=len(cells), lower=sum(x < y for x, y in pairs), difference_pct=percent, p=test.p,
-        holm=None, equal=len(cells) - test.unequal, tied=test.tied,
+        holm=None, equal=len(cells) - test.unequal - test.no_ratio, tied=test.tied, no_ratio=test.no_ratio,
     )  # fmt: skip
 
 
@@ -120,14 +122,15 @@ def document(paper: Paper, rows: Sequence[Row], digits: int = DIGITS) -> str:
 
 
 def _interval(found: Estimate) -> str:
-    return HOLE if found.low is None or found.high is None else f"{number(found.low, 2)} to {number(found.high, 2)}"
+    of = found.interval
+    return HOLE if of is None else f"{number(of.low, 2)} to {number(of.high, 2)}"
 
 
 def _p(p: float | None, test: Pair) -> str:
     """Never a p without its n."""
     if p is None:
         return HOLE
-    return f"{'< 0.001' if p < 0.001 else number(p, 3)} (n = {test.n - test.equal})"
+    return f"{'< 0.001' if p < 0.001 else number(p, 3)} (n = {test.n - test.equal - test.no_ratio})"
 
 
 def _remarks(tested: Sequence[Pair]) -> Iterator[str]:
@@ -135,11 +138,11 @@ def _remarks(tested: Sequence[Pair]) -> Iterator[str]:
     for test in tested:
         said = []
         if test.equal:
-            said.append(
-                f"{test.equal} of {test.n} cells are equal in both, and the test is over the other {test.n - test.equal}"
-            )
+            said.append(f"{test.equal} of {test.n} cells are equal in both, and the test leaves them out")
+        if test.no_ratio:
+            said.append(f"{test.no_ratio} of {test.n} cells have a mean of 0 or less, and the test leaves them out")
         if test.tied:
-            said.append(f"{test.tied} differences share their size, and so their ranks")
+            said.append(f"{test.tied} ratios share their size, and so their ranks")
         if test.difference_pct is None:
             said.append(f"a mean of {escape(test.second)} is 0, of which there is no percent")
         if said:

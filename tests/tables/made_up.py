@@ -105,7 +105,7 @@ CLAIM = """
 claims:
   with-over-without:
     {paper: made, says: "With_SAM is 20 % better than Plain", kind: improvement, of: With_SAM, over: Plain, value: 20,
-     average: mean per cell, source: "paper, Table 1", status: verified}
+     average: mean per cell, whose: paper, version: "v1", place: "Table 1", status: verified}
 """
 
 

@@ -30,9 +30,10 @@ def rows(row: Any, cells: int) -> list[Any]:
 
 def test_a_test_over_six_cells(made: Any, row: Any) -> None:
     (pair,) = pairwise(made.paper, samples(made.paper, rows(row, 6)))
-    # differences −0.20, −0.21, −0.22, −0.23, −0.24 and +0.30: the positive rank sum is 6, of 2⁶ sign patterns 14 give ≤ 6
+    # log ratios −0.511, −0.517, −0.523, −0.529, −0.534 and +0.405: the positive rank is 1, and 2 of 2⁶ patterns give ≤ 1
+    # (of the differences, −0.20 to −0.24 and +0.30, it would be 6: a cell of large errors would weigh most)
     assert (pair.first, pair.second, pair.n, pair.lower) == ("With_SAM", "Plain", 6, 5)
-    assert pair.p == pytest.approx(2 * 14 / 64) and pair.holm == pair.p
+    assert pair.p == pytest.approx(2 * 2 / 64) and pair.holm == pair.p
 
 
 def test_no_p_below_six_cells(made: Any, row: Any) -> None:
@@ -44,7 +45,7 @@ def test_no_p_below_six_cells(made: Any, row: Any) -> None:
 
 def test_every_p_has_its_n(made: Any, row: Any) -> None:
     text = document(made.paper, rows(row, 6))
-    assert "| 0.438 (n = 6) | 0.438 (n = 6) |" in text
+    assert "| 0.062 (n = 6) | 0.062 (n = 6) |" in text
     assert text.count("(n = ") == 2
 
 
@@ -76,17 +77,17 @@ def test_equal_pairs_are_left_out_and_p_is_none_below_the_least_possible(made: A
     assert (pair.n, pair.equal, pair.p) == (8, 2, 2 / 2**6)
     text = document(made.paper, rows)
     assert "0.031 (n = 6)" in text
-    assert text.endswith("With\\_SAM against Plain: 2 of 8 cells are equal in both, and the test is over the other 6.")
+    assert text.endswith("With\\_SAM against Plain: 2 of 8 cells are equal in both, and the test leaves them out.")
     (pair,) = pairwise(made.paper, samples(made.paper, of(row, *[(0.1, 0.1)] * 7)))
     assert (pair.lower, pair.equal, pair.p) == (0, 7, None)
 
 
 def test_ties_share_their_ranks(made: Any, row: Any) -> None:
     # sizes 1, 1, 2, 3, 4, 5: ranks 1.5, 1.5, 3 … 6. A sum of 1.5 or less has the pattern of none, and two of one
-    rows = of(row, *[(0.1, 0.1 + size / 10) for size in (1, 2, 3, 4, 5)], (0.2, 0.1))
+    rows = of(row, *[(0.1, 0.1 * 2**size) for size in (1, 2, 3, 4, 5)], (0.2, 0.1))
     (pair,) = pairwise(made.paper, samples(made.paper, rows))
     assert (pair.tied, pair.equal, pair.p) == (2, 0, pytest.approx(2 * 3 / 64))
-    assert "2 differences share their size, and so their ranks" in document(made.paper, rows)
+    assert "2 ratios share their size, and so their ranks" in document(made.paper, rows)
 
 
 @pytest.mark.parametrize("n", [6, 9, 40])
@@ -94,7 +95,7 @@ def test_p_is_scipys_where_nothing_is_equal(n: int) -> None:
     from scipy.stats import wilcoxon
 
     first, second = np.random.default_rng(n).normal(size=(2, n))
-    assert signed_rank(first, second).p == pytest.approx(wilcoxon(first, second, method="exact").pvalue)
+    assert signed_rank(np.exp(first), np.exp(second)).p == pytest.approx(wilcoxon(first, second, method="exact").pvalue)
 
 
 def test_a_mean_of_zero_has_no_percent(made: Any, row: Any) -> None:
@@ -102,6 +103,14 @@ def test_a_mean_of_zero_has_no_percent(made: Any, row: Any) -> None:
     (pair,) = pairwise(made.paper, samples(made.paper, rows))
     assert (pair.n, pair.lower, pair.difference_pct) == (2, 1, None)
     assert "a mean of Plain is 0, of which there is no percent" in document(made.paper, rows)
+
+
+def test_a_mean_of_zero_has_no_logarithm_and_is_counted(made: Any, row: Any) -> None:
+    rows = of(row, *[(0.3 + i / 100, 0.5 + i / 50) for i in range(6)], (0.0, 0.5))
+    (pair,) = pairwise(made.paper, samples(made.paper, rows))
+    assert (pair.n, pair.no_ratio, pair.equal, pair.p) == (7, 1, 0, 2 / 2**6)
+    text = document(made.paper, rows)
+    assert "1 of 7 cells have a mean of 0 or less, and the test leaves them out" in text and "0.031 (n = 6)" in text
 
 
 def test_ranks_are_by_the_digits_shown_as_those_below_the_table_are(made: Any, row: Any) -> None:
@@ -120,7 +129,11 @@ def test_ranks_are_by_the_digits_shown_as_those_below_the_table_are(made: Any, r
 def test_ranks(made: Any, row: Any) -> None:
     found = ranks(made.paper, samples(made.paper, rows(row, 6)))
     assert {name: rank.value for name, rank in found.items()} == pytest.approx({"With_SAM": 7 / 6, "Plain": 11 / 6})
-    low, high = found["With_SAM"].low, found["With_SAM"].high
-    assert low == 1.0 and high is not None and 7 / 6 < high < 2 and found["With_SAM"].cells == 6
+    # five ranks of 1 and one of 2: their deviation is √(1/6), Student's t of five degrees 2.571
+    interval = found["With_SAM"].interval
+    assert interval and interval.high == pytest.approx(7 / 6 + 2.5706 / 6, abs=1e-4) and found["With_SAM"].cells == 6
+    assert ranks(made.paper, samples(made.paper, of(row, (0.3, 0.4), (0.2, 0.3))))["Plain"].interval is None, (
+        "two data sets"
+    )
     alone = [r for r in rows(row, 6) if r.key.model == "Plain"]
     assert ranks(made.paper, samples(made.paper, alone)) == {} and document(made.paper, alone) == ""

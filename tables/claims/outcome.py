@@ -1,0 +1,87 @@
+"""What becomes of a claim, from its figure and its interval over data sets: six outcomes, the first that applies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tables.statistics import Interval
+
+HOLDS = "holds"
+SMALLER = "an improvement, smaller than claimed"
+FAILS = "does not hold"
+UNSIZED = "an improvement, its size not shown"
+UNDECIDED = "inconclusive"
+NO_INTERVAL = f"{UNDECIDED} (no interval)"
+NONE_SEEN = f"{UNDECIDED} (no improvement seen)"
+TOO_FEW = "not enough cells"
+
+WIDEST = 2.0
+"""Points: half the width that the interval of ours less printed may have where it is to say that the two agree."""
+ROUNDING = 1e-9
+"""What the sums of equal numbers may differ by."""
+
+RULE = (
+    "The interval is Student's t over the data sets' means of the figure (of a ratio of sums: over the jackknife's "
+    "pseudo-values, one data set left out at a time), 95 %; its centre stands beside it. It says what other data sets "
+    "would show, not what other seeds would. Where the paper prints the cells, ours less printed has such an interval "
+    "too, data set by data set. The first that applies: a claim about fewer than three data sets is `inconclusive (no "
+    "interval)`; where not all of its cells are there (ours count from three seeds), `not enough cells (k of N)`, "
+    "whatever the figure over the k; it `holds` where the interval lies above 0 (of a rank: below the rank in the "
+    "middle), and the figure, to the digits that are claimed, reaches the claim, or the interval of ours less printed "
+    "contains 0 and reaches no further than 2 points to either side of its centre; it is `an improvement, smaller than "
+    "claimed` where the interval lies above 0, and it lies below the claim or ours less printed below 0; it `does not "
+    "hold` where the interval lies below the claim and not above 0; else it is `an improvement, its size not shown` "
+    "where the interval lies above 0, and `inconclusive` where it does not. 'About 4 times' holds where the figure "
+    "rounds to 4. Printed numbers are judged by the same interval, and by the figure that their last digits leave "
+    "possible, so that rounding is never taken for a mistake."
+)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A figure above 0 where there is an improvement.
+
+    interval: of the figure, over data sets. beside: of the figure less that of the paper's own printed cells, in percent
+    points; None where it prints none. favour: by how much the figure may be larger, as far as its printed digits say.
+    """
+
+    value: float
+    interval: Interval | None
+    beside: Interval | None = None
+    favour: float = 0.0
+
+
+def outcome(effect: Effect, claimed: float, half_unit: float) -> str:
+    """The outcome of 'at least `claimed`'; `half_unit`: half of the last digit that it is claimed with."""
+    found = effect.interval
+    if found is None:
+        return NO_INTERVAL
+    above, least = found.low > ROUNDING, claimed - half_unit
+    below = found.high + effect.favour < least - ROUNDING
+    if above and (effect.value + effect.favour >= least - ROUNDING or _agrees(effect.beside)):
+        return HOLDS
+    if above and (below or (effect.beside is not None and effect.beside.high < -ROUNDING)):
+        return SMALLER
+    if below and not above:
+        return FAILS
+    if above:
+        return UNSIZED
+    return NONE_SEEN if effect.value <= 0 else UNDECIDED
+
+
+def _agrees(beside: Interval | None) -> bool:
+    """Whether ours less printed may be 0, and is known well enough for that to say something."""
+    if beside is None:
+        return False
+    return beside.low <= ROUNDING and beside.high >= -ROUNDING and beside.high - beside.low <= 2 * WIDEST
+
+
+def too_few(found: int, of: int) -> str:
+    """Where not all cells of a claim have numbers."""
+    return f"{TOO_FEW} ({found} of {of})"
+
+
+def worst(outcomes: list[str]) -> str:
+    """What becomes of 'every model', given what becomes of each: the outcome that is furthest from `holds`."""
+    order = [FAILS, TOO_FEW, UNDECIDED, SMALLER, UNSIZED, HOLDS]
+    return min(outcomes, key=lambda found: next(place for place, word in enumerate(order) if found.startswith(word)))
