@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Paper
 from benchmark.files import write_atomically
+from benchmark.judging.verdict import MOST_SEEDS
 from benchmark.store.store import Store
 from benchmark.workloads import METRICS
 from tables.claims.evidence import Evidence
@@ -32,7 +33,8 @@ from tables.rows.row import Row, of_one_task
 
 CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metric", "mean", "std", "n", "ddof", "seeds",
                "published", "published_status", "published_lookback", "deviation_pct", "verdict", "recipe_status",
-               "missing")  # fmt: skip
+               "missing", "published_seeds", "spread_pct", "spread_degrees", "tolerance_pct", "margin_pct",
+               "seeds_needed")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -174,8 +176,17 @@ def _fields(row: Row) -> dict[str, object]:
         "horizon": horizon_name(row.key.horizon), "lookback": row.key.lookback or None, "ddof": 1,
         "published": printed.value if printed else None, "published_status": printed.status if printed else "",
         "published_lookback": printed.lookback if printed else "", "recipe_status": row.recipe_status,
-        "missing": row.missing,
+        "missing": row.missing, "published_seeds": printed.seeds if printed else None,
+        "spread_degrees": row.comparison.degrees, "seeds_needed": _needed(row),
     }  # fmt: skip
+
+
+def _needed(row: Row) -> str:
+    """Seeds that would decide a cell that is undecided; `none` where no number of them would."""
+    needed = row.comparison.needed
+    if needed is None:
+        return ""
+    return "none" if needed.seeds is None else f"> {MOST_SEEDS}" if needed.too_many else str(needed.seeds)
 
 
 def _cell(value: object) -> str:

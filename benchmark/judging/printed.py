@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
@@ -16,13 +17,25 @@ from benchmark.errors import UsageError
 
 @dataclass(frozen=True)
 class PrintedNumber:
-    """One printed number; `lookback` as the file states it: steps, words, or empty."""
+    """One printed number.
+
+    value, std: the number, and the deviation that the paper gives with it. lookback: as the file states it: steps, words,
+    or empty. status, provenance: how surely, and where it was read. seeds: over which the paper took it; None where that is
+    not said. half_unit: half a unit of the last printed digit, of the number's own size.
+    """
 
     value: float
     std: float | None
     lookback: str
     status: str
     provenance: str
+    seeds: int | None = None
+    half_unit: float = 0.0
+
+    @property
+    def seeds_behind(self) -> int:
+        """The paper's seeds; one where it does not say."""
+        return self.seeds or 1
 
     @property
     def quoted(self) -> bool:
@@ -36,7 +49,11 @@ Key = tuple[str, str, str, str]
 
 @cache
 def printed_numbers(printed: Printed) -> Mapping[Key, PrintedNumber]:
-    """The numbers of the tables. Raises UsageError for a file that is not as it should be, or two values for one cell."""
+    """The numbers of the tables. Raises UsageError for a file that is not as it should be, or two values for one cell.
+
+    A column `seeds` says over how many the paper took a number; it may be empty, or not there at all. The last printed
+    digit is that of the table and metric: its numbers are printed with equally many, and a file may leave zeros out.
+    """
     path = CONFIG_DIR / "published" / printed.file
     return _read(path, printed.tables, printed.metrics)
 
@@ -55,17 +72,36 @@ def _read(path: Path, tables: tuple[str, ...], metrics: tuple[str, ...]) -> dict
     numbers: dict[Key, PrintedNumber] = {}
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                if row["table"] not in tables or row["metric"] not in metrics:
-                    continue
-                key = (row["dataset"], row["horizon"], row["model"], row["metric"])
-                if key in numbers:
-                    raise UsageError(f"{path.name}: two numbers for {' '.join(key)} in {', '.join(tables)}; keep one")
-                std = _number(row["std"]) if row["std"] else None
-                numbers[key] = PrintedNumber(_number(row["value"]), std, row["lookback"], row["status"], row["provenance"])
+            rows = [row for row in csv.DictReader(file) if row["table"] in tables and row["metric"] in metrics]
+        digits: dict[tuple[str, str], int] = {}
+        for row in rows:
+            of_table = row["table"], row["metric"]
+            digits[of_table] = max(digits.get(of_table, 0), _decimals(row["value"]))
+        for row in rows:
+            key = (row["dataset"], row["horizon"], row["model"], row["metric"])
+            if key in numbers:
+                raise UsageError(f"{path.name}: two numbers for {' '.join(key)} in {', '.join(tables)}; keep one")
+            numbers[key] = PrintedNumber(
+                _number(row["value"]), _number(row["std"]) if row["std"] else None, row["lookback"], row["status"],
+                row["provenance"], _seeds(row.get("seeds")), 0.5 * 10.0 ** -digits[row["table"], row["metric"]],
+            )  # fmt: skip
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path}: not a file of printed numbers ({error})") from None
     return numbers
+
+
+def _decimals(text: str) -> int:
+    """Digits behind the point; of 1e-3 three. Raises ValueError for what is no number."""
+    _number(text)
+    return max(0, -int(Decimal(text.strip()).as_tuple().exponent))
+
+
+def _seeds(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"'{text}' is no number of seeds; expected a whole number from 1, or nothing where it is not said")
+    return int(text)
 
 
 def _number(text: str) -> float:

@@ -6,7 +6,8 @@ from benchmark.judging.verdict import rule
 from benchmark.workloads import METRICS
 from tables.documents import comparison
 from tables.documents.verdicts import summary
-from tables.layout.markdown import LEGEND, VARIANTS, escape, own_table, table
+from tables.layout.celllist import table
+from tables.layout.markdown import LEGEND, VARIANTS, escape, own_table
 from tables.layout.subject import Subject
 from tables.layout.table import paper_tables
 

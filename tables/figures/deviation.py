@@ -13,7 +13,7 @@ from tables.rows.row import Row
 
 MOST = 20.0
 """Percent at which the colours end."""
-BRACKETED = ("not comparable", "too few seeds", "inconclusive")
+BRACKETED = ("not comparable", "too few seeds", "not finite", "within")
 DIVIDER = Style(colour="white", line="solid", width=1.5)
 
 
@@ -40,7 +40,7 @@ def figure(paper: Paper, rows: Sequence[Row], profile: str, about: str) -> Figur
     return Figure(
         name="deviation", title=f"{about}: ours against printed", panels=(panel,),
         panel_size=(2.2 + 0.95 * len(columns), 0.4 + 0.2 * len(lines)),
-        notes=("In brackets: too few seeds, not comparable, or inconclusive; grey: nothing to compare",),
+        notes=("In brackets: neither reproduced nor better nor worse; grey: nothing to compare",),
     )  # fmt: skip
 
 

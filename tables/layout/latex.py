@@ -11,7 +11,7 @@ from benchmark.workloads import METRICS, Metric
 from tables.layout.latexstyle import CODE_MARK, FILLED_MARK, HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
 from tables.layout.pages import Page, pages_of
 from tables.layout.table import AS_IT_IS, Options, PaperTable, paper_tables
-from tables.layout.texts import TextGrid, lookbacks, printed_alone, transposed, upright
+from tables.layout.texts import TextGrid, lookbacks, on_average, printed_alone, transposed, upright
 from tables.numbers import span
 from tables.rows.build import lookback_notes
 from tables.rows.row import Row
@@ -157,9 +157,8 @@ def _scale(table: PaperTable) -> str:
 
 def _rule(metric: Metric) -> str:
     return (
-        rf"our mean over at least {LEAST_SEEDS} seeds, whose 95\,\% interval is no wider to either side than the "
-        "tolerance, "
-        rf"deviates by no more than that ({metric.absolute:g} or {100 * metric.relative:g}\,\%, whichever is more)"
+        rf"the 90\,\% interval of our mean over at least {LEAST_SEEDS} seeds, its width by the spread of the whole column, "
+        rf"lies within the tolerance ({metric.absolute:g} or {100 * metric.relative:g}\,\%, whichever is more)"
     )
 
 
@@ -195,6 +194,7 @@ def _legend(table: PaperTable, tabular: str) -> str:
     sentences = [f"Verdict on the printed number: {rule}."] if rule else []
     marks = "; ".join(f"{mark} {text}" for mark, text in LEGEND.items() if mark in tabular)
     sentences += [f"{marks}."] if marks else []
+    sentences += [said] if (said := on_average(table, Latex())) else []
     sentences += ["In italics: as printed; this suite has no recipe for it."] if printed_alone(table) else []
     sentences += [f"{BELOW[below.row]}." for below in table.below]
     sentences += [escape(note) for note in lookback_notes(table.cells.values())]

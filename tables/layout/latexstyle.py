@@ -16,8 +16,9 @@ VERDICTS = {
     "reproduced": ("$=$", "reproduced"),
     "better": (r"$\downarrow$", "better (lower than printed)"),
     "worse": (r"$\uparrow$", "worse (higher than printed)"),
-    "inconclusive": (r"$\sim$", "inconclusive (the interval is too wide to say)"),
+    "within": (r"$\sim$", "neither is proven (the list of cells says within what)"),
     "too few seeds": (r"$\circ$", "too few seeds"),
+    "not finite": ("$!$", "not finite (a seed diverged)"),
     "not comparable": (r"$\times$", "not comparable (other or unstated look-back, a quoted number, or other windows)"),
     "missing": ("", ""),
 }

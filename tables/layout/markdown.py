@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 
 from tabulate import tabulate
 
-from benchmark.config.paper import Paper
-from benchmark.data import optimum
 from benchmark.workloads import METRICS
 from tables.layout.table import PaperTable
-from tables.layout.texts import BELOW, Style, printed_alone, transposed, upright
+from tables.layout.texts import BELOW, Style, on_average, printed_alone, transposed, upright
 from tables.numbers import DIGITS, fixed, known
 from tables.rows.row import Row
 
@@ -65,7 +61,8 @@ def printed(row: Row) -> str:
     return HOLE if row.printed is None else number(row.printed.value) + MARKS.get(row.printed.status, "")
 
 
-SIGNS = {"reproduced": "=", "better": "↓", "worse": "↑", "inconclusive": "~", "too few seeds": "○", "not comparable": "×"}
+SIGNS = {"reproduced": "=", "better": "↓", "worse": "↑", "within": "~", "too few seeds": "○", "not finite": "!",
+         "not comparable": "×"}  # fmt: skip
 EMPHASIS = ("", "**", "_")
 
 
@@ -114,11 +111,12 @@ def own_table(table: PaperTable) -> str:
     metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
     text = str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=aligns))
     used = {row.comparison.verdict for row in table.cells.values()}
-    signs = [f"{sign} {verdict}" for verdict, sign in SIGNS.items() if verdict in used]
+    signs = [f"{sign} {verdict}{' X %' * (verdict == 'within')}" for verdict, sign in SIGNS.items() if verdict in used]
     notes = [f"Best of ours in bold, second in italics. {'Verdicts: ' + ', '.join(signs) + '. ' if signs else ''}"]
     if printed_alone(table):
         notes.append("Heads in italics: as printed, this suite has no recipe for it. ")
     notes += [f"{BELOW[below.row].capitalize()}: {LAST[below.row]}. " for below in table.below]
+    notes += [f"{on_average(table, Markdown())} "] if table.verdicts else []
     title = escape(table.layout.table[:1].upper() + table.layout.table[1:]) or "Table"
     return f"## {title}: test {metrics}\n\n{text}\n\n{''.join(notes).strip()}"
 
@@ -130,31 +128,3 @@ LAST = {
     "over all lines and columns of the paper's table",
     "first": "over the same lines, ties counted for each",
 }
-
-
-def table(paper: Paper, rows: Sequence[Row]) -> str:
-    """The first metric of each cell beside the printed number, our others behind; of synthetic sets the least possible."""
-    first, *more = (METRICS[name] for name in paper.metrics)
-    by_key = {r.key: r for r in rows}
-    lines = []
-    for row in rows:
-        if row.key.metric != first.name:
-            continue
-        lookback = row.printed.lookback if row.printed is not None else ""
-        key, deviation = row.key, row.comparison.deviation_pct
-        lines.append([
-            escape(key.dataset), str(key.lookback or HOLE), str(key.horizon), escape(key.model), "on" if key.sam else "off",
-            spread(row) + marks(row), printed(row), escape(lookback),
-            HOLE if deviation is None else f"{number(deviation, 1)} %", row.comparison.verdict or "no printed number",
-            *(spread(by_key[replace(key, metric=other.name)]) for other in more),
-        ])  # fmt: skip
-    headers = ["data set", "L", "H", "model", "SAM", f"{first.title}, ours (n)", "printed", "its L", "deviation", "verdict",
-               *(f"{other.title}, ours (n)" for other in more)]  # fmt: skip
-    align = ["left", "right", "right", "left", "left", "right", "right", "right", "right", "left"]
-    align += ["right"] * (len(more) + 1)
-    if paper.synthetic:
-        shown = [row for row in rows if row.key.metric == first.name]
-        best = [None if r.variant else optimum(r.key.dataset, r.key.lookback, r.key.horizon) for r in shown]
-        lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
-        headers.append("optimum")
-    return str(tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=tuple(align[: len(headers)])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from benchmark.config.paper import Last, Layout, Paper, Printed
 from benchmark.judging.printed import printed_numbers
 from benchmark.workloads import METRICS
 from tables.numbers import DIGITS, best_and_second
+from tables.rows.judge import Column, OfColumn, column_verdicts
 from tables.rows.means import AVERAGE, means, printed_only
 from tables.rows.row import Row
 from tables.statistics import as_shown, ranks
@@ -55,7 +56,8 @@ class PaperTable:
 
     paper, layout, options: what it is of, and how it is shown. lines, columns: in their order. own_sam: of a column,
     whether it has its own SAM setting. cells: the row by line, column and metric. best, second: of ours, by line and
-    metric, in the digits that are shown. below: the lines below it. not_run: data sets without a Result.
+    metric, in the digits that are shown. below: the lines below it. not_run: data sets without a Result. verdicts: on
+    columns, each by all of its cells, whatever the table shows of them.
     """
 
     paper: Paper
@@ -69,6 +71,7 @@ class PaperTable:
     second: frozenset[tuple[LineKey, ColumnKey, str]]
     below: tuple[Below, ...]
     not_run: tuple[str, ...]
+    verdicts: Mapping[Column, OfColumn] = field(default_factory=dict)
 
     def row(self, line: LineKey, column: ColumnKey, metric: str) -> Row | None:
         """The row of a cell, if there is one."""
@@ -100,10 +103,9 @@ def _paper_table(paper: Paper, rows: Sequence[Row], profile: str, options: Optio
     main = [name for name, column in paper.columns.items() if column.main]
     names = list(options.models or layout.columns or main)
     datasets = layout.datasets or paper.datasets
-    mine = [r for r in rows if r.key.model in names and r.key.dataset in datasets and r.key.metric in layout.metrics]
-    if layout.horizons != "each":
-        averages = means(paper, mine, profile)
-        mine = averages if layout.horizons == "mean" else mine + averages
+    averages = [] if layout.horizons == "each" else means(paper, rows, profile)
+    cells_ = averages if layout.horizons == "mean" else [*rows, *averages]
+    mine = [r for r in cells_ if r.key.model in names and r.key.dataset in datasets and r.key.metric in layout.metrics]
     run = {r.key.dataset for r in rows if r.ours.n and r.key.model in names}
     mine = [r for r in mine if r.key.dataset in run]
     place = {name: i for i, name in enumerate(datasets)}
@@ -115,7 +117,8 @@ def _paper_table(paper: Paper, rows: Sequence[Row], profile: str, options: Optio
     cells = {((r.key.dataset, r.key.horizon), (r.key.model, r.key.sam), r.key.metric): r for r in mine}
     best, second = _emphasised(order, columns, layout.metrics, cells, options.digits)
     table = PaperTable(paper, layout, options, tuple(order), columns, own, cells, best, second, (),
-                  tuple(d for d in datasets if d not in run))  # fmt: skip
+                  tuple(d for d in datasets if d not in run),
+                  column_verdicts(averages if layout.horizons == "mean" else rows, profile))  # fmt: skip
     return replace(table, below=tuple(_below(table, last) for last in layout.last)) if order else table
 
 

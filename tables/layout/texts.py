@@ -183,3 +183,18 @@ def lookbacks(rows: Iterable[Row]) -> dict[str, set[str]]:
         if row.printed is not None:
             found.setdefault(row.key.model, set()).add(row.printed.lookback or "not stated")
     return found
+
+
+def on_average(table: PaperTable, style: Style) -> str:
+    """The verdicts on the table's columns, in a sentence each; nothing where no cell of one is judged."""
+    said = []
+    for column in table.columns:
+        for metric in table.layout.metrics:
+            if (found := table.verdicts.get((*column, metric))) is not None:
+                of, what = found.found, METRICS[metric].title if len(table.layout.metrics) > 1 else ""
+                cells = "1 cell" if of.cells == 1 else f"{of.cells} cells"
+                said.append(
+                    f"{name(table, column, style)}{' ' * bool(what)}{what} {style.escape(of.words)} "
+                    f"({style.plain(of.deviation_pct, 1)} {style.escape('%')} over {cells})"
+                )
+    return f"Columns on average, over all their cells that are judged: {', '.join(said)}." if said else ""

@@ -12,9 +12,9 @@ from benchmark.config.paper import Column, Paper
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.code import changed, code_of
 from benchmark.grid.plan import default_seeds, plan
-from benchmark.judging.compare import Ours, compare
+from benchmark.judging.compare import Ours
 from benchmark.judging.printed import printed_numbers
-from benchmark.workloads import METRICS
+from tables.rows.judge import judge
 from tables.rows.results import Index
 from tables.rows.row import NO_CHOICE, Choice, Key, Row
 
@@ -46,7 +46,7 @@ def rows(
             chosen = _choose(cells, done, found, f"val_{paper.metric.name}")
             filled = "fill" in catalogue.datasets[dataset].options
             table += [_row(paper, column, chosen, found, metric, filled) for metric in (*paper.metrics, *extra)]
-    return table
+    return judge(table, profile)
 
 
 def _planned(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, profile: str) -> Iterator[Planned]:
@@ -59,12 +59,17 @@ def _planned(catalogue: Catalogue, paper: Paper, found: Index, protocol: str, pr
 
 @dataclass(frozen=True)
 class _Chosen:
-    """The cell of a row (of any seed; `lookback` 0: none yet), its Results, its seeds, and how its look-back was chosen."""
+    """The cell of a row, its Results, its seeds, and how its look-back was chosen.
+
+    planned: of any seed. lookback: 0 where there is none yet. done: the cells with a Result. seeds: of all. diverged: those
+    of them that ended so. choice: among which look-backs.
+    """
 
     planned: Planned
     lookback: int
     done: tuple[Planned, ...]
     seeds: frozenset[int]
+    diverged: tuple[int, ...] = ()
     choice: Choice = NO_CHOICE
 
 
@@ -120,10 +125,11 @@ def code_notes(rows: Iterable[Row]) -> list[str]:
 def _choose(cells: list[Planned], done: list[Planned], found: Index, selecting: str) -> _Chosen:
     """Settles the look-back of one row, where its recipe leaves it open: by the metric `selecting`."""
     seeds = frozenset(c.cell.seed for c in cells)
+    diverged = [c.cell for c in cells if c.digest in found.diverged]
     candidates = sorted({c.cell.lookback for c in cells if not c.refused})
     if len(candidates) < 2:
         possible = [c for c in cells if not c.refused] or cells
-        return _Chosen(possible[0], possible[0].cell.lookback, tuple(done), seeds)
+        return _Chosen(possible[0], possible[0].cell.lookback, tuple(done), seeds, tuple(c.seed for c in diverged))
     validation: dict[int, dict[int, float]] = {lookback: {} for lookback in candidates}
     for c in done:
         numbers = found.done[c.digest or ""]
@@ -135,14 +141,15 @@ def _choose(cells: list[Planned], done: list[Planned], found: Index, selecting: 
         candidates=tuple(candidates), untried=tuple(lookback for lookback in candidates if not validation[lookback]),
         passed_over=tuple(c.digest for c in done if c.digest and c.cell.lookback != best),
     )  # fmt: skip
-    return _Chosen(chosen, best or 0, tuple(c for c in done if c.cell.lookback == best), seeds, choice)
+    lost = tuple(c.seed for c in diverged if c.lookback == best)
+    return _Chosen(chosen, best or 0, tuple(c for c in done if c.cell.lookback == best), seeds, lost, choice)
 
 
 def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: str, filled: bool = False) -> Row:
     cell, recipe = chosen.planned.cell, chosen.planned.recipe
     results = [(c.cell.seed, c.digest, found.done[c.digest]) for c in chosen.done if c.digest]
     by_seed = {seed: numbers[f"test_{metric}"] for seed, _, numbers in results if f"test_{metric}" in numbers}
-    ours = Ours.of(by_seed, tuple(digest for _, digest, _ in results))
+    ours = Ours.of(by_seed, tuple(digest for _, digest, _ in results), chosen.diverged)
     own_sam = cell.sam == column.sam
     printed = None
     if paper.printed is not None and own_sam:
@@ -159,8 +166,6 @@ def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: st
         key=Key(paper=paper.name, dataset=cell.dataset, lookback=chosen.lookback, horizon=cell.horizon,
                 model=column.name, sam=cell.sam, metric=metric),
         ours=ours, printed=printed, choice=chosen.choice,
-        comparison=compare(ours, printed, metric=METRICS[metric], lookback=chosen.lookback, profile=cell.profile,
-                           same_task=same_task),
         variant=variant, same_task=same_task,
         missing=len(chosen.seeds & set(default_seeds(paper, cell.profile)) - by_seed.keys()),
         recipe_status=recipe.weakest() if recipe else "", switches=recipe.switches if recipe else (),

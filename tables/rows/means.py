@@ -9,9 +9,9 @@ from dataclasses import replace
 from benchmark.config.paper import Paper
 from benchmark.config.recipe import STATUSES
 from benchmark.grid.plan import default_seeds
-from benchmark.judging.compare import Ours, compare
+from benchmark.judging.compare import Ours
 from benchmark.judging.printed import PrintedNumber, printed_numbers
-from benchmark.workloads import METRICS
+from tables.rows.judge import judge
 from tables.rows.row import Key, Row
 
 AVERAGE = 0
@@ -32,7 +32,7 @@ def means(paper: Paper, rows: Sequence[Row], profile: str) -> list[Row]:
     groups: dict[tuple[str, str, bool, str], dict[int, Row]] = {}
     for row in rows:
         groups.setdefault((row.key.dataset, row.key.model, row.key.sam, row.key.metric), {})[row.key.horizon] = row
-    return [_mean(paper, of_horizon, profile) for of_horizon in groups.values()]
+    return judge([_mean(paper, of_horizon, profile) for of_horizon in groups.values()], profile)
 
 
 def _mean(paper: Paper, of_horizon: dict[int, Row], profile: str) -> Row:
@@ -42,16 +42,15 @@ def _mean(paper: Paper, of_horizon: dict[int, Row], profile: str) -> Row:
     by_seed = [dict(zip(row.ours.seeds, row.ours.values, strict=True)) for row in rows]
     alike = len(rows) == len(wanted) and len({row.variant for row in rows}) == 1
     seeds = sorted(set.intersection(*map(set, by_seed))) if alike else []
-    ours = Ours.of({seed: statistics.fmean(of_seed[seed] for of_seed in by_seed) for seed in seeds})
+    lost = sorted({seed for row in rows for seed in row.ours.not_finite})
+    ours = Ours.of({seed: statistics.fmean(of_seed[seed] for of_seed in by_seed) for seed in seeds}, not_finite=lost)
     lookbacks = {row.key.lookback for row in rows}
     key = replace(first.key, horizon=AVERAGE, lookback=lookbacks.pop() if len(lookbacks) == 1 else 0)
     printed = _number(paper, key.dataset, AVERAGE, key.model, key.metric) if first.own_sam else None
     known = [row.recipe_status for row in rows if row.recipe_status]
     same_task = all(row.same_task for row in rows)
-    compared = compare(ours, printed, metric=METRICS[key.metric], lookback=key.lookback, profile=profile,
-                       same_task=same_task)  # fmt: skip
     return Row(
-        key=key, ours=ours, printed=printed, comparison=compared,
+        key=key, ours=ours, printed=printed,
         missing=len(set(default_seeds(paper, profile)) - set(seeds)), main=first.main, own_sam=first.own_sam,
         recipe_status=max(known, key=STATUSES.index, default=""), filled=first.filled,
         variant=first.variant, same_task=same_task,

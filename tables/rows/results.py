@@ -37,7 +37,8 @@ class Index:
     """What the store holds, read once. Of a Result only its metrics, parameters, seconds and learning curve are kept:
     20,000 of them whole would fill the memory.
 
-    done: the numbers of what is done, by digest. paper: of a digest. curves: by digest. ended: of a paper, how many ended
+    done: the numbers of what is done, by digest. diverged: the digests of what is not, since its loss was no finite number
+    any more. paper: of a digest. curves: by digest. ended: of a paper, how many ended
     otherwise, by status. kinds: of a paper, the protocols and profiles that occur; seeds: of a paper and profile. earlier:
     of a paper, the digests made under earlier training semantics, by version. files: of a data set, the checksums of the
     files that occur, with when each was last used. code: that made what is done, by digest, where that is known.
@@ -45,6 +46,7 @@ class Index:
     """
 
     done: dict[str, dict[str, float]] = field(default_factory=dict)
+    diverged: set[str] = field(default_factory=set)
     paper: dict[str, str] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
     ended: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -71,6 +73,8 @@ class Index:
                 files[result.data_sha256] = max(files.get(result.data_sha256, ""), result.ended)
             if result.status != "done":
                 index.ended[cell["paper"]][result.status] += 1
+                if result.status == "diverged":
+                    index.diverged.add(result.digest)
             else:
                 numbers = {**result.metrics, **result.extra_metrics, "n_params": result.n_params, "seconds": result.seconds}
                 index.done[result.digest] = {k: v for k, v in numbers.items() if v is not None and known(v)}

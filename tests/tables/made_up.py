@@ -21,13 +21,13 @@ from benchmark.data.registry import DATASETS, DataSet
 from benchmark.grid.cells import Selection
 from benchmark.grid.plan import plan
 from benchmark.judging import printed
-from benchmark.judging.compare import Ours, compare
+from benchmark.judging.compare import Ours
 from benchmark.judging.printed import PrintedNumber
 from benchmark.store.result import Result, Status
 from benchmark.store.store import Store
-from benchmark.workloads import METRICS
 from tables.claims import evidence
 from tables.claims import reader as claims_reader
+from tables.rows.judge import judge
 from tables.rows.row import Key, Row
 
 EVIL = "a_b & 50%#<1"
@@ -197,8 +197,7 @@ def row() -> MakeRow:
         key = Key(paper="made", dataset=dataset, lookback=lookback, horizon=horizon, model=model, sam=sam, metric=metric)
         number = None if published is None else PrintedNumber(published, None, str(lookback), published_status, "made up")
         ours = Ours(mean=mean, std=std, n=n, seeds=tuple(range(n)))
-        compared = compare(ours, number, metric=METRICS[metric], lookback=lookback, profile="paper")
-        made = Row(key=key, ours=ours, printed=number, comparison=compared, recipe_status=recipe_status, missing=3 - n)
-        return changed(made, **more)
+        made = Row(key=key, ours=ours, printed=number, recipe_status=recipe_status, missing=3 - n)
+        return changed(judge([made], "paper")[0], **more)
 
     return make

@@ -29,7 +29,7 @@ def rows(row: Any) -> list[Any]:
 
 def test_the_heat_map_says_the_deviation_and_brackets_what_is_no_verdict(made: Any, row: Any) -> None:
     found = rows(row)
-    found[1] = changed(found[1], verdict="inconclusive")
+    found[1] = changed(found[1], verdict="within")
     figure = deviation.figure(made.paper, found, "paper", "about")
     assert figure is not None and figure.title == "about: ours against printed"
     (panel,) = figure.panels
@@ -40,7 +40,7 @@ def test_the_heat_map_says_the_deviation_and_brackets_what_is_no_verdict(made: A
         ("0.0", False), ("+22.7", True), ("+9.1", False), ("+31.8", False),
     ]  # fmt: skip
     assert [round(cell.value, 1) for cell in cells] == [0.0, 22.7, 9.1, 31.8]
-    assert [cell.remark for cell in cells] == ["reproduced", "inconclusive", "worse", "worse"]
+    assert [cell.remark for cell in cells] == ["reproduced", "within", "worse", "worse"]
     assert panel.y.categories == ("toy  4", "toy  8") and panel.x.categories == ("With_SAM", "Plain")
     assert deviation.figure(made.paper, [row(mean=None, published=0.4), row(mean=0.4)], "paper", "about") is None
 
@@ -53,7 +53,7 @@ def test_the_heat_map_has_holes_and_divides_the_data_sets(made: Any, row: Any) -
     assert isinstance(heat, Heat) and isinstance(rule, Rule)
     assert [[cell and cell.text for cell in line] for line in heat.cells] == [["−25.0", None], [None, "0.0"]]
     assert (rule.across, rule.at) == ("y", 0.5)
-    assert figure.notes == ("In brackets: too few seeds, not comparable, or inconclusive; grey: nothing to compare",)
+    assert figure.notes == ("In brackets: neither reproduced nor better nor worse; grey: nothing to compare",)
 
 
 def test_pairs_that_differ_in_sam_alone(row: Any) -> None:

@@ -93,7 +93,9 @@ Improvement, %: of the first column over each other one, by the sums over the li
 printed: the paper's own figure, where it has one. \
 Average rank: among the columns, over the lines in which all have a number (how many), ties by the digits shown; \
 printed: over all lines and columns of the paper's table. \
-First places: over the same lines, ties counted for each."""
+First places: over the same lines, ties counted for each. \
+Columns on average, over all their cells that are judged: With\\_SAM worse (2.6 % over 2 cells), \
+Plain worse (31.6 % over 1 cell)."""
 
 
 def test_a_papers_own_layout_as_markdown(paper: Paper, rows: list[Row]) -> None:

@@ -1,0 +1,96 @@
+"""Every cell of a paper in a line: ours beside the printed number, and all that its verdict is by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tabulate import tabulate
+
+from benchmark.config.paper import Paper
+from benchmark.data import optimum
+from benchmark.workloads import METRICS
+from tables.layout.markdown import HOLE, escape, marks, number, printed, spread
+from tables.rows.row import Row
+
+
+def table(paper: Paper, rows: Sequence[Row]) -> str:
+    """The first metric of each cell beside the printed number, our others behind; of synthetic sets the least possible."""
+    first, *more = (METRICS[name] for name in paper.metrics)
+    by_key = {r.key: r for r in rows}
+    shown = [row for row in rows if row.key.metric == first.name]
+    heads = ["data set", "L", "H", "model", "SAM", f"{first.title}, ours (n)", "printed", "its L", "deviation"]
+    align = ["left", "right", "right", "left", "left", "right", "right", "right", "right"]
+    lines = [[*_cell(row), *_compared(row)] for row in shown]
+    if any(row.printed is not None for row in shown):
+        heads += ["spread", "m"]
+        align += ["right", "right"]
+        lines = [[*line, *_judged_by(row)] for line, row in zip(lines, shown, strict=True)]
+    heads.append("verdict")
+    align.append("left")
+    lines = [[*line, verdict(row)] for line, row in zip(lines, shown, strict=True)]
+    if any(row.comparison.needed is not None for row in shown):
+        heads.append("would decide")
+        align.append("left")
+        lines = [[*line, would_decide(row)] for line, row in zip(lines, shown, strict=True)]
+    for other in more:
+        heads.append(f"{other.title}, ours (n)")
+        align.append("right")
+        of_other = [spread(by_key[replace(row.key, metric=other.name)]) for row in shown]
+        lines = [[*line, text] for line, text in zip(lines, of_other, strict=True)]
+    if paper.synthetic:
+        heads.append("optimum")
+        align.append("right")
+        best = [None if r.variant else optimum(r.key.dataset, r.key.lookback, r.key.horizon) for r in shown]
+        lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
+    return str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=tuple(align)))
+
+
+def _cell(row: Row) -> list[str]:
+    key = row.key
+    return [escape(key.dataset), str(key.lookback or HOLE), str(key.horizon), escape(key.model), "on" if key.sam else "off"]
+
+
+def _compared(row: Row) -> list[str]:
+    deviation = row.comparison.deviation_pct
+    return [spread(row) + marks(row), printed(row), escape(row.printed.lookback if row.printed is not None else ""),
+            HOLE if deviation is None else f"{number(deviation, 1)} %"]  # fmt: skip
+
+
+def _judged_by(row: Row) -> list[str]:
+    """The spread of a seed, in percent of the printed number; the paper's seeds."""
+    found = row.comparison.spread_pct
+    return [HOLE if found is None else f"{number(found, 2)} %", HOLE if row.printed is None else paper_seeds(row)]
+
+
+def paper_seeds(row: Row) -> str:
+    """Over how many seeds the paper took its number, and where it does not say so."""
+    assert row.printed is not None
+    return str(row.printed.seeds or "1 (not said)")
+
+
+def verdict(row: Row) -> str:
+    """The verdict as it is read, with its tolerance where that is not the usual share."""
+    found = row.comparison
+    if not found.verdict:
+        return "no printed number"
+    usual = 100 * METRICS[row.key.metric].relative
+    other = found.tolerance_pct is not None and abs(found.tolerance_pct - usual) > 1e-9
+    return found.words + (f" (tolerance {number(found.tolerance_pct, 1)} %)" if other else "")
+
+
+def would_decide(row: Row) -> str:
+    """How many seeds would decide a cell, and what those that are not there take in time."""
+    needed = row.comparison.needed
+    if needed is None:
+        return HOLE if row.comparison.verdict else ""
+    more = needed.seeds - row.ours.n if needed.seeds is not None and not needed.too_many else 0
+    return f"{needed}" + (f" (+ {duration(more * row.seconds)})" if row.seconds and more > 0 else "")
+
+
+def duration(seconds: float) -> str:
+    """Rounded to what is worth knowing: seconds, minutes, hours, days."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
