@@ -24,9 +24,11 @@ from benchmark.store.store import Store
 ARGUMENTS = ["--subset", "toy", "--papers", "tiny"]
 
 
-def start(results: Path, config: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
+def start(
+    results: Path, config: Path, *more: str, mlflow: bool = False, **environment: str
+) -> subprocess.Popen[str]:  # fmt: skip
     command = [sys.executable, str(ROOT / "run_all.py"), *ARGUMENTS, "--config", str(config),
-               "--results-dir", str(results), "--no-mlflow", *more]  # fmt: skip
+               "--results-dir", str(results), *(() if mlflow else ("--no-mlflow",)), *more]  # fmt: skip
     env = os.environ | {"XDG_CACHE_HOME": str(results.parent / "cache")} | environment
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env)
 
@@ -199,18 +201,21 @@ def _under_way(folder: Path) -> list[Path]:
     return [log for log in (folder / "logs").glob("*.log") if log.stem not in Store(folder).digests()]
 
 
-KILLS = int(os.environ.get("BENCHMARK_TEST_KILLS", "10"))
+KILLS = int(os.environ.get("BENCHMARK_TEST_KILLS", "100"))
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(KILLS, marks=pytest.mark.long)])
-def test_killed_at_random_every_result_is_there_once(tmp_path: Path, tiny: Callable[[int], Path], kills: int) -> None:
+@pytest.mark.parametrize(("kills", "mlflow"), [(5, False), pytest.param(KILLS, True, marks=pytest.mark.long)])
+def test_killed_at_random_every_result_is_there_once(
+    tmp_path: Path, tiny: Callable[[int], Path], kills: int, mlflow: bool
+) -> None:
     """Parent or worker, by `kill -9`, while cells are under way; the same command again, until all is done."""
     folder, config, chance = tmp_path / "results", tiny(2), random.Random(kills)
+    cells = 4 * kills
     config.write_text(config.read_text().replace("seeds: {value: 3", f"seeds: {{value: {kills}"))
-    undisturbed, command = tmp_path / "undisturbed", (folder, config, "--jobs", "2", "--retry", "failed")
-    finish(start(undisturbed, config, "--jobs", "2"))
-    killed, process = 0, start(*command)
-    while killed < kills and len(Store(folder).digests()) < 4 * kills:
+    undisturbed, words = tmp_path / "undisturbed", ("--jobs", "2", "--retry", "failed")
+    start(undisturbed, config, "--jobs", "2").communicate(timeout=1200)
+    killed, process = 0, start(folder, config, *words, mlflow=mlflow)
+    while killed < kills and len(Store(folder).digests()) < cells:
         _until_under_way(process, folder)
         time.sleep(chance.uniform(0, 0.5))
         victim = chance.choice([process.pid, *workers_of(process.pid)])
@@ -219,15 +224,38 @@ def test_killed_at_random_every_result_is_there_once(tmp_path: Path, tiny: Calla
             killed += 1
         if victim == process.pid or process.poll() is not None:
             process.communicate()
-            process = start(*command)
-    process.communicate(timeout=300)
+            process = start(folder, config, *words, mlflow=mlflow)
+    process.communicate(timeout=1200)
     assert killed == kills
-    code, out = finish(start(*command))
-    assert code == 0 and out.splitlines()[-1] == f"cells={4 * kills} done={4 * kills} refused=0 failed=0"
+    code, out = finish(start(folder, config, *words, mlflow=mlflow))
+    assert code == 0 and out.splitlines()[-1] == f"cells={cells} done={cells} refused=0 failed=0"
     one, other = results(undisturbed), results(folder)
-    assert all(one[key].comparable() == other[key].comparable() for key in one) and len(other) == 4 * kills
+    assert all(one[key].comparable() == other[key].comparable() for key in one) and len(other) == cells
     assert table(folder) == table(undisturbed)
     assert list((folder / "leases").iterdir()) == []
+    assert sum(trainings(folder).values()) <= cells + 2 * kills, "twice but what was under way in two workers"
+    if mlflow:
+        assert _runs_of_cells(folder) == Counter(other.keys()), "one finished run a cell"
+
+
+def _runs_of_cells(folder: Path) -> Counter[str]:
+    """The finished runs of cells in MLflow, by key, once `sync` has looked at them."""
+    program = """import sys
+from pathlib import Path
+from benchmark.tracking import server
+folder = Path(sys.argv[1])
+client = server.connect(server.tracking_uri(folder))
+for experiment in client.search_experiments():
+    page = None
+    while page is None or page.token:
+        page = client.search_runs([experiment.experiment_id], page_token=page.token if page else None)
+        for run in page:
+            if run.info.status == "FINISHED" and "digest" in run.data.tags:
+                print(run.data.tags["key"])"""
+    env = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    for command in (["-m", "benchmark.tracking", "sync", "--results-dir", str(folder)], ["-c", program, str(folder)]):
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=ROOT, env=env, check=True)
+    return Counter(done.stdout.split())
 
 
 def _until_under_way(process: subprocess.Popen[str], folder: Path) -> None:

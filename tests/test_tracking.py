@@ -376,6 +376,26 @@ folder = Path(sys.argv[1])
     assert done.code == 0 and f"{len(found(fresh))} made anew" in done.out, done
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_broken_off_at_ten_moments_of_its_making(fresh: Path, number: int, tmp_path: Path) -> None:
+    """From before the file is there to after it is ready: `sync` always makes it whole."""
+    env = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    program = "import sys; from pathlib import Path; from benchmark.tracking import server; folder = Path(sys.argv[1])"
+    began = "print('imported', flush=True)"
+    for part in range(10):
+        results = tmp_path / str(part)
+        shutil.copytree(fresh / "cells", results / "cells")
+        command = [sys.executable, "-c", f"{program}; import mlflow; {began}; {MADE['aside']}", str(results)]
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert process.stdout is not None and process.stdout.readline()
+        time.sleep(part * 0.4)
+        process.send_signal(number)
+        process.wait(60)
+        done = sync(results)
+        assert done.code == 0 and f"{len(found(fresh))} made anew" in done.out, (part, done)
+
+
 def test_a_database_with_runs_that_cannot_be_used_stays_and_is_named(copy: Path) -> None:
     database = copy / "mlflow.db"
     _nobody_knows(database)
