@@ -1,4 +1,4 @@
-"""``python -m tables render`` and ``claims``: every table from the store, without training and without torch."""
+"""``python -m tables render``, ``claims``, ``explain``: every table from the store, without training, without torch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from benchmark.store.store import Store
 from benchmark.workloads import DECIDING, METRICS
 from tables.claims.reader import load_claims
 from tables.documents.claims import summary as claims_summary
+from tables.documents.explain import summary as explained
 from tables.figures import forecast
 from tables.layout.table import Options
 from tables.numbers import DIGITS
-from tables.render import read, render, write_claims
+from tables.render import read, render, write_claims, write_explanation
 
 
 def parser() -> Parser:
@@ -28,7 +29,7 @@ def parser() -> Parser:
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     rendered = commands.add_parser(
         "render", help="write every table and figure anew, and the claims",
-        description="Writes DIR/tables/<paper>.{md,tex,csv,png,svg}, protocols.md and claims.md from DIR/cells.",
+        description="Writes DIR/tables/<paper>.{md,tex,csv,png,svg}, and protocols, explain and claims.md, from DIR/cells.",
     )  # fmt: skip
     _places(rendered)
     _table_options(rendered)
@@ -38,6 +39,13 @@ def parser() -> Parser:
         "DIR/cells, shows what holds, and writes DIR/tables/claims.md with every figure.",
     )  # fmt: skip
     _places(claims)
+    explanation = commands.add_parser(
+        "explain", help="which protocol gives a paper's printed columns",
+        description="Says which of the protocols that have Results in DIR/cells comes nearest to each printed column of a "
+        "paper, and whether that is shown, and writes DIR/tables/explain.md with every figure.",
+    )  # fmt: skip
+    explanation.add_argument("paper", metavar="PAPER", help="samformer, say")
+    _places(explanation)
     one_cell = commands.add_parser(
         "forecast", help="draw a cell's worst, median and best forecast",
         description="Writes DIR/tables/forecast.<digest>.{png,svg} from what the cell kept in DIR/forecasts.",
@@ -69,11 +77,11 @@ def _table_options(command: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Renders, or checks claims; returns the exit status: 0, or 2 for what cannot be asked."""
+    """Renders, checks claims, or explains; returns the exit status: 0, or 2 for what cannot be asked."""
     with command("python -m tables") as ended:
         options = parser().parse_args(arguments)
         try:
-            {"render": _render, "claims": _claims, "forecast": _forecast}[options.command](options)
+            _COMMANDS[options.command](options)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -146,6 +154,20 @@ def _claims(options: argparse.Namespace) -> None:
         print(f"written: {write_claims(claims, evidence, options.results_dir)}")
     else:
         print(f"no folder {options.results_dir}: nothing is written, and 'on ours' is without Results")
+
+
+def _explain(options: argparse.Namespace) -> None:
+    known = catalogue(options.config)
+    (name,) = spelt("explain", (options.paper,), known.papers)
+    if not (options.results_dir / "cells").is_dir():
+        raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
+    _, evidence = read(known, options.results_dir)
+    print(explained(known.papers[name], evidence.rows_of[name]))
+    for path in write_explanation(evidence, options.results_dir):
+        print(f"written: {path}")
+
+
+_COMMANDS = {"render": _render, "claims": _claims, "explain": _explain, "forecast": _forecast}
 
 
 if __name__ == "__main__":

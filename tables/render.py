@@ -17,11 +17,13 @@ from benchmark.store.store import Store
 from benchmark.workloads import METRICS
 from tables.claims.evidence import Evidence
 from tables.claims.reader import Claim, load_claims
-from tables.documents import protocols
+from tables.documents import explain, protocols
 from tables.documents.claims import document as claims_document
 from tables.documents.paper import document as paper_document
+from tables.explain.nearness import columns as explained_columns
 from tables.figures import cost, curves, deviation, horizons, sam
 from tables.figures.data import Figure
+from tables.figures.explain import figure as explain_figure
 from tables.layout import latex
 from tables.layout.subject import Subject
 from tables.layout.table import AS_IT_IS, Options
@@ -66,10 +68,11 @@ DOCUMENTS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
 def render(
     catalogue: Catalogue, results_dir: Path, options: Options = AS_IT_IS, papers: Sequence[str] | None = None
 ) -> list[Path]:
-    """Writes the tables of every paper that has Results, ``protocols.md`` and ``claims.md``; returns what was written.
+    """Writes the tables of every paper that has Results, and ``protocols.md``, ``explain.md`` and ``claims.md``; returns
+    what was written.
 
-    `options`: how the papers' own tables are shown. `papers`: their names; None: all, and only then the two documents
-    about all of them.
+    `options`: how the papers' own tables are shown. `papers`: their names; None: all, and only then the three documents
+    about all of them, with the figures of the second.
 
     ``tables/<paper>.{md,csv,tex,png,svg}`` and the figures ``<paper>.{deviation,sam,cost,curves}.{png,svg}``, as far as
     there is data for them, are of one protocol and one profile. ``<paper>`` alone is protocol paper in
@@ -98,7 +101,8 @@ def render(
     if written and papers is None:
         path = results_dir / "tables" / "protocols.md"
         write_atomically(path, protocols.document((p, evidence.rows_of[p.name]) for p in catalogue.papers.values()))
-        written += [path, write_claims(load_claims(catalogue), evidence, results_dir)]
+        written += [path, *write_explanation(evidence, results_dir, options.figures)]
+        written.append(write_claims(load_claims(catalogue), evidence, results_dir))
     return written
 
 
@@ -114,6 +118,21 @@ def read(catalogue: Catalogue, results_dir: Path, extra: Sequence[str] = ()) -> 
         for paper in catalogue.papers.values()
     }
     return found, Evidence(catalogue, rows_of)
+
+
+def write_explanation(evidence: Evidence, results_dir: Path, figures: bool = True) -> list[Path]:
+    """Writes ``tables/explain.md``, and ``<paper>.explain.{png,svg}`` of every paper that it has."""
+    papers = [(paper, evidence.rows_of[paper.name]) for paper in evidence.catalogue.papers.values()]
+    path = results_dir / "tables" / "explain.md"
+    write_atomically(path, explain.document(papers, figures))
+    written = [path]
+    for paper, rows_of in papers if figures else ():
+        if (figure := explain_figure(paper, explained_columns(paper, rows_of))) is not None:
+            from tables.figures.matplotlib_renderer import pictures  # slow to import, and not needed by all commands
+
+            base = path.with_name(f"{paper.name}.explain")
+            written += [_write(base, kind, content) for kind, content in pictures(figure).items()]
+    return written
 
 
 def write_claims(claims: Sequence[Claim], evidence: Evidence, results_dir: Path) -> Path:

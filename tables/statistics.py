@@ -106,7 +106,7 @@ def estimate(samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Sta
     with np.errstate(divide="ignore", invalid="ignore"):
         value = statistic.of(_means(samples, cells))
     of_sets = by_set(samples, cells, statistic)
-    return Estimate(value if math.isfinite(value) else math.nan, student(of_sets), len(cells), len(of_sets))
+    return Estimate(value if math.isfinite(value) else math.nan, over_sets(of_sets), len(cells), len(of_sets))
 
 
 def by_set(samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Statistic) -> Array:
@@ -126,7 +126,7 @@ def by_set(samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Stati
         return len(names) * statistic.of(means) - (len(names) - 1) * without
 
 
-def student(values: Array) -> Interval | None:
+def over_sets(values: Array) -> Interval | None:
     """The 95 % interval of the mean of independent values; None of fewer than `LEAST_SETS`, or if one is not finite."""
     from scipy.special import stdtrit  # the t quantile; scipy.stats takes a second to import
 

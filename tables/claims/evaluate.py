@@ -24,9 +24,9 @@ from tables.statistics import (
     Statistic,
     by_set,
     estimate,
+    over_sets,
     rank_of,
     rounding,
-    student,
 )
 
 EVERY = "every model"
@@ -136,7 +136,7 @@ def _compared(
         favour = 0.0 if most is None else most - found.value
         finding = replace(finding, gives=found.value + favour >= claim.value - half_unit)
     elif printed and all(cell in sample for sample in printed for cell in cells):
-        finding = replace(finding, beside=student(by_set(samples, cells, statistic) - by_set(printed, cells, statistic)))
+        finding = replace(finding, beside=over_sets(by_set(samples, cells, statistic) - by_set(printed, cells, statistic)))
     effect = Effect(found.value, found.interval, finding.beside, favour)
     return replace(finding, verdict=outcome(effect, claim.value, half_unit))
 

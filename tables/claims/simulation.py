@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from benchmark.console import Parser, command
 from tables.claims.outcome import FAILS, HOLDS, SMALLER, UNDECIDED, UNSIZED, Effect, outcome
-from tables.statistics import MEAN_PER_CELL, RATIO_OF_SUMS, Array, Sample, Statistic, by_set, student
+from tables.statistics import MEAN_PER_CELL, RATIO_OF_SUMS, Array, Sample, Statistic, by_set, over_sets
 
 DRAWS = 4_000
 HORIZONS = 4
@@ -48,7 +48,7 @@ def coverage(sets: int, effects: str, statistic: Statistic, draws: int = DRAWS) 
     rng, covered = np.random.default_rng(16), 0
     for _ in range(draws):
         samples = columns(rng, drawn(rng, sets, effects, 10.0, 8.0))
-        interval = student(by_set(samples, list(samples[0]), statistic))
+        interval = over_sets(by_set(samples, list(samples[0]), statistic))
         covered += interval is not None and interval.low <= 10.0 <= interval.high
     return 100 * covered / draws
 
@@ -62,8 +62,8 @@ def outcomes(true: float, claimed: float, sets: int, beside: bool, draws: int = 
     for _ in range(draws):
         improvements = drawn(rng, sets, "normal", true, 8.0)
         printed = improvements + claimed - true + rng.standard_normal(improvements.shape)
-        pair = student((improvements - printed).mean(1)) if beside else None
-        effect = Effect(float(improvements.mean()), student(improvements.mean(1)), pair)
+        pair = over_sets((improvements - printed).mean(1)) if beside else None
+        effect = Effect(float(improvements.mean()), over_sets(improvements.mean(1)), pair)
         counts[outcome(effect, claimed, half_unit=0.005)] += 1
     return {word: 100 * sum(n for found, n in counts.items() if found.startswith(word)) / draws for word in SHOWN}
 

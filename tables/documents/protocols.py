@@ -35,7 +35,7 @@ def document(papers: Iterable[tuple[Paper, RowsByKind]]) -> str:
             if set(of_profile) - {"paper"}:
                 parts += _section(paper, profile, of_profile)
         if any(name != "paper" for name, _ in rows_of):
-            parts.append("\n".join(_switches(paper)))
+            parts.append("\n".join(switches(paper)))
     if len(parts) == 2:
         parts.append("The store has no Result of another protocol than `paper`.")
     text = "\n".join(parts)
@@ -119,7 +119,7 @@ def _nearest(rows: Mapping[str, Row], value: float) -> list[str]:
     return [name for name, d in distance.items() if d == least]
 
 
-def _switches(paper: Paper) -> list[str]:
+def switches(paper: Paper) -> list[str]:
     """The legend: every switch of the paper with its source, and what `released` is made of."""
     lines = [
         f"- {escape(s.name)}: {escape(s.what)} (source: {escape(s.source)}; {escape(s.status)})"

@@ -34,6 +34,9 @@ NARROWEST, TITLE_AND_LEGEND = 4.6, 1.1
 """Inches: the width of a page at least; what stands above and below the panels, two lines each."""
 TITLE_LINE, LEGEND_LINE = 0.15, 0.17
 """Inches, of every further line."""
+CHARACTER = 0.075
+"""Inches that a character of a category's name takes, the space between two names included: they are upright where they do
+not fit."""
 DARK = 0.75
 """The share of a heat map's scale beyond which its texts are white."""
 
@@ -63,7 +66,7 @@ def laid_out(figure: Figure) -> Page:
         grid = page.subplots(down, across, squeeze=False)
         for place, axes in enumerate(grid.flat):
             if place < len(figure.panels):
-                _panel(page, axes, figure.panels[place])
+                _panel(page, axes, figure.panels[place], figure.panel_size[0])
                 _axis_labels(axes, figure, place, across)
             else:
                 axes.set_visible(False)
@@ -100,7 +103,8 @@ def _legend_columns(entries: Sequence[LegendEntry], width: float) -> int:
     return max(1, min(len(entries), int(width / widest)))
 
 
-def _panel(page: Page, axes: Axes, panel: Panel) -> None:
+def _panel(page: Page, axes: Axes, panel: Panel, width: float) -> None:
+    """`width`: of the panel, in inches."""
     for mark in panel.marks:
         _mark(page, axes, mark)
     _axis(axes, "x", panel.x)
@@ -108,6 +112,8 @@ def _panel(page: Page, axes: Axes, panel: Panel) -> None:
     axes.set_title(_text(panel.title), loc="left", fontweight="bold")
     if panel.remark:
         axes.set_title(_text(panel.remark), loc="right", fontsize=8)
+    if len(panel.x.categories) * max(map(len, panel.x.categories), default=0) * CHARACTER > width:
+        axes.tick_params("x", labelrotation=90)
     if any(isinstance(mark, Heat) for mark in panel.marks):
         axes.tick_params("x", labelrotation=20)
         for label in axes.get_xticklabels():

@@ -7,7 +7,7 @@ import pytest
 
 from tables.claims.outcome import FAILS, HOLDS, NO_INTERVAL, NONE_SEEN, SMALLER, UNDECIDED, UNSIZED, Effect, outcome, worst
 from tables.claims.simulation import coverage, document, outcomes
-from tables.statistics import MEAN_PER_CELL, RATIO_OF_SUMS, Interval, Statistic, by_set, estimate, student
+from tables.statistics import MEAN_PER_CELL, RATIO_OF_SUMS, Interval, Statistic, by_set, estimate, over_sets
 
 
 def interval(low: float, high: float) -> Interval:
@@ -64,7 +64,7 @@ def test_the_interval_is_students_over_the_means_of_data_sets() -> None:
     # the ratio of sums: 12.5 %; without a 5 %, without b 13.33 %, without c 16.67 %
     values = by_set([first, second], cells, RATIO_OF_SUMS)
     assert values == pytest.approx([3 * 12.5 - 2 * left for left in (5, 40 / 3, 50 / 3)])
-    assert student(np.array([1.0, 2.0])) is None and student(np.array([1.0, 2.0, np.inf])) is None
+    assert over_sets(np.array([1.0, 2.0])) is None and over_sets(np.array([1.0, 2.0, np.inf])) is None
 
 
 @pytest.mark.parametrize("effects", ["normal", "t, 5 degrees"])

@@ -1,0 +1,103 @@
+"""Which protocol gives a printed column → ``tables/explain.md``, and what of it a terminal shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tabulate import tabulate
+
+from benchmark.config.paper import Paper
+from benchmark.errors import UsageError
+from benchmark.workloads import METRICS
+from tables.documents.protocols import switches
+from tables.explain.nearness import Column, RowsByKind, Standing, columns, gaps, nearer_in, words
+from tables.layout.markdown import HOLE, escape, number
+from tables.statistics import over_sets
+
+INTRODUCTION = (
+    "How near each protocol's numbers come to a printed column, over the cells that all compared protocols have (three "
+    "seeds or more, profile paper, printed numbers that can be compared). Nearness: the mean absolute deviation, in "
+    "percent. Seeds alone: what it would be on average if ours and the paper's seeds were of one method (√(2/π) · the "
+    "mean of s·√(1/n + 1/m), s: the spread of a seed by all cells of the column, n: our seeds, m: the paper's, 1 where "
+    "it does not say). Two protocols are compared by the data sets' means of what one is nearer by, with Student's t "
+    "over the data sets (95 %): cells of one data set are alike. `Nearer than paper by`: in points; under three data "
+    "sets, in how many cells. What is measured is what each protocol gives here; which one the authors' own runs "
+    "followed is not known, and none of those that were run need be it."
+)
+HEADS = [
+    "protocol",
+    "nearness, %",
+    "mean deviation, %",
+    "within 2 %",
+    "within 5 %",
+    "seeds alone, %",
+    "nearer than paper by",
+]
+
+
+def document(papers: Iterable[tuple[Paper, RowsByKind]], figures: bool) -> str:
+    """A section a paper that has Results of several protocols. figures: whether their pictures lie beside the document."""
+    parts = ["# Which protocol gives a printed column?", INTRODUCTION]
+    for paper, rows_of in papers:
+        found = columns(paper, rows_of)
+        if found:
+            parts.append(f"## {escape(paper.name)}")
+            parts += [part for column in found for part in _section(paper, column)]
+            if figures:
+                parts.append(f"![Deviation by cell and protocol]({paper.name}.explain.png)")
+            parts.append("\n".join(switches(paper)))
+    if len(parts) == 2:
+        parts.append("The store has no printed column with three seeds a cell under two protocols.")
+    return "\n\n".join(parts) + "\n"
+
+
+def summary(paper: Paper, rows_of: RowsByKind) -> str:
+    """The words alone, a line a column. Raises UsageError where there are no two protocols to compare."""
+    found = columns(paper, rows_of)
+    if not found:
+        there = ", ".join(sorted({name for name, profile in rows_of if profile == "paper"})) or "none"
+        other = f"; `run_all.py --papers {paper.name} --protocol paper+SWITCH` trains another" if paper.switches else ""
+        raise UsageError(
+            f"explain {paper.name}: expected cells with a printed number and three seeds under two protocols, found "
+            f"protocols: {there}{other}"
+        )
+    return "\n".join(f"{column_name(paper, column)}: {words(column)}" for column in found)
+
+
+def column_name(paper: Paper, column: Column) -> str:
+    """Its model, and its metric where the paper prints several."""
+    several = paper.printed is not None and len(paper.printed.metrics) > 1
+    return f"{column.model}, {METRICS[column.metric].title}" if several else column.model
+
+
+def _section(paper: Paper, column: Column) -> list[str]:
+    paper_itself = next((s for s in column.standings if "paper" in (s.protocol, *s.same)), None)
+    lines = [_line(column, standing, paper_itself) for standing in sorted(column.standings, key=_by_switches)]
+    align = ["left"] + ["right"] * (len(HEADS) - 1)
+    same = [
+        f"The same trainings as `{s.protocol}`, since the switches change none of these cells: "
+        f"{', '.join(f'`{name}`' for name in s.same)}."
+        for s in column.standings if s.same
+    ]  # fmt: skip
+    return [f"### {escape(column_name(paper, column))}", words(column),
+            str(tabulate(lines, HEADS, tablefmt="pipe", disable_numparse=True, colalign=align)), *same]  # fmt: skip
+
+
+def _by_switches(standing: Standing) -> tuple[int, str]:
+    return standing.protocol.count("+") if standing.protocol != "released" else 99, standing.protocol
+
+
+def _line(column: Column, standing: Standing, paper: Standing | None) -> list[str]:
+    of = len(column.cells)
+    nearer = HOLE
+    if paper is not None and paper is not standing:
+        found = over_sets(gaps(standing, paper))
+        nearer = f"{nearer_in(standing, paper)} of {of} cells" if found is None else (
+            f"{number(found.centre, 1)} [{number(found.low, 1)}, {number(found.high, 1)}]"
+        )  # fmt: skip
+    name = escape(standing.protocol)
+    return [
+        f"**{name}**" if standing is column.standings[0] else name, number(standing.nearness, 1),
+        number(standing.deviation, 1), f"{standing.within_2} of {of}", f"{standing.within_5} of {of}",
+        number(standing.seeds_alone, 1), nearer,
+    ]  # fmt: skip
