@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.judging.spread import student
 from tables.numbers import DIGITS
 
 Array = NDArray[np.float64]
@@ -128,12 +129,10 @@ def by_set(samples: Sequence[Sample], cells: Sequence[CellKey], statistic: Stati
 
 def over_sets(values: Array) -> Interval | None:
     """The 95 % interval of the mean of independent values; None of fewer than `LEAST_SETS`, or if one is not finite."""
-    from scipy.special import stdtrit  # the t quantile; scipy.stats takes a second to import
-
     if len(values) < LEAST_SETS or not np.isfinite(values).all():
         return None
     centre, half = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
-    half *= float(stdtrit(len(values) - 1, 0.975))
+    half *= float(student(0.975, len(values) - 1))
     return Interval(centre, centre - half, centre + half)
 
 

@@ -21,6 +21,8 @@ from benchmark.store.__main__ import main as store
 from benchmark.store.leases import Leases
 from benchmark.tracking.__main__ import main as tracking
 from tables.__main__ import main as tables
+from tables.claims.simulation import main as claims_simulation
+from tables.explain.simulation import main as explain_simulation
 from tables.rows.simulation import main as simulation
 
 Main = Callable[[list[str]], int]
@@ -29,10 +31,11 @@ COMMANDS: dict[str, tuple[Main, tuple[str, ...]]] = {
     "python -m benchmark.show": (show, ("KEY|DIGEST",)),
     "python -m benchmark.store": (store, ("export", "import")),
     "python -m benchmark.tracking": (tracking, ("sync",)),
-    "python -m tables": (tables, ("render", "claims", "forecast")),
+    "python -m tables": (tables, ("render", "claims", "explain", "forecast")),
 }
 ALL: dict[str, Main] = {name: main for name, (main, _) in COMMANDS.items()} | {
     "run_all.py": run_all.main, "python -m benchmark.perf": perf, "python -m tables.rows.simulation": simulation,
+    "python -m tables.claims.simulation": claims_simulation, "python -m tables.explain.simulation": explain_simulation,
 }  # fmt: skip
 
 
