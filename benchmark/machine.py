@@ -53,12 +53,17 @@ def own_process() -> tuple[int, str]:
 
 
 def processor() -> str:
-    """The name of the processor."""
+    """The processor: its name, and the family and model that tell kinds apart where a name says too little, as in machines
+    that are rented."""
+    found: dict[str, str] = {}
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
+            name, _, value = line.partition(":")
+            found.setdefault(name.strip(), value.strip())
+    if "model name" not in found:
+        return platform.processor()
+    kind = ", ".join(f"{name.split()[-1]} {found[name]}" for name in ("cpu family", "model") if name in found)
+    return found["model name"] + (f" ({kind})" if kind else "")
 
 
 def reset_peak_memory() -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from benchmark.machine import bounded, git_commit, size_in_words
+from benchmark.machine import bounded, git_commit, processor, size_in_words
 
 
 def git(folder: Path, *words: str) -> None:
@@ -46,3 +47,9 @@ def test_who_never_answers_is_not_waited_for() -> None:
 
 def test_bytes_in_words() -> None:
     assert (size_in_words(3_149_000_000), size_in_words(12_300_000)) == ("3.1 GB", "12 MB")
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="this system does not describe its processor there")
+def test_a_processor_is_told_by_family_and_model() -> None:
+    """Rented machines of several kinds have one name; between the kinds the bits of a training differ."""
+    assert re.search(r"\(family \d+, model \d+\)$", processor()) or "model\t" not in Path("/proc/cpuinfo").read_text()
