@@ -161,7 +161,7 @@ def second_table(columns: int = COLUMNS) -> Iterator[list[str]]:
 
 def third_table(columns: int = COLUMNS) -> Iterator[list[str]]:
     """Of the verdicts that are given, how many are wrong, by both rules."""
-    for spread in (0.02, 0.05):
+    for spread in SPREADS:
         for m in (FIVE, ONCE):
             for n in SEEDS:
                 both = zip(*(wrong_of_given(rule, spread, n, m, columns) for rule in (each_alone, todays)), strict=True)

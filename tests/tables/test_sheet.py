@@ -21,6 +21,7 @@ from tables.layout.pages import pages_of
 from tables.layout.table import Options, PaperTable, paper_tables
 from tables.layout.texts import Group, TextGrid
 from tables.render import long_csv, read
+from tables.rows.judge import column_verdicts
 from tables.rows.means import AVERAGE, means
 from tables.rows.row import Row
 from tests.tables.test_latex import pages
@@ -203,6 +204,10 @@ def test_the_printed_numbers_as_ours_give_the_printed_totals(as_ours: tuple[Cata
     printed = {column: f"{value:.2f}" for ((column, _), _), value in table.below[0].printed.items()}
     assert ours == {"Transformer": "16.96", "TSMixer": "14.33", "TSMixer+SAM": "5.25"}
     assert printed == {**ours, "iTransformer": "3.94", "PatchTST": "11.13", "FEDformer": "12.36"}
+    verdicts = [of.found for name in ("samformer", "itransformer", "ltsf_linear")
+                for of in column_verdicts(evidence.rows_of[name]["paper", "paper"], "paper").values()]  # fmt: skip
+    assert len(verdicts) >= 8 and {found.verdict for found in verdicts} == {"reproduced"}
+    assert max(found.cells for found in verdicts) == 52
 
 
 BAD = [

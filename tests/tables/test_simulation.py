@@ -10,6 +10,7 @@ import pytest
 from benchmark.judging.compare import Beside, Ours, compare
 from benchmark.judging.printed import PrintedNumber
 from benchmark.workloads import FORECASTING
+from tables.documents.verdicts import OFTEN_WRONG
 from tables.rows import simulation
 from tables.rows.simulation import ONCE, SEEDS, SPREADS, draw, each_alone, percent, todays, wrong_of_given
 
@@ -69,3 +70,11 @@ def test_the_documents_tables_are_what_the_command_prints(table: int, monkeypatc
     assert found[0] == list(heads)
     for line in of(simulation.COLUMNS):
         assert line in found
+
+
+def test_what_stands_beside_better_and_worse_is_what_the_simulation_gives() -> None:
+    found = lines(DOCUMENT.partition(f"### {simulation.TABLES[2][0]}\n")[2])
+    given = {(line[0], line[1], line[2]): line[4].split(" → ")[1] for line in found[2:20]}
+    for m, by_spread in OFTEN_WRONG.items():
+        for spread, of_seeds in by_spread.items():
+            assert of_seeds == tuple(given[f"{spread} %", str(m), str(n)] for n in SEEDS)
