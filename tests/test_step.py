@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.base import Forecaster
+from baselines.optimizers import KerasAdam
 from benchmark.config.recipe import Training
 from benchmark.data.windows import Batch, Windows
 from benchmark.problems.forecasting import Forecasting
@@ -153,3 +154,39 @@ def test_clipping_acts_once_on_the_second_gradient() -> None:
     outcome = steps.step(batches(8))
     assert float(steps.optimizer.gradient.norm()) == pytest.approx(1e-3, rel=1e-3)
     assert outcome.grad_norm.item() > 1e-2, "the norm that is reported is that before clipping"
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "keras_adam"])
+def test_its_optimizer_is_torchs(optimizer: str) -> None:
+    """On one vector of all weights, with rates and first betas that change, through a state that is written and read."""
+    values = training(optimizer=optimizer, weight_decay=0.1, eps=1e-3, clip_norm=None)
+    ours, theirs = net(), net()
+    kinds: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "keras_adam": KerasAdam}
+    decay = {} if optimizer == "keras_adam" else {"weight_decay": 0.1}
+    other = kinds[optimizer](theirs.parameters(), lr=values.learning_rate, betas=values.betas, eps=1e-3, **decay)
+    taken = stepper(ours, values)
+    for number, batch in enumerate(batches(5, 4, 5, 3)):
+        rate, beta1 = 0.01 / (number + 1), 0.9 - number / 100
+        for group in other.param_groups:
+            group["lr"], group["betas"] = rate, (beta1, group["betas"][1])
+        other.zero_grad()
+        theirs.training_loss(*batch).backward()  # type: ignore[no-untyped-call]
+        other.step()
+        state = {name: value.clone() if isinstance(value, Tensor) else value
+                 for name, value in taken.optimizer.state_dict().items()}  # fmt: skip
+        taken = stepper(ours, values)
+        taken.optimizer.load_state_dict(state)
+        taken.set_pace(rate, beta1, number)
+        taken.step([batch])
+        torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-5, atol=1e-7)
+
+
+def test_a_weight_that_the_loss_does_not_depend_on_stays() -> None:
+    model = net()
+    model.unused = nn.Parameter(torch.ones(3))
+    taken = stepper(model, training(rho=0.5))
+    taken.step(batches(4, 3))
+    assert torch.equal(model.unused, torch.ones(3)) and not taken.optimizer.gradient.isnan().any()
+    model.unused = nn.Parameter(torch.ones(3, dtype=torch.float64))
+    with pytest.raises(ValueError, match="expected to be of one kind"):
+        stepper(model, training())
