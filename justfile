@@ -27,3 +27,5 @@ long:
 docs:
     python tools/architecture.py
     python -m tables.rows.simulation
+    python -m tables.claims.simulation
+    python -m tables.explain.simulation

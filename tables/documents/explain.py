@@ -45,6 +45,10 @@ def document(papers: Iterable[tuple[Paper, RowsByKind]], figures: bool) -> str:
             parts += [part for column in found for part in _section(paper, column)]
             if figures:
                 parts.append(f"![Deviation by cell and protocol]({paper.name}.explain.png)")
+            alone = [f"paper+{switch}" for switch in paper.switches] + (["released"] if paper.released else [])
+            left = [f"`{name}`" for name in alone if (name, "paper") not in rows_of]
+            if left:
+                parts.append(f"Without Results, and so not compared: {', '.join(left)}.")
             parts.append("\n".join(switches(paper)))
     if len(parts) == 2:
         parts.append("The store has no printed column with three seeds a cell under two protocols.")

@@ -162,6 +162,8 @@ def words(column: Column) -> str:
     size = f"{cells} cells, {column.sets} data sets"
     if found is None:
         sets = "1 data set" if column.sets == 1 else f"{column.sets} data sets"
+        equal = cells - nearer_in(best, second) - nearer_in(second, best)
+        sets += f", equal in {equal}" if equal else ""
         text = (
             f"`{best.protocol}` is nearer in {nearer_in(best, second)} of {cells} cells of {sets} ({near}, next {far}); "
             "too few data sets for an interval."

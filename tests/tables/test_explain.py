@@ -67,6 +67,8 @@ def test_under_three_data_sets_cells_are_counted(paper: Paper) -> None:
     assert words(column) == (
         f"`{MIXED}` is nearer in 3 of 4 cells of 1 data set (1.8 %, next `paper` 4.0 %); too few data sets for an interval."
     )
+    equal = only(paper, ("paper", rows("paper", -1, 3, 5)), (MIXED, rows(MIXED, 1, 3, -2)))
+    assert f"`{MIXED}` is nearer in 1 of 3 cells of 1 data set, equal in 2 (2.0 %" in words(equal)
     two = only(paper, ("paper", rows("paper", 4, 4, sets=2)), (MIXED, rows(MIXED, 1, 1, sets=2)))
     assert "2 of 2 cells of 2 data sets" in words(two) and "too few" in words(two)
 
@@ -148,6 +150,7 @@ def test_the_document_has_every_protocol_in_the_order_of_its_switches(paper: Pap
     ]  # fmt: skip
     assert "![Deviation by cell and protocol](samformer.explain.png)" in text
     assert "which one the authors' own runs followed is not known" in text and "- batch\\_mixed\\_denorm: " in text
+    assert "\nWithout Results, and so not compared: `paper+fixed_rho_0.7`, `paper+epochs_100`, " in text
     assert "two protocols" in document([(paper, {("paper", "paper"): rows("paper", 3)})], figures=False).splitlines()[-1]
 
 

@@ -7,6 +7,7 @@ import io
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,16 @@ def test_a_remark_stands_beside_its_title() -> None:
     panel = Panel(x=Axis(), y=Axis(), marks=(line(1, 2),), title="median", remark="window 17420, MSE 12.345")
     for axes in laid_out(figure(panel, panel, panel)).axes:
         assert axes._left_title.get_window_extent().x1 < axes._right_title.get_window_extent().x0  # type: ignore[attr-defined]
+
+
+def test_the_names_of_many_categories_stand_upright_and_none_runs_into_another() -> None:
+    for count, rotation in ((2, 0), (8, 90)):
+        names = tuple(f"Exchange {place}" for place in range(count))
+        (axes,) = laid_out(figure(Panel(x=Axis(categories=names), y=Axis(), marks=(line(*range(count)),)))).axes
+        labels = axes.get_xticklabels()
+        assert {label.get_rotation() for label in labels} == {rotation}
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_names_are_no_formulas_and_stand_on_one_line() -> None:

@@ -25,7 +25,8 @@ def test_what_is_written_and_twice_the_same(made: Any) -> None:
     kinds = ("md", "csv", "tex", "png", "svg", "deviation.png", "deviation.svg", "sam.png", "sam.svg")
     assert [p.name for p in written] == [
         *(f"made.{kind}" for kind in kinds), *(f"made.paper+other_rho.{kind}" for kind in kinds),
-        *(f"made.released.{kind}" for kind in kinds), "protocols.md", "claims.md",
+        *(f"made.released.{kind}" for kind in kinds), "protocols.md", "explain.md", "made.explain.png", "made.explain.svg",
+        "claims.md",
     ]  # fmt: skip
     first = {p: p.read_bytes() for p in written}
     assert {p: p.read_bytes() for p in render(made.catalogue, made.results)} == first
@@ -47,7 +48,7 @@ def test_titles_name_the_protocol_and_a_smoke_run(made: Any) -> None:
 def test_tables_alone(made: Any) -> None:
     made.add("toy", 4, "With_SAM", 0.4)
     written = render(made.catalogue, made.results, Options(figures=False))
-    assert [path.name for path in written] == ["made.md", "made.csv", "made.tex", "protocols.md", "claims.md"]
+    assert [path.name for path in written] == ["made.md", "made.csv", "made.tex", "protocols.md", "explain.md", "claims.md"]
 
 
 def test_quick_beside_paper_stands_in_files_of_its_own(made: Any) -> None:
@@ -89,7 +90,7 @@ def test_an_empty_store_makes_no_table(made: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render', 'claims', 'forecast')"),
+        (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render', 'claims', 'explain', 'forecast')"),
         (["render", "--results", "x"], "unknown option '--results'; did you mean '--results-dir'?"),
         (["render", "--results-dir", "no-such-folder"],
          "--results-dir: no Results below no-such-folder; train some with run_all.py first"),
