@@ -10,12 +10,13 @@ from pathlib import Path
 
 from benchmark import __version__
 from benchmark.config.catalogue import Catalogue, catalogue
-from benchmark.console import Parser, command, names, numbers, place, seeds, whole
+from benchmark.console import Parser, command, names, numbers, place, seeds_or_auto, whole
 from benchmark.errors import UsageError
+from benchmark.grid.asked import Request
 from benchmark.grid.contents import contents
 from benchmark.grid.digest import TRAINING_SEMANTICS
 from benchmark.machine import git_commit
-from benchmark.session import Request, Session
+from benchmark.session import Session
 
 
 def jobs(text: str) -> int | None:
@@ -82,8 +83,9 @@ def _grid(grid: argparse._ArgumentGroup) -> None:
     grid.add_argument("--models", type=names, metavar="M[,M…]",
                       help="columns of the papers' recipes, or all; default: those of the main tables")  # fmt: skip
     grid.add_argument("--horizons", type=numbers, metavar="H[,H…]", help="steps; default: the recipe's")
-    grid.add_argument("--seeds", type=seeds, metavar="N|N,N…",
-                      help="n: seeds 0 … n−1; a list has a comma ('3,' is seed 3); default: the recipe's")  # fmt: skip
+    grid.add_argument("--seeds", type=seeds_or_auto, metavar="N|N,N…|auto",
+                      help="n: seeds 0 … n−1; a list has a comma ('3,' is seed 3); auto: 3, then 5 and 10 in columns "
+                      "whose spread asks for them; default: the recipe's")  # fmt: skip
     grid.add_argument("--sam", choices=("on", "off", "both"), help="default: as the recipe has it, column by column")
     grid.add_argument("--protocol", default="paper", metavar="paper|released|paper+SWITCH…",
                       help="as the paper says (default), as its code does, or single switches of it")  # fmt: skip
@@ -128,6 +130,13 @@ def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
     return write(catalogue, results_dir)
 
 
+def judge(catalogue: Catalogue, results_dir: Path) -> None:
+    """What a plan needs to know of the Results; imported late, too."""
+    from tables.render import judge as write
+
+    write(catalogue, results_dir)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parses, plans, runs, renders. Returns the exit status: 0, 1 (a cell failed), 2 (usage), 130 (interrupted)."""
     there = parser()
@@ -142,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if asked["json"] and not asked["dry_run"]:
             raise UsageError("--json goes with --dry-run")
-        ended.status = Session(Request(**asked)).go(render)
+        ended.status = Session(Request(**asked)).go(render, judge)
     return ended.status
 
 

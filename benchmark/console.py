@@ -152,6 +152,7 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 MOST_SEEDS = 10_000
+AUTO = "auto"
 
 
 def seeds(text: str) -> tuple[int, ...]:
@@ -162,6 +163,11 @@ def seeds(text: str) -> tuple[int, ...]:
     if count > MOST_SEEDS:
         raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS:,} seeds at once, found {text}; one seed N alone is 'N,'")
     return tuple(range(count))
+
+
+def seeds_or_auto(text: str) -> tuple[int, ...] | str:
+    """The same, or the word `auto`."""
+    return AUTO if text.strip() == AUTO else seeds(text)
 
 
 def place(text: str) -> Path:

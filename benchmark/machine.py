@@ -141,6 +141,14 @@ def size_in_words(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
+def time_in_words(seconds: float) -> str:
+    """Rounded to what is worth knowing: seconds, minutes, hours, days."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 T = TypeVar("T")
 
 

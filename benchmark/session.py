@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +16,12 @@ from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.download.supply import Supply
 from benchmark.data.files import data_dir, locate
 from benchmark.errors import UsageError, told
-from benchmark.grid import code, cost, listing
+from benchmark.grid import code, cost, listing, takes
+from benchmark.grid.asked import Request
 from benchmark.grid.cells import Planned, Selection, by_digest
 from benchmark.grid.idle import idle
 from benchmark.grid.plan import parse_protocol, plan
+from benchmark.store import judged
 from benchmark.store.result import STATUSES, Status
 from benchmark.store.store import Store
 
@@ -30,39 +32,8 @@ if TYPE_CHECKING:
     from benchmark.tracking.invocation import Invocation
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for; one field an option, named as it is. None: not given.
-
-    subset, papers, models, horizons, seeds, sam, protocol, profile: what of the grid. config: files of the user's. jobs:
-    None for `auto`. device, backend, scheduler: where it is trained. shard: (I, N). timeout: seconds of one cell. retry,
-    force: which Results are made anew. offline: download nothing. no_mlflow: log nothing there. dry_run, json: the plan
-    alone. data_dir, results_dir: folders.
-    """
-
-    subset: tuple[str, ...] | None
-    papers: tuple[str, ...] | None
-    models: tuple[str, ...] | None
-    horizons: tuple[int, ...] | None
-    seeds: tuple[int, ...] | None
-    sam: str | None
-    protocol: str
-    profile: str
-    config: list[Path]
-    jobs: int | None
-    device: str
-    backend: str
-    scheduler: str | None
-    shard: tuple[int, int] | None
-    timeout: float | None
-    retry: str | None
-    force: bool
-    offline: bool
-    no_mlflow: bool
-    dry_run: bool
-    json: bool
-    data_dir: str | None
-    results_dir: Path
+Judge = Callable[[Catalogue, Path], None]
+"""Writes down what a store's Results say, for a plan."""
 
 
 class Session:
@@ -79,9 +50,11 @@ class Session:
         self.unwritten: Container[str | None] = ()
         self.idle: list[str] = []
 
-    def go(self, render: Callable[[Catalogue, Path], list[Path]]) -> int:
-        """Runs it and has the store rendered; returns the exit status. Raises UsageError for what cannot be asked."""
-        self._check()
+    def go(self, render: Callable[[Catalogue, Path], list[Path]], judge: Judge) -> int:
+        """Runs it and has the store judged and rendered; returns the exit status. Raises UsageError for what cannot be
+        asked."""
+        self.request.check()
+        grows = self.request.auto_seeds and not self.request.dry_run and self._judged(judge)
         cells = self.plan()
         for said in (*self.catalogue.notes, *self.idle):
             print(f"run_all.py: {said}", file=sys.stderr)
@@ -100,10 +73,9 @@ class Session:
         for line in (*listing.refusals(cells), *filter(None, [listing.left_out(cells, self.store)])):
             print(line)
         self.store.prepare()
-        todo = self._todo(cells)
         for said in filter(None, (*self.store.notes(), code.note(code.made_otherwise(cells, self.store)))):
             print(f"run_all.py: {said}", file=sys.stderr)
-        if todo:
+        for todo in self._rounds(cells, judge if grows else None):
             with self._queue(todo) as queue:
                 queue.run()
         status = listing.statuses(cells, self.store)
@@ -117,6 +89,29 @@ class Session:
         if self.interrupted:
             return 130
         return 0 if rendered and all(s in ("done", listing.REFUSED) for s in status) else 1
+
+    def _rounds(self, cells: list[Planned], judge: Judge | None) -> Iterator[list[Planned]]:
+        """What is left to train; where `judge` is given, again and again, as long as the spread of the seeds that columns
+        have asks for more of them, which join `cells`."""
+        begun: set[str | None] = set()
+        while todo := [planned for planned in self._todo(cells) if planned.digest not in begun]:
+            begun |= {planned.digest for planned in todo}
+            if self.invocation:
+                self.invocation.finish(interrupted=False)
+            yield todo
+            if judge is None or self.interrupted or self.unwritten or not self._judged(judge):
+                break
+            cells[:] = self._usable(self.plan())
+
+    def _judged(self, judge: Judge) -> bool:
+        """Whether what the seeds so far differ by could be written down; where not, a line says so."""
+        try:
+            judge(self.catalogue, self.request.results_dir)
+        except OSError as error:
+            print(f"run_all.py: --seeds auto: cannot write {judged.NAME} ({told(error)}); no column gets more seeds",
+                  file=sys.stderr)  # fmt: skip
+            return False
+        return True
 
     def _rendered(self, render: Callable[[Catalogue, Path], list[Path]]) -> bool:
         """Whether the tables could be written; where not, a line says why, and that no Result is lost by it."""
@@ -138,30 +133,27 @@ class Session:
         known = listing.statuses(cells, self.store)
         again = self._made_otherwise(cells)
         status = [listing.TO_RUN if s in replaces or p.digest in again else s for p, s in zip(cells, known, strict=True)]
+        judgement = judged.read(self.request.results_dir)
+        found = takes.known(cells, self.catalogue.papers, judgement)
         if self.request.json:
-            print(listing.as_object(cells, status))
+            print(listing.as_object(cells, status, found))
         else:
-            print(listing.text(cells, status, self.catalogue.papers, self.supply.problems))
+            print(listing.text(cells, status, self.catalogue.papers, self.supply.problems, found))
         other_code = code.note(code.made_otherwise(cells, self.store))
-        for said in filter(None, (*self.store.notes(), listing.left_out(cells, self.store), other_code)):
+        unknown = judged.UNKNOWN if judgement is None and "done" in status else None
+        for said in filter(None, (*self.store.notes(), listing.left_out(cells, self.store), other_code, unknown)):
             print(f"run_all.py: {said}", file=sys.stderr)
         return 0
-
-    def _check(self) -> None:
-        """Raises UsageError for options that do not go together."""
-        ask = self.request
-        if ask.backend == "dask" and ask.scheduler is None:
-            raise UsageError("--backend dask needs the address of a running scheduler: --scheduler tcp://host:8786")
-        if ask.backend != "dask" and ask.scheduler is not None:
-            raise UsageError("--scheduler is for --backend dask, which was not given")
-        if ask.force and ask.retry:
-            raise UsageError("--force runs every cell again, --retry only some: give one of them")
 
     def plan(self) -> list[Planned]:
         """The cells asked for; of them, the shard's. Says in `idle` what of the question changes none of them."""
         ask = self.request
         protocol = parse_protocol(ask.protocol, self.catalogue.papers)
-        selection = Selection(ask.subset, ask.papers, ask.models, ask.horizons, ask.seeds, ask.sam, protocol, ask.profile)
+        found = judged.read(ask.results_dir) or judged.Judged()
+        seeds_of = {key: column.seeds for key, column in found.columns.items()} if ask.auto_seeds else None
+        selection = Selection(
+            ask.subset, ask.papers, ask.models, ask.horizons, ask.own_seeds, ask.sam, protocol, ask.profile, seeds_of
+        )
         cells = plan(self.catalogue, selection, self.supply.checksum, machine.memory())
         self.idle = idle(cells, protocol, self.catalogue.papers, ask.config)
         index, count = ask.shard or (1, 1)
@@ -178,6 +170,10 @@ class Session:
         for name in sorted(needed | used):
             if name in self.supply.problems:
                 print(f"run_all.py: {self.supply.problems[name]}", file=sys.stderr)
+        return self._usable(cells)
+
+    def _usable(self, cells: Sequence[Planned]) -> list[Planned]:
+        """The cells; those whose data cannot be used without a digest."""
         return [replace(p, digest=None) if p.cell.dataset in self.supply.problems else p for p in cells]
 
     def _todo(self, cells: Sequence[Planned]) -> list[Planned]:

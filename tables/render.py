@@ -13,6 +13,7 @@ from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Paper
 from benchmark.files import write_atomically
 from benchmark.judging.verdict import MOST_SEEDS
+from benchmark.store import judged
 from benchmark.store.store import Store
 from benchmark.workloads import METRICS
 from tables.claims.evidence import Evidence
@@ -29,6 +30,7 @@ from tables.layout.subject import Subject
 from tables.layout.table import AS_IT_IS, Options
 from tables.numbers import fixed
 from tables.rows.build import code_notes, lookback_notes, rows
+from tables.rows.judge import judged_cells
 from tables.rows.means import horizon_name, means
 from tables.rows.results import Index, index
 from tables.rows.row import Row, of_one_task
@@ -98,6 +100,7 @@ def render(
             for suffix, document in DOCUMENTS:
                 written.append(_write(base, suffix, document(subject)))
             written += [_write(base, suffix, content) for suffix, content in _pictures(subject)]
+    write_judged(evidence, results_dir)
     if written and papers is None:
         path = results_dir / "tables" / "protocols.md"
         write_atomically(path, protocols.document((p, evidence.rows_of[p.name]) for p in catalogue.papers.values()))
@@ -133,6 +136,21 @@ def write_explanation(evidence: Evidence, results_dir: Path, figures: bool = Tru
             base = path.with_name(f"{paper.name}.explain")
             written += [_write(base, kind, content) for kind, content in pictures(figure).items()]
     return written
+
+
+def judge(catalogue: Catalogue, results_dir: Path) -> None:
+    """Writes what a plan needs to know of a store's verdicts, without any table."""
+    write_judged(read(catalogue, results_dir)[1], results_dir)
+
+
+def write_judged(evidence: Evidence, results_dir: Path) -> None:
+    """Writes ``judged.json``."""
+    found = [
+        judged_cells(table, *kind, evidence.catalogue.papers[name].metric.name)
+        for name, rows_of in evidence.rows_of.items() for kind, table in rows_of.items()
+    ]  # fmt: skip
+    cells = {key: cell for of in found for key, cell in of.cells.items()}
+    judged.write(results_dir, judged.Judged(cells, {key: each for of in found for key, each in of.columns.items()}))
 
 
 def write_claims(claims: Sequence[Claim], evidence: Evidence, results_dir: Path) -> Path:

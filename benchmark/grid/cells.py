@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +70,8 @@ class Selection:
     """What of the grid is asked for, an option of the command line each; None: everything that the recipes have by
     default.
 
-    subset, papers, models: names. horizons: steps. seeds: from 0. sam: ``on``, ``off`` or ``both``. protocol, profile: as
+    subset, papers, models: names. horizons: steps. seeds: from 0. seeds_of: in their place, how many of each column, by
+    `column_key`; those that it does not name have `least_seeds`. sam: ``on``, ``off`` or ``both``. protocol, profile: as
     in a `Cell`.
     """
 
@@ -82,6 +83,8 @@ class Selection:
     sam: str | None = None
     protocol: str = "paper"
     profile: str = "paper"
+    seeds_of: Mapping[str, int] | None = None
+    least_seeds: int = 3
 
 
 def by_digest(cells: Sequence[Planned]) -> dict[str, Planned]:

@@ -6,8 +6,10 @@ import json
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 
 from benchmark.config.paper import Paper
+from benchmark.grid import takes
 from benchmark.grid.cells import Planned, as_json
 from benchmark.grid.digest import semantics_note
 from benchmark.grid.plan import switches_of
@@ -73,10 +75,16 @@ def retry_note(status: Sequence[str]) -> str | None:
     return f"{what} ended without a number; the same command with --retry failed runs such cells again" if ended else None
 
 
-def text(cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, Paper], problems: Mapping[str, str]) -> str:
+def text(
+    cells: Sequence[Planned],
+    status: Sequence[str],
+    papers: Mapping[str, Paper],
+    problems: Mapping[str, str],
+    found: takes.Known = MappingProxyType({}),
+) -> str:
     """One line for each row of the grid with its seeds and what is known of them; reasons of refusals; switches.
 
-    `problems`: by data set, a sentence on why it cannot be used.
+    `problems`: by data set, a sentence on why it cannot be used. `found`: what its rows would take, as far as it is known.
     """
     lines = []
     pairs = list(zip(cells, status, strict=True))
@@ -86,7 +94,8 @@ def text(cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, P
         counts = Counter(s for _, s in members)
         known = ", ".join(f"{n} {name}" for name, n in counts.items())
         reason = members[0][0].refused
-        lines.append(f"{row}  seeds {seeds}  {known}" + (f": {reason}" if reason else ""))
+        open_ = takes.said(found.get(row))
+        lines.append(f"{row}  seeds {seeds}  {known}" + (f": {reason}" if reason else "") + (f"  {open_}" if open_ else ""))
     protocols = {(p.cell.paper, p.cell.protocol) for p, _ in pairs}
     acting = {(p.cell.paper, p.cell.protocol, name) for p, _ in pairs if p.recipe for name in p.recipe.switches}
     for paper, protocol in sorted(protocols):
@@ -95,6 +104,7 @@ def text(cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, P
             lines.append(f"switch {name} ({paper}): {papers[paper].switches[name].what}{idle}")
     used = {p.cell.dataset for p, known in pairs if known == NO_DATA}
     lines += [problem for dataset, problem in problems.items() if dataset in used]
+    lines += takes.summary(cells, [s == TO_RUN for s in status], found)
     if note := retry_note(status):
         lines.append(note)
     lines.append(last_line(status))
@@ -118,8 +128,9 @@ def _ranges(seeds: Sequence[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in runs)
 
 
-def as_object(cells: Sequence[Planned], status: Sequence[str]) -> str:
-    """The plan as one JSON object: `cells`, a list, and `counts`."""
+def as_object(cells: Sequence[Planned], status: Sequence[str], found: takes.Known = MappingProxyType({})) -> str:
+    """The plan as one JSON object: `cells`, a list; `counts`; `open`, the rows that more seeds might decide."""
     counts = dict(part.split("=") for part in last_line(status).split())
     listed = [as_json(p, s) for p, s in zip(cells, status, strict=True)]
-    return json.dumps({"cells": listed, "counts": {k: int(v) for k, v in counts.items()}})
+    counted = {k: int(v) for k, v in counts.items()}
+    return json.dumps({"cells": listed, "counts": counted, "open": takes.open_cells(found)})

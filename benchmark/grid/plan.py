@@ -16,6 +16,7 @@ from benchmark.grid import cost
 from benchmark.grid.cells import Cell, Planned, Selection
 from benchmark.grid.digest import Digester
 from benchmark.machine import size_in_words
+from benchmark.store.judged import column_key
 from benchmark.workloads import WORKLOADS
 
 
@@ -54,6 +55,12 @@ def switches_of(paper: Paper, protocol: str) -> tuple[str, ...]:
     """The switches that a protocol asks of a paper; those that the paper does not have are not its own."""
     names = paper.released if protocol == "released" else tuple(protocol.split("+")[1:])
     return tuple(n for n in names if n in paper.switches)
+
+
+def own_protocol(paper: Paper, protocol: str) -> str:
+    """A protocol by its name among a paper's own: without the switches that the paper does not have."""
+    own = switches_of(paper, protocol)
+    return "released" if protocol == "released" and own else "+".join(["paper", *own])
 
 
 def plan(catalogue: Catalogue, selection: Selection, checksum: Callable[[DataSet], str | None],
@@ -138,14 +145,11 @@ def _cells(
     memory_limit: int | None,
 ) -> Iterator[Planned]:
     """The cells of one row and column: every SAM setting, look-back and seed that is asked for."""
-    seeds = selection.seeds or default_seeds(paper, selection.profile)
-    if MODELS[column.model].closed_form:
-        seeds = (0,)  # nothing in it is drawn
     settings = {"on": (True,), "off": (False,), "both": (True, False)}.get(selection.sam or "", (column.sam,))
     switches = switches_of(paper, selection.protocol)
 
     def cells(lookback: int, sam: bool, candidate: bool = False) -> Iterator[Cell]:
-        for seed in seeds:
+        for seed in _seeds(paper, column, sam, selection):
             yield Cell(paper.name, selection.protocol, selection.profile, dataset.name, lookback, horizon,
                        column.name, sam, seed, candidate)  # fmt: skip
 
@@ -166,6 +170,17 @@ def _cells(
                 digester = Digester(recipe, dataset, horizon, selection.profile, data_sha256)
             for cell in cells(lookback, sam, len(recipes) > 1):
                 yield Planned(cell, recipe, digester.of(cell.seed) if digester else None, reason, digester)
+
+
+def _seeds(paper: Paper, column: Column, sam: bool, selection: Selection) -> Sequence[int]:
+    """Those that are asked for; one of a model in which nothing is drawn."""
+    if MODELS[column.model].closed_form:
+        return (0,)
+    if selection.seeds_of is not None:
+        protocol = own_protocol(paper, selection.protocol)
+        key = column_key(paper.name, protocol, selection.profile, column.name, sam)
+        return range(selection.seeds_of.get(key, selection.least_seeds))
+    return selection.seeds or default_seeds(paper, selection.profile)
 
 
 def _uncountable(dataset: DataSet, column: Column, recipe: Recipe) -> str | None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 SAME = 1e-24
 """A variance of seed/printed below this is that of equal numbers: a float's rounding, not a seed's luck."""

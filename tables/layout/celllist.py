@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from benchmark.config.paper import Paper
 from benchmark.data import optimum
+from benchmark.machine import time_in_words
 from benchmark.workloads import METRICS
 from tables.layout.markdown import HOLE, escape, marks, number, printed, spread
 from tables.rows.row import Row
@@ -85,12 +86,4 @@ def would_decide(row: Row) -> str:
     if needed is None:
         return HOLE if row.comparison.verdict else ""
     more = needed.seeds - row.ours.n if needed.seeds is not None and not needed.too_many else 0
-    return f"{needed}" + (f" (+ {duration(more * row.seconds)})" if row.seconds and more > 0 else "")
-
-
-def duration(seconds: float) -> str:
-    """Rounded to what is worth knowing: seconds, minutes, hours, days."""
-    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{needed}" + (f" (+ {time_in_words(more * row.seconds)})" if row.seconds and more > 0 else "")

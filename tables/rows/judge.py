@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 from benchmark.judging.column import ColumnVerdict, judge_column
 from benchmark.judging.compare import Beside, compare
+from benchmark.judging.seeds import asked
+from benchmark.judging.verdict import Needed
+from benchmark.store.judged import Judged, JudgedCell, JudgedColumn, column_key, row_key
 from benchmark.workloads import METRICS
 from tables.rows.row import Row
 
@@ -56,3 +59,24 @@ def _columns(rows: Sequence[Row]) -> dict[Column, list[int]]:
 
 def _beside(row: Row, profile: str) -> Beside:
     return Beside(ours=row.ours, printed=row.printed, lookback=row.key.lookback, profile=profile, same_task=row.same_task)
+
+
+def judged_cells(rows: Sequence[Row], protocol: str, profile: str, metric: str) -> Judged:
+    """What a plan needs to know of these rows (as for `judge`): by one metric, the verdicts and seconds of cells that have
+    a Result, and the seeds that columns ask for."""
+    cells, columns = {}, {}
+    for (model, sam, name), places in _columns(rows).items():
+        if name != metric:
+            continue
+        paper, column = rows[places[0]].key.paper, [_beside(rows[place], profile) for place in places]
+        found = judge_column(column, METRICS[metric])
+        columns[column_key(paper, protocol, profile, model, sam)] = JudgedColumn(
+            verdict=found.words if found else "", seeds=asked(column, METRICS[metric])
+        )
+        for row in (rows[place] for place in places if rows[place].ours.n):
+            needed = row.comparison.needed or Needed(None)
+            cells[row_key(paper, protocol, profile, row.key.dataset, row.key.horizon, model, sam)] = JudgedCell(
+                verdict=row.comparison.words, n=row.ours.n, needed=needed.seeds, why=needed.why, seconds=row.seconds,
+                digests=row.ours.digests,
+            )  # fmt: skip
+    return Judged(cells, columns)

@@ -18,7 +18,7 @@ from benchmark.data.registry import DataSet
 from benchmark.grid.cells import Planned
 from benchmark.grid.code import Code
 from benchmark.grid.digest import semantics_note
-from benchmark.grid.plan import switches_of
+from benchmark.grid.plan import own_protocol
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 from tables.numbers import known
@@ -93,9 +93,7 @@ class Index:
         kinds = set()
         for protocol, profile in self.kinds[paper.name]:
             if profile in PROFILES:
-                own = switches_of(paper, protocol)
-                name = "released" if protocol == "released" and own else "+".join(["paper", *own])
-                kinds.add((name, profile))
+                kinds.add((own_protocol(paper, protocol), profile))
         return sorted(kinds)
 
     def checksum(self, dataset: DataSet) -> str | None:

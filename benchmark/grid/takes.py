@@ -1,0 +1,93 @@
+"""What it would take: how many seeds would decide what is open, and how long that and the rest of a plan would last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from benchmark.config.paper import Paper
+from benchmark.grid.cells import Cell, Planned
+from benchmark.grid.plan import own_protocol
+from benchmark.machine import time_in_words
+from benchmark.store.judged import Judged, JudgedCell, row_key
+
+MOST_SEEDS = 100
+"""More than anybody runs: what needs more counts as out of reach."""
+
+Known = Mapping[str, JudgedCell]
+"""By the key of a row: a cell's without its seed."""
+
+
+def known(cells: Sequence[Planned], papers: Mapping[str, Paper], judged: Judged | None) -> Known:
+    """What is known of the rows of a plan, as far as it is by Results of these very cells."""
+    if judged is None:
+        return {}
+    found = {}
+    for row, members in rows(cells):
+        cell = members[0].cell
+        protocol = own_protocol(papers[cell.paper], cell.protocol)
+        key = row_key(cell.paper, protocol, cell.profile, cell.dataset, cell.horizon, cell.model, cell.sam)
+        of_row = judged.cells.get(key)
+        if of_row is not None and not {planned.digest for planned in members}.isdisjoint(of_row.digests):
+            found[row] = of_row
+    return found
+
+
+def rows(cells: Sequence[Planned]) -> Iterator[tuple[str, list[Planned]]]:
+    """A plan's rows: the cells that differ in their seed alone."""
+    for row, members in groupby(cells, key=lambda planned: row_of(planned.cell)):
+        yield row, list(members)
+
+
+def row_of(cell: Cell) -> str:
+    """A cell's key without its seed."""
+    return cell.key.rpartition("/")[0]
+
+
+def said(found: JudgedCell | None) -> str:
+    """A row's verdict, and what would decide it; nothing where nothing is known or all is decided."""
+    if found is None or not found.open:
+        return ""
+    if found.needed is None:
+        return f"{found.verdict}, and no number of seeds decides it: {found.why}"
+    if found.needed > MOST_SEEDS:
+        return f"{found.verdict}; more than {MOST_SEEDS} seeds would decide it"
+    more = found.needed - found.n
+    lasts = "" if found.seconds is None else f" (+ {time_in_words(more * found.seconds)})"
+    return f"{found.verdict}; {found.needed} seeds would decide it{lasts}"
+
+
+def summary(cells: Sequence[Planned], left: Sequence[bool], found: Known) -> list[str]:
+    """A line on the open cells and one on what is left to train (left: which of the cells), as far as it is known."""
+    if not found:
+        return []
+    lines = []
+    still = [of_row for of_row in found.values() if of_row.open]
+    if still:
+        can = [of_row for of_row in still if of_row.needed is not None and of_row.needed <= MOST_SEEDS]
+        more = sum(of_row.needed - of_row.n for of_row in can if of_row.needed is not None)
+        seconds = sum((of_row.needed - of_row.n) * (of_row.seconds or 0.0) for of_row in can if of_row.needed is not None)
+        lasts = f", {time_in_words(seconds)} on one core" if all(of_row.seconds is not None for of_row in can) else ""
+        beyond = len(still) - len(can)
+        lines.append(
+            f"{len(still)} open cells: " + (f"{more} more seeds would decide {len(can)} of them{lasts}" if can else "")
+            + ("; " if can and beyond else "") + (f"{beyond} are out of reach of {MOST_SEEDS} seeds" if beyond else "")
+        )  # fmt: skip
+    to_train = [found.get(row_of(planned.cell)) for planned, is_left in zip(cells, left, strict=True) if is_left]
+    times = [of_row.seconds for of_row in to_train if of_row is not None and of_row.seconds is not None]
+    if times:
+        rest = len(to_train) - len(times)
+        unknown = f"; of {rest} others that is not known" if rest else ""
+        lasts = f"{time_in_words(sum(times))} on one core, as other seeds of theirs took"
+        lines.append(f"{len(times)} cells left to train: {lasts}{unknown}")
+    return lines
+
+
+def open_cells(found: Known) -> list[dict[str, Any]]:
+    """The open rows of a plan for JSON: `seeds_needed` is null where no number of seeds would decide, and `why` says so."""
+    return [
+        {"row": row, "verdict": of_row.verdict, "n": of_row.n, "seeds_needed": of_row.needed, "why": of_row.why,
+         "seconds_each": of_row.seconds}
+        for row, of_row in found.items() if of_row.open
+    ]  # fmt: skip

@@ -1,0 +1,86 @@
+"""``judged.json`` beside the Results: what tables have found of them, so that a plan need not read them all.
+
+It is written whenever tables are, and may be deleted: without it a plan says that seeds and hours are not known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from benchmark.files import write_atomically
+
+NAME, SCHEMA = "judged.json", 1
+UNKNOWN = (
+    f"how many seeds would decide a verdict, and how long that takes, is not known: there is no {NAME} beside the Results; "
+    "`python -m tables render` writes it"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedCell:
+    """A cell over its seeds.
+
+    verdict: in words. n: seeds that it is by. needed: seeds in all that would decide what is open; None: nothing is, or no
+    number of them would. why: what stands in the way of any number. seconds: of one training; None where that is not known.
+    digests: of the Results behind it.
+    """
+
+    verdict: str
+    n: int
+    needed: int | None = None
+    why: str = ""
+    seconds: float | None = None
+    digests: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether it is neither decided nor out of the question."""
+        return self.needed is not None or bool(self.why)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedColumn:
+    """A column: its verdict in words (empty: none of its cells is judged), and the seeds that its spread asks for."""
+
+    verdict: str
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found, by `row_key` and by `column_key`."""
+
+    cells: Mapping[str, JudgedCell] = field(default_factory=dict)
+    columns: Mapping[str, JudgedColumn] = field(default_factory=dict)
+
+
+def row_key(paper: str, protocol: str, profile: str, dataset: str, horizon: int, model: str, sam: bool) -> str:
+    """A cell without its seed, and without its look-back, which a table has chosen."""
+    return "/".join((paper, protocol, profile, dataset, str(horizon), model, "sam" if sam else ""))
+
+
+def column_key(paper: str, protocol: str, profile: str, model: str, sam: bool) -> str:
+    """A column of a paper's table."""
+    return "/".join((paper, protocol, profile, model, "sam" if sam else ""))
+
+
+def write(results_dir: Path, judged: Judged) -> None:
+    """Writes the file, whole or not at all; raises OSError where the disk does not take it."""
+    cells = {key: asdict(cell) for key, cell in judged.cells.items()}
+    content = {"schema": SCHEMA, "cells": cells, "columns": {key: asdict(each) for key, each in judged.columns.items()}}
+    write_atomically(results_dir / NAME, json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def read(results_dir: Path) -> Judged | None:
+    """What the file says; None where there is none, or none that can be used: it is made anew with the tables."""
+    try:
+        content = json.loads((results_dir / NAME).read_bytes())
+        if content["schema"] != SCHEMA:
+            return None
+        cells = {key: JudgedCell(**each | {"digests": tuple(each["digests"])}) for key, each in content["cells"].items()}
+        return Judged(cells, {key: JudgedColumn(**each) for key, each in content["columns"].items()})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
