@@ -21,10 +21,10 @@ from tables.claims.reader import Claim, load_claims
 from tables.documents import explain, protocols
 from tables.documents.claims import document as claims_document
 from tables.documents.paper import document as paper_document
+from tables.explain.figure import figure as explain_figure
 from tables.explain.nearness import columns as explained_columns
 from tables.figures import cost, curves, deviation, horizons, sam
 from tables.figures.data import Figure
-from tables.figures.explain import figure as explain_figure
 from tables.layout import latex
 from tables.layout.subject import Subject
 from tables.layout.table import AS_IT_IS, Options

@@ -22,6 +22,8 @@ RowsByKind = Mapping[tuple[str, str], Sequence[Row]]
 Rows = Mapping[CellKey, Row]
 """One column under one protocol: its cells whose verdict their numbers decide."""
 DECIDED = ("better", "worse")
+ROUNDING = 1e-9
+"""Points that sums of equal numbers may differ by."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,8 @@ def nearer_in(near: Standing, far: Standing) -> int:
 
 
 def surely(found: Interval | None) -> bool:
-    """Whether an interval of gaps says that the first is nearer: it must lie above 0."""
-    return found is not None and found.low > 0
+    """Whether an interval of gaps says that the first is nearer: it must lie above 0, by more than a float's rounding."""
+    return found is not None and found.low > ROUNDING
 
 
 def words(column: Column) -> str:

@@ -15,12 +15,13 @@ from benchmark.judging.compare import Comparison, Ours
 from benchmark.judging.printed import PrintedNumber
 from tables.__main__ import main
 from tables.documents.explain import document, summary
-from tables.explain.nearness import Column, columns, words
+from tables.explain.figure import figure
+from tables.explain.nearness import Column, columns, surely, words
 from tables.explain.simulation import document as simulated
 from tables.explain.simulation import sure
 from tables.figures.data import Points, Rule
-from tables.figures.explain import figure
 from tables.rows.row import Key, Row
+from tables.statistics import Interval
 
 pytest_plugins = ("tests.tables.made_up", "tests.tables.printed_as_ours")
 
@@ -88,6 +89,11 @@ def test_nearest_here_and_not_shown(paper: Paper) -> None:
         f"`{MIXED}` is nearest here, not shown over `paper` (1.0 %, next `paper` 4.0 %, 3 cells, 3 data sets; "
         "3.0 points [−4.5, 10.5])."
     )
+
+
+def test_a_floats_rounding_is_no_nearness() -> None:
+    assert not surely(Interval(1e-15, 1e-15, 1e-15)) and not surely(None) and not surely(Interval(0.5, -0.1, 1.1))
+    assert surely(Interval(0.5, 0.1, 0.9))
 
 
 def test_cells_of_one_data_set_count_once(paper: Paper) -> None:
