@@ -74,6 +74,11 @@ def write(results_dir: Path, judged: Judged) -> None:
     write_atomically(results_dir / NAME, json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
+def by_digest(judged: Judged | None) -> dict[str, JudgedCell]:
+    """The cell that each Result is one of."""
+    return {digest: cell for cell in judged.cells.values() for digest in cell.digests} if judged is not None else {}
+
+
 def read(results_dir: Path) -> Judged | None:
     """What the file says; None where there is none, or none that can be used: it is made anew with the tables."""
     try:

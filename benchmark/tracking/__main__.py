@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmark.console import Parser, command
 from benchmark.errors import UsageError
+from benchmark.store import judged
 from benchmark.store.store import Store
 from benchmark.tracking import server
 from benchmark.tracking.sync import Rebuild, rebuild_all
@@ -46,7 +47,9 @@ def _sync(results_dir: Path) -> int:
         papers = sorted({str(result.cell["paper"]) for result in store.results()})
         with server.locked(uri, results_dir, "sync", LOCK_SECONDS):
             experiments = server.prepare(uri, results_dir, papers)
-            report = rebuild_all(Rebuild(server.connect(uri), results_dir, experiments), store.results)
+            found = judged.by_digest(judged.read(results_dir))
+            rebuild = Rebuild(server.connect(uri), results_dir, experiments, judged=found)
+            report = rebuild_all(rebuild, store.results)
     except Exception as error:
         why = f"MLflow at {server.shown(uri)} cannot be used ({server.reason(error)}); the store is whole"
         print(f"{PROGRAM}: {why}", file=sys.stderr)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.machine import bounded
+from benchmark.store import judged
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 from benchmark.tracking import server
@@ -95,7 +96,8 @@ def _end(target: Target, results_dir: Path, digests: list[str], interrupted: boo
         raise server.Unusable("its database was removed or replaced meanwhile")
     server.check_free(target.uri)
     client = server.connect(target.uri)
-    rebuild = Rebuild(client, results_dir, target.experiments, dict(target.parents))
+    found = judged.by_digest(judged.read(results_dir))
+    rebuild = Rebuild(client, results_dir, target.experiments, dict(target.parents), found)
     store = Store(results_dir)
     with server.locked(target.uri, results_dir, "sync", FINISH_SECONDS):
         ours: dict[str, list[Run]] = defaultdict(list)
@@ -106,11 +108,21 @@ def _end(target: Target, results_dir: Path, digests: list[str], interrupted: boo
             rebuild.cell(result, ours.pop(result.digest, []) or _elsewhere(rebuild, result))
         for left in ours.values():
             rebuild.end_lost(left)
+        _judge_earlier_seeds(rebuild, digests)
         for paper, parent in target.parents.items():
             log_tables(client, parent, paper, results_dir / "tables")
             client.set_terminated(parent, "KILLED" if interrupted else "FINISHED")
     if rebuild.report.at_work:
         raise server.Unusable(f"{rebuild.report.at_work} runs are still written by their workers")
+
+
+def _judge_earlier_seeds(rebuild: Rebuild, digests: Collection[str]) -> None:
+    """What came of a cell has changed with its new seeds: the runs of those that it had before say so, too."""
+    cells = [cell for digest in digests if (cell := rebuild.judged.get(digest)) is not None]
+    for digest in {digest for cell in cells for digest in cell.digests} - set(digests):
+        for experiment in rebuild.experiments.values():
+            for run in search(rebuild.client, experiment, f"tags.digest = '{digest}'"):
+                rebuild.say_verdict(run.info.run_id, digest, run.data.tags)
 
 
 def _elsewhere(rebuild: Rebuild, result: Result) -> list[Run]:

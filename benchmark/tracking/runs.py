@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from benchmark.store.judged import JudgedCell
 from benchmark.store.result import Result
 
 if TYPE_CHECKING:
@@ -50,6 +51,14 @@ def tags(result: Result) -> dict[str, str]:
     }  # fmt: skip
     said |= {k: _text(result.cell[k]) for k in names}
     return said | ({"git_commit": commit, "mlflow.source.git.commit": commit} if commit else {})
+
+
+def verdict_tags(cell: JudgedCell) -> dict[str, str]:
+    """What came of a cell over all its seeds, as every one of their runs says it; nothing without a printed number."""
+    if not cell.verdict:
+        return {}
+    needed = "" if cell.needed is None else str(cell.needed)
+    return {"verdict": cell.verdict, "verdict_seeds": str(cell.n), "verdict_would_need": needed or cell.why or "nothing"}
 
 
 PEAK_MEMORY_OF_CPU = "resident in the worker process, libraries included"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.machine import host, process_start
+from benchmark.store.judged import JudgedCell
 from benchmark.store.leases import Leases
 from benchmark.store.result import Result
 from benchmark.tracking import runs
@@ -74,7 +75,8 @@ def log_tables(client: MlflowClient, run_id: str, paper: str, folder: Path) -> N
 
 @dataclass
 class Rebuild:
-    """One reconciliation. By paper: experiments, and the invocations' runs that new child runs hang below.
+    """One reconciliation. By paper: experiments, and the invocations' runs that new child runs hang below. judged: by
+    digest, what came of its cell.
 
     A run whose process still lives is left to it. Raises what MLflow raises.
     """
@@ -83,6 +85,7 @@ class Rebuild:
     results_dir: Path
     experiments: Mapping[str, str]
     parents: dict[str, str] = field(default_factory=dict)
+    judged: Mapping[str, JudgedCell] = field(default_factory=dict)
     report: Counts = field(default_factory=Counts)
 
     @property
@@ -92,7 +95,8 @@ class Rebuild:
 
     def cell(self, result: Result, found: Sequence[Run]) -> None:
         """Sees to it that one of the runs found for a Result's digest shows it, or else a new one."""
-        shows = next((run.info.run_id for run in found if is_whole(run, result)), None)
+        whole = next((run for run in found if is_whole(run, result)), None)
+        shows = whole.info.run_id if whole is not None else None
         unended = [run for run in found if "ended" not in run.data.tags]
         gone = [run for run in unended if run.info.status != "RUNNING" or self.is_gone(run)]
         if shows:
@@ -102,10 +106,18 @@ class Rebuild:
             return
         else:
             shows = self._show(result, gone)
+        self.say_verdict(shows, result.digest, whole.data.tags if whole is not None else {})
         for run in gone:
             if run.info.run_id != shows:
                 self.client.delete_run(run.info.run_id)
                 self.report.removed += 1
+
+    def say_verdict(self, run_id: str, digest: str, tags: Mapping[str, str]) -> None:
+        """Tags a run with what came of its cell over all its seeds. tags: those that it has."""
+        cell = self.judged.get(digest)
+        for name, value in runs.verdict_tags(cell).items() if cell is not None else ():
+            if tags.get(name) != value:
+                self.client.set_tag(run_id, name, value)
 
     def _show(self, result: Result, gone: Sequence[Run]) -> str:
         """Completes the first run that agrees with a Result as far as it goes, or makes one; returns its id."""
