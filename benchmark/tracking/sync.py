@@ -75,8 +75,10 @@ def log_tables(client: MlflowClient, run_id: str, paper: str, folder: Path) -> N
 
 @dataclass
 class Rebuild:
-    """One reconciliation. By paper: experiments, and the invocations' runs that new child runs hang below. judged: by
-    digest, what came of its cell.
+    """One reconciliation of what `client` reaches with a results folder (`results_dir`).
+
+    experiments: by paper. parents: by paper, the invocations' runs that new child runs hang below. judged: by digest, what
+    came of its cell. report: what was done.
 
     A run whose process still lives is left to it. Raises what MLflow raises.
     """

@@ -26,7 +26,8 @@ from benchmark.store.result import Result
 from benchmark.store.store import Store
 from benchmark.workloads import FORECASTING
 from run_all import judge, parser, render
-from tables.rows.simulation import ONCE, SPREADS, percent, with_auto
+from tables.rows.drawn import ONCE, percent
+from tables.rows.simulation import SPREADS, with_auto
 
 pytest_plugins = ("tests.tables.made_up",)
 

@@ -12,7 +12,8 @@ from benchmark.judging.printed import PrintedNumber
 from benchmark.workloads import FORECASTING
 from tables.documents.verdicts import OFTEN_WRONG
 from tables.rows import simulation
-from tables.rows.simulation import ONCE, SEEDS, SPREADS, draw, each_alone, percent, todays, wrong_of_given
+from tables.rows.drawn import ONCE, draw, each_alone, percent, todays
+from tables.rows.simulation import SEEDS, SPREADS, wrong_of_given
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "verdicts.md").read_text("utf-8")
 COLUMNS = 1000
