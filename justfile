@@ -23,9 +23,11 @@ quick:
 long:
     python -m pytest -q -m long
 
-# what documents show and the code says: the picture of the rooms and its numbers, the tables of docs/verdicts.md
+# what documents show and the code says: the picture of the rooms, the tables of docs/verdicts.md, what was measured; the
+# last line says what of the published run would come out otherwise
 docs:
     python tools/architecture.py
     python -m tables.rows.simulation
     python -m tables.claims.simulation
     python -m tables.explain.simulation
+    python -m tables render --from docs/measured

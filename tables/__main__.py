@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.config.catalogue import catalogue
+from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.config.paper import Paper
 from benchmark.console import Parser, command, names, spelt
 from benchmark.errors import UsageError, nearest, told
@@ -20,6 +21,7 @@ from tables.documents.explain import summary as explained
 from tables.figures import forecast
 from tables.layout.table import Options
 from tables.numbers import DIGITS
+from tables.published import render_from
 from tables.render import read, render, write_claims, write_explanation
 
 
@@ -32,6 +34,9 @@ def parser() -> Parser:
         description="Writes DIR/tables/<paper>.{md,tex,csv,png,svg}, and protocols, explain and claims.md, from DIR/cells.",
     )  # fmt: skip
     _places(rendered)
+    rendered.add_argument("--from", dest="folder", type=Path, metavar="FOLDER",
+                          help="from exported Results in FOLDER, not from a store: writes FOLDER/tables, and "
+                          "reproduction.md beside FOLDER, and says what came out otherwise than before")  # fmt: skip
     _table_options(rendered)
     claims = commands.add_parser(
         "claims", help="check what the papers say in a number",
@@ -91,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _render(options: argparse.Namespace) -> None:
     known = catalogue(options.config)
-    if not (options.results_dir / "cells").is_dir():
+    if options.folder is None and not (options.results_dir / "cells").is_dir():
         raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
     columns = [name for paper in known.papers.values() for name in (*paper.columns, *printed_models(paper.name))]
     chosen = Options(
@@ -102,11 +107,21 @@ def _render(options: argparse.Namespace) -> None:
     papers = None if options.papers is None else spelt("--papers", options.papers, known.papers)
     for name in papers or ():
         _shows(known.papers[name], chosen)
+    if options.folder is not None:
+        _render_from(known, options.folder, chosen, papers)
+        return
     written = render(known, options.results_dir, chosen, papers)
     for path in written:
         print(f"written: {path}")
     if not written:
         print(f"no Result of {', '.join(papers) if papers else 'any known paper'} in {options.results_dir}")
+
+
+def _render_from(known: Catalogue, folder: Path, chosen: Options, papers: Sequence[str] | None) -> None:
+    done = render_from(known, folder, chosen, papers)
+    for path in done.otherwise:
+        print(f"{'came out otherwise' if path in done.written else 'taken away'}: {path}")
+    print(f"{len(done.written)} files, {len(set(done.written) - set(done.otherwise))} of them as they stood there")
 
 
 def _shows(paper: Paper, chosen: Options) -> None:
@@ -159,7 +174,7 @@ def _claims(options: argparse.Namespace) -> None:
 def _explain(options: argparse.Namespace) -> None:
     known = catalogue(options.config)
     (name,) = spelt("explain", (options.paper,), known.papers)
-    if not (options.results_dir / "cells").is_dir():
+    if options.folder is None and not (options.results_dir / "cells").is_dir():
         raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
     _, evidence = read(known, options.results_dir)
     print(explained(known.papers[name], evidence.rows_of[name]))

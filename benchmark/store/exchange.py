@@ -150,6 +150,17 @@ def merge(path: Path, store: Store) -> Imported:
     return done
 
 
+def in_words(path: Path) -> str:
+    """What a file's manifest says: how many Results, made by which commits under which training semantics.
+
+    Raises UsageError for a file that is no export.
+    """
+    head = _head(path, next(_lines(path), b""))
+    said = {name: ", ".join(sorted(head[name])) for name in ("commits", "semantics")}
+    statuses = ", ".join(f"{count} {status}" for status, count in sorted(head["statuses"].items()))
+    return f"{path.name}: {statuses}; code at {said['commits']}; training semantics {said['semantics']}"
+
+
 def _named_in(line: bytes, known: Mapping[str, str]) -> list[str]:
     """The digest that a line is about, if it is one of those that are known."""
     try:
@@ -192,13 +203,19 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _manifest(path: Path, line: bytes) -> dict[str, str]:
     """By digest, the checksum of its line. Raises UsageError for a first line that is none."""
+    return dict(_head(path, line)["sha256"])
+
+
+def _head(path: Path, line: bytes) -> dict[str, Any]:
+    """The manifest. Raises UsageError for a first line that is none."""
     raw: Any = None
     try:
         raw = json.loads(line)
         if raw["format"] == FORMAT and raw["version"] > VERSION:
             raise UsageError(f"{path}: exported by a newer version of the suite; import it with that one")
-        if raw["format"] == FORMAT and all(isinstance(value, str) for value in raw["sha256"].values()):
-            return dict(raw["sha256"])
+        counted = all(isinstance(raw[name], dict) for name in ("commits", "semantics", "statuses"))
+        if raw["format"] == FORMAT and counted and all(isinstance(value, str) for value in raw["sha256"].values()):
+            return dict(raw)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
     raise UsageError(f"{path}: no export of Results, or its beginning is damaged; expected what "

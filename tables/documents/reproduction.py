@@ -1,0 +1,105 @@
+"""What a published run measured, paper by paper → ``docs/reproduction.md``. Nothing in it is written by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmark.config.paper import Paper
+from benchmark.errors import UsageError
+from tables.documents.explain import summary as explained
+from tables.documents.verdicts import summary as verdicts
+from tables.explain.nearness import RowsByKind
+from tables.layout.celllist import table
+from tables.layout.markdown import LEGEND, escape
+from tables.rows.results import Index
+from tables.rows.row import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A published run.
+
+    folder: where its exports are, as a reader names it. made: of each export its name and what its manifest says, in
+    words. papers: with their rows. index: of all Results. unmeasured: why a data set or a column was not measured, by name.
+    """
+
+    folder: str
+    made: Sequence[str]
+    papers: Sequence[tuple[Paper, RowsByKind]]
+    index: Index
+    unmeasured: Mapping[str, str]
+
+
+def document(of: Published) -> str:
+    """The whole document. Results of profile quick say nothing about a paper, and are left out."""
+    parts = [
+        "# What was measured",
+        f"Made by `python -m tables render --from {of.folder}` from the Results there, without training and without "
+        f"data; tables, figures, claims and explanations of them are in [{of.folder}/tables]({_link(of)}). Nothing here is "
+        "written by hand.",
+        "\n".join(f"- {line}" for line in of.made),
+    ]
+    for paper, rows_of in of.papers:
+        kinds = {protocol: rows for (protocol, profile), rows in sorted(rows_of.items()) if profile == "paper"}
+        if any(row.ours.n for rows in kinds.values() for row in rows):
+            parts += _paper(of, paper, kinds, rows_of)
+    text = "\n".join(parts)
+    if legend := [line for mark, line in LEGEND.items() if mark in text]:
+        parts.append("\\\n".join(legend))
+    return "\n\n".join(parts) + "\n"
+
+
+def _link(of: Published) -> str:
+    return f"{of.folder.rsplit('/', 1)[-1]}/tables"
+
+
+def _paper(of: Published, paper: Paper, kinds: Mapping[str, Sequence[Row]], rows_of: RowsByKind) -> list[str]:
+    parts = [f"## {escape(paper.name)}: {escape(paper.title)}", _measured(of, paper, kinds)]
+    for protocol, rows in kinds.items():
+        done = [row for row in rows if row.ours.n]
+        name = paper.name if protocol == "paper" else f"{paper.name}.{protocol}"
+        parts.append(f"### Protocol {escape(protocol)}")
+        if counted := verdicts(paper, done, "paper"):
+            parts.append(counted)
+        parts.append(table(paper, done))
+        parts.append(f"The paper's own tables with these numbers: [{name}.md]({_link(of)}/{name}.md).")
+    try:
+        words = explained(paper, rows_of)
+        parts += ["### Which protocol gives the printed columns", "\n".join(f"- {line}" for line in words.splitlines())]
+        parts.append(f"How that is judged, and every figure: [explain.md]({_link(of)}/explain.md).")
+    except UsageError:
+        pass  # nothing to compare
+    return [*parts, *_not_measured(of, paper, kinds.get("paper", []))]
+
+
+def _measured(of: Published, paper: Paper, kinds: Mapping[str, Sequence[Row]]) -> str:
+    """How many trainings, of what, on what, in how many hours."""
+    digests = {d for rows in kinds.values() for row in rows for d in (*row.ours.digests, *row.choice.passed_over)}
+    hours = sum(of.index.done[digest].get("seconds", 0.0) for digest in digests if digest in of.index.done) / 3600
+    done = [row for rows in kinds.values() for row in rows if row.ours.n]
+    sets = [name for name in paper.datasets if any(row.key.dataset == name for row in done)]
+    seeds = sorted({row.ours.n for row in done})
+    machine = of.index.trained_with(digests)
+    said = (
+        f"{len(digests)} Results in {hours:.1f} hours of one core each, on {', '.join(map(escape, sets))}, with "
+        f"{' or '.join(map(str, seeds))} seeds a cell (1: not trained, or one seed so far), under {len(kinds)} "
+        f"protocol{'s' if len(kinds) > 1 else ''}."
+    )
+    return f"{said} {machine}" if machine else said
+
+
+def _not_measured(of: Published, paper: Paper, rows: Sequence[Row]) -> list[str]:
+    """What of the paper's main table under its own protocol has no Result, by data set, and why where that is known."""
+    lines = []
+    for name in paper.datasets:
+        wanted = [row for row in rows if row.key.dataset == name and row.printed is not None]
+        missing = Counter(row.key.model for row in wanted if not row.ours.n)
+        if missing or not any(row.key.dataset == name for row in rows):
+            what = ", ".join(f"{escape(model)} ({n})" for model, n in sorted(missing.items())) or "every cell"
+            reasons = [of.unmeasured[word] for word in (name, *sorted(missing)) if word in of.unmeasured]
+            lines.append(f"- {escape(name)}: {what}" + (f": {'; '.join(dict.fromkeys(reasons))}" if reasons else ""))
+    if not lines:
+        return []
+    return ["### Not measured", "Printed numbers without a Result under the paper's protocol, by column:", "\n".join(lines)]

@@ -1,0 +1,96 @@
+"""A published run: exported Results in a folder, and everything that is rendered from them, without training or data."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.config.catalogue import Catalogue
+from benchmark.config.yamlfile import load
+from benchmark.errors import UsageError
+from benchmark.files import write_atomically
+from benchmark.machine import CODE
+from benchmark.store.exchange import in_words, merge
+from benchmark.store.store import Store
+from tables.documents.reproduction import Published, document
+from tables.layout.table import Options
+from tables.render import read, render
+
+EXPORTS = "*.jsonl.gz"
+
+
+UNMEASURED = "unmeasured.yaml"
+"""Beside the exports: by data set or column, in a sentence, why it was not measured. The one thing that a person writes."""
+
+
+def render_from(known: Catalogue, folder: Path, options: Options, papers: Sequence[str] | None = None) -> Rendered:
+    """Writes ``FOLDER/tables``, as `render` does for a store, and takes away what else stands there; of all papers,
+    ``reproduction.md`` beside the folder too.
+
+    Raises UsageError for a folder without an export, and for one of which a Result is damaged: what is published is whole.
+    """
+    exports = sorted(folder.glob(EXPORTS))
+    if not exports:
+        how = "`python -m benchmark.store export` writes them"
+        raise UsageError(f"--from: no exported Results ({EXPORTS}) in {folder}; {how}")
+    target, done, reasons = folder / "tables", Rendered(), _reasons(folder / UNMEASURED)
+    with tempfile.TemporaryDirectory() as place:
+        store = Store(Path(place))
+        store.prepare()
+        for export in exports:
+            _take(export, store)
+        for path in render(known, Path(place), options, papers):
+            done.write(target / path.name, path.read_bytes())
+        if papers is None:
+            index, evidence = read(known, Path(place))
+            published = Published(
+                folder=_shown(folder), made=[in_words(export) for export in exports], index=index,
+                papers=[(paper, evidence.rows_of[paper.name]) for paper in known.papers.values()],
+                unmeasured=reasons,
+            )  # fmt: skip
+            done.write(folder.parent / "reproduction.md", document(published).encode())
+    if papers is None:
+        for path in sorted(set(target.iterdir()) - set(done.written)):
+            if path.is_file():
+                path.unlink()
+                done.otherwise.append(path)
+    return done
+
+
+@dataclass
+class Rendered:
+    """written: every file. otherwise: those of them that came out otherwise than they stood there, and those taken away."""
+
+    written: list[Path] = field(default_factory=list)
+    otherwise: list[Path] = field(default_factory=list)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Writes a file, unless it stands there as it is."""
+        self.written.append(path)
+        if not path.exists() or path.read_bytes() != content:
+            write_atomically(path, content)
+            self.otherwise.append(path)
+
+
+def _take(export: Path, store: Store) -> None:
+    done = merge(export, store)
+    lost = len(done.damaged) + done.missing
+    if lost or done.other:
+        what = f"{lost} Results are damaged or lost" if lost else f"{len(done.other)} Results differ from another file's"
+        raise UsageError(f"{export}: {what}; export it anew")
+
+
+def _shown(folder: Path) -> str:
+    """A folder as a reader of the repository names it."""
+    inside = folder.resolve()
+    return str(inside.relative_to(CODE)) if inside.is_relative_to(CODE) else folder.name
+
+
+def _reasons(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    found = load(path)
+    found.of(dict, "a sentence by data set or column")
+    return {str(name): child.of(str, "a sentence") for name, child in found.children().items()}

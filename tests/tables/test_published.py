@@ -1,0 +1,111 @@
+"""A published run: all is rendered from exported Results alone, the same each time; what is not whole is refused."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from benchmark.store import exchange
+from benchmark.store.store import Store
+from tables.__main__ import main
+
+sys.path.insert(0, str(ROOT / "tests" / "frozen"))
+from test_old_store import unpack
+
+MEASURED = ROOT / "docs" / "measured"
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs" / "measured"
+    folder.mkdir(parents=True)
+    exchange.export(Store(unpack(tmp_path / "results")), exchange.Chosen(papers=("samformer",)), folder / "a.jsonl.gz")
+    return folder
+
+
+@pytest.mark.usefixtures("semantics_2")
+def test_it_renders_the_same_each_time_and_says_what_came_out_otherwise(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (published / "unmeasured.yaml").write_text("Traffic: its file was not at hand\n")
+    words = ["render", "--from", str(published), "--no-figures"]
+    assert main(words) == 0
+    files = {path.name: path.read_bytes() for path in (published / "tables").iterdir()}
+    assert {"samformer.md", "samformer.csv", "samformer.tex", "claims.md", "explain.md", "protocols.md"} <= files.keys()
+    document = (published.parent / "reproduction.md").read_text("utf-8")
+    assert "a.jsonl.gz: " in document and "### Protocol paper" in document and "its file was not at hand" in document
+    assert "quick" not in document, "smoke runs say nothing about a paper"
+    capsys.readouterr()
+    (published / "tables" / "old.md").write_text("stale")
+    (published / "tables" / "claims.md").write_text("by hand")
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "came out otherwise: " in said and "claims.md" in said and "taken away: " in said and "old.md" in said
+    assert {path.name: path.read_bytes() for path in (published / "tables").iterdir()} == files
+    assert main(words) == 0
+    count = len(files) + 1
+    assert capsys.readouterr().out == f"{count} files, {count} of them as they stood there\n"
+
+
+@pytest.mark.usefixtures("semantics_2")
+@pytest.mark.parametrize("harm", ["none", "cut off", "changed", "reasons"])
+def test_what_is_not_whole_is_refused_in_a_line(published: Path, harm: str, capsys: pytest.CaptureFixture[str]) -> None:
+    export = published / "a.jsonl.gz"
+    lines = gzip.decompress(export.read_bytes()).splitlines(keepends=True)
+    if harm == "none":
+        export.unlink()
+    elif harm == "cut off":
+        export.write_bytes(gzip.compress(b"".join(lines[:-1])))
+    elif harm == "changed":
+        export.write_bytes(gzip.compress(b"".join([*lines[:-1], lines[-1].replace(b"0.", b"1.")])))
+    else:
+        (published / "unmeasured.yaml").write_text("[Traffic]\n")
+    assert main(["render", "--from", str(published), "--no-figures"]) == 2
+    said = capsys.readouterr().err
+    expected = {
+        "none": "no exported Results", "cut off": "1 Results are damaged or lost", "changed": "1 Results are damaged",
+        "reasons": "expected a sentence by data set or column",
+    }[harm]  # fmt: skip
+    assert expected in said and said.count("\n") == 1
+
+
+@pytest.mark.skipif(not MEASURED.is_dir(), reason="nothing is published in this checkout")
+def test_the_published_run_gives_the_published_documents(tmp_path: Path) -> None:
+    """Without data and without training, byte by byte; pictures differ between versions of what draws them."""
+    there = tmp_path / "docs" / "measured"
+    shutil.copytree(MEASURED, there, ignore=shutil.ignore_patterns("tables"))
+    assert main(["render", "--from", str(there), "--no-figures"]) == 0
+    for path in sorted((there / "tables").iterdir()):
+        published, made = (folder / "tables" / path.name for folder in (MEASURED, there))
+        assert made.read_bytes() == published.read_bytes(), f"{path.name}: run `just docs`"
+    made = (there.parent / "reproduction.md").read_bytes()
+    assert made == (ROOT / "docs" / "reproduction.md").read_bytes(), "run `just docs`"
+
+
+def test_the_strangers_check_says_which_of_the_two_it_checked(published: Path) -> None:
+    done = subprocess.run([sys.executable, "tools/stranger.py", "no/such/key", "--from", str(published)],
+                          capture_output=True, text=True, cwd=ROOT)  # fmt: skip
+    assert done.returncode == 2 and "'no/such/key' is not in" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("machine", "bits", "fine"), [
+    ("same", "equal", True), ("same", "other", False), ("another", "near", True), ("another", "far", False),
+])  # fmt: skip
+def test_bits_on_the_same_machine_and_seeds_elsewhere(published: Path, machine: str, bits: str, fine: bool) -> None:
+    sys.path.insert(0, str(ROOT / "tools"))
+    import stranger
+
+    old = next(r for r in stranger.published(published) if r.key == "samformer/ETTh1/96/SAMformer/sam/s0")
+    value = old.metrics["test_mse"] + {"equal": 0, "other": 1e-12, "near": 0.001, "far": 0.1}[bits]
+    environment = old.environment if machine == "same" else {**old.environment, "processor": "another"}
+    new = replace(old, metrics={**old.metrics, "test_mse": value}, environment=environment)
+    found, said = stranger.verdict(old, new, [0.370, 0.373, 0.375])
+    assert found == fine and ("to the bit" in said) == (machine == "same")
+    assert ("standard deviations of 3 published seeds" in said) == (machine == "another")
