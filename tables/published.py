@@ -11,7 +11,6 @@ from benchmark.config.catalogue import Catalogue
 from benchmark.config.yamlfile import load
 from benchmark.errors import UsageError
 from benchmark.files import write_atomically
-from benchmark.machine import CODE
 from benchmark.store.exchange import in_words, merge
 from benchmark.store.store import Store
 from tables.documents.reproduction import Published, document
@@ -45,8 +44,9 @@ def render_from(known: Catalogue, folder: Path, options: Options, papers: Sequen
             done.write(target / path.name, path.read_bytes())
         if papers is None:
             index, evidence = read(known, Path(place))
+            name = f"{folder.resolve().parent.name}/{folder.name}"
             published = Published(
-                folder=_shown(folder), made=[in_words(export) for export in exports], index=index,
+                folder=name, made=[in_words(export) for export in exports], index=index,
                 papers=[(paper, evidence.rows_of[paper.name]) for paper in known.papers.values()],
                 unmeasured=reasons,
             )  # fmt: skip
@@ -80,12 +80,6 @@ def _take(export: Path, store: Store) -> None:
     if lost or done.other:
         what = f"{lost} Results are damaged or lost" if lost else f"{len(done.other)} Results differ from another file's"
         raise UsageError(f"{export}: {what}; export it anew")
-
-
-def _shown(folder: Path) -> str:
-    """A folder as a reader of the repository names it."""
-    inside = folder.resolve()
-    return str(inside.relative_to(CODE)) if inside.is_relative_to(CODE) else folder.name
 
 
 def _reasons(path: Path) -> dict[str, str]:
