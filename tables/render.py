@@ -113,7 +113,7 @@ def read(catalogue: Catalogue, results_dir: Path, extra: Sequence[str] = ()) -> 
     """What a store holds, and the rows of every paper, protocol and profile, of `extra` metrics too; unreadable files are
     named on stderr."""
     store = Store(results_dir)
-    found = index(store)
+    found = index(store, catalogue.datasets.values())
     for note in store.notes():
         print(note, file=sys.stderr)
     rows_of = {

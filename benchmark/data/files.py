@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shlex
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,17 @@ class Checksums:
     def _save(self) -> None:
         with suppress(OSError):
             write_atomically(self._file, json.dumps(self._known))
+
+
+def own_files(datasets: Iterable[DataSet]) -> dict[str, str]:
+    """The checksums of the files of the user's own sets, by data set; one that cannot be read has none."""
+    sums, found = Checksums(), {}
+    for dataset in datasets:
+        with suppress(DataError):
+            sha256 = sums.of(Path(dataset.file)) if dataset.own and dataset.file else None
+            if sha256 is not None:
+                found[dataset.name] = sha256
+    return found
 
 
 def synthetic_sha256(dataset: DataSet) -> str:

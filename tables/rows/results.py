@@ -8,12 +8,14 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Paper
 from benchmark.config.resolve import PROFILES
-from benchmark.data.files import synthetic_sha256
+from benchmark.data.files import own_files, synthetic_sha256
 from benchmark.data.registry import DataSet
 from benchmark.grid.cells import Planned
 from benchmark.grid.code import Code
@@ -41,7 +43,8 @@ class Index:
     any more. paper: of a digest. curves: by digest. ended: of a paper, how many ended
     otherwise, by status. kinds: of a paper, the protocols and profiles that occur; seeds: of a paper and profile. earlier:
     of a paper, the digests made under earlier training semantics, by version. files: of a data set, the checksums of the
-    files that occur, with when each was last used. code: that made what is done, by digest, where that is known.
+    files that occur, with when each was last used. own: of a set of the user's, the checksum of the file that is there
+    today. code: that made what is done, by digest, where that is known.
     machines: what a digest was trained with, in words, where that is known.
     """
 
@@ -54,13 +57,14 @@ class Index:
     seeds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
     earlier: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     files: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    own: Mapping[str, str] = field(default_factory=dict)
     code: dict[str, Code] = field(default_factory=dict)
     machines: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def of(results: Iterable[Result]) -> Index:
-        """The index of some Results; one whose cell is not said in full is passed over."""
-        index = Index()
+    def of(results: Iterable[Result], own: Mapping[str, str] = MappingProxyType({})) -> Index:
+        """The index of some Results; one whose cell is not said in full is passed over. `own`: as the field."""
+        index = Index(own=own)
         codes: dict[tuple[tuple[str, str], ...], Code] = {}
         for result in results:
             cell = result.cell
@@ -99,12 +103,17 @@ class Index:
     def checksum(self, dataset: DataSet) -> str | None:
         """The file that a table is about: Results of two files are never mixed.
 
-        It is the file that the registry knows, else the only one, else the one that was used last.
+        It is the file that the registry knows; of the user's own sets the one that is there, as a plan has it; else the
+        only one, else the one that was used last.
         """
         if dataset.file is None:
             return synthetic_sha256(dataset)
         files = self.files.get(dataset.name, {})
-        return dataset.sha256 or max(files, key=lambda sha256: (files[sha256], sha256), default=None)
+        return (
+            dataset.sha256
+            or self.own.get(dataset.name)
+            or max(files, key=lambda sha256: (files[sha256], sha256), default=None)
+        )
 
     def note_earlier(self, paper: Paper, cells: Sequence[Planned]) -> None:
         """Remembers which Results are of these cells under earlier training semantics."""
@@ -151,12 +160,21 @@ class Index:
             notes.append(f"Recipe values of the user's own file, not of the paper: {', '.join(paper.overridden)}.")
         for name in paper.datasets:
             if name in self.files:
-                notes += [f"{name}: {told}." for told in catalogue.datasets[name].told()]
-            file = self.checksum(catalogue.datasets[name])
-            others = sorted(set(self.files.get(name, ())) - {file})
-            if file and others:
-                notes.append(f"{name}: the file {file[:12]} (SHA-256); Results of {len(others)} other are left out.")
+                dataset = catalogue.datasets[name]
+                notes += [f"{name}: {told}." for told in dataset.told()] + self._of_which_file(dataset)
         return notes
+
+    def _of_which_file(self, dataset: DataSet) -> list[str]:
+        """Which file of a data set its numbers are from, where that is not plain."""
+        file = self.checksum(dataset)
+        if file is None:
+            return []
+        gone = dataset.own and dataset.file is not None and dataset.name not in self.own
+        others = len(self.files[dataset.name].keys() - {file})
+        which = f"{dataset.name}: the file {file[:12]} (SHA-256)"
+        which += f", which is not at {Path(dataset.file).name} today" if gone and dataset.file else ""
+        which += f"; Results of {others} other are left out" if others else ""
+        return [f"{which}."] if gone or others else []
 
 
 def _machine(environment: Mapping[str, Any]) -> str | None:
@@ -172,6 +190,6 @@ def _validation(epoch: Mapping[str, float]) -> float:
     return next((value for name, value in epoch.items() if name.startswith("val_")), None) or math.nan
 
 
-def index(store: Store) -> Index:
-    """The index of a store."""
-    return Index.of(store.results())
+def index(store: Store, datasets: Iterable[DataSet] = ()) -> Index:
+    """The index of a store. `datasets`: of those that are the user's, the file that is there counts."""
+    return Index.of(store.results(), own_files(datasets))

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from benchmark.data.files import own_files
 from benchmark.grid.cells import Cell, Planned
 from benchmark.store.result import Result
 from benchmark.store.store import Store
@@ -100,6 +103,32 @@ def test_results_of_two_files_are_not_mixed(made: Any) -> None:
     assert notes[1:] == ["toy: the file aaaaaaaaaaaa (SHA-256); Results of 1 other are left out."]
     assert notes[0].startswith("Left out: ") and "recipes say something else now" in notes[0]
     assert Index().checksum(dataset) is None
+
+
+def test_a_table_is_of_the_own_file_that_is_there(made: Any, tmp_path: Path) -> None:
+    """As the plan has it: numbers of another file are left out, and one whose file is gone says so."""
+    file = tmp_path / "ok.csv"
+    own = replace(made.catalogue.datasets["toy"], file=str(file), own=True)
+    there = replace(made.catalogue, datasets={**made.catalogue.datasets, "toy": own})
+    texts = {hashlib.sha256(text.encode()).hexdigest(): text for text in ("first", "second")}
+    cell = {"paper": "made", "protocol": "paper", "profile": "paper", "dataset": "toy", "seed": 0}
+    results = [Result("k", str(n) * 64, "done", cell, data_sha256=sha256, ended=f"2026-01-0{n}T00:00:00+00:00")
+               for n, sha256 in enumerate(texts, start=1)]  # fmt: skip
+    first, second = texts
+    for sha256, text in texts.items():
+        file.write_text(text)
+        found = Index.of(results, own_files([own]))
+        assert found.checksum(own) == sha256
+        assert f"toy: the file {sha256[:12]} (SHA-256); Results of 1 other are left out." in found.notes(
+            made.paper, there, set()
+        )
+    file.write_text("a third")
+    alone = Index.of(results[:1], own_files([own]))
+    assert alone.checksum(own) not in (None, first, second), "nothing was trained on it: no number"
+    file.unlink()
+    alone = Index.of(results[:1], own_files([own]))
+    assert alone.checksum(own) == first
+    assert f"toy: the file {first[:12]} (SHA-256), which is not at ok.csv today." in alone.notes(made.paper, there, set())
 
 
 def test_the_lookback_with_the_least_validation_error_is_chosen() -> None:
