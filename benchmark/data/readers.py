@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ from benchmark.errors import DataError
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
 
-VERSION = 4
+VERSION = 5
 """Of the readers. A change that alters what is read raises it, so that no parsed copy of before is used."""
 
 _LARGEST = 1e150
@@ -199,7 +199,21 @@ def _numbers(path: Path, frame: pd.DataFrame, header: bool, rules: Rules | None)
     _check_finite(path, values, place, frame, hint, holes if may_be_missing else None, filling=ours)
     if may_be_missing and holes.all(axis=0).any():
         raise DataError(f"{path}: {name(int(np.argmax(holes.all(axis=0))))}: no number at all; leave the column out")
+    if rules is not None and rules.fill not in (None, "mask") and holes[0].any():
+        _refuse_empty_start(path, holes, name, lambda row: f"line {line_of(path, row + header)}", str(rules.fill))
     return values
+
+
+def _refuse_empty_start(
+    path: Path, holes: NDArray[np.bool_], name: Callable[[int], str], line: Callable[[int], str], how: str
+) -> NoReturn:
+    """Raises DataError: before a channel's first value nothing is known, and the value itself is of a later time."""
+    starts = np.argmin(holes, axis=0)
+    first = int(np.argmax(starts))
+    raise DataError(
+        f"{path}: {line(0)}, {name(first)}: found nothing before its first value, in {line(int(starts[first]))}, so "
+        f"'fill: {how}' would fill it from the future; begin the file there, or say 'fill: mask'"
+    )
 
 
 def _to_numeric(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -137,18 +137,18 @@ def test_irregular_steps_are_taken_where_the_user_accepts_them_and_told(path: Pa
 
 def test_gaps_are_filled_as_the_user_says(path: Path) -> None:
     stamps = ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-06"]
-    previous = own(path, stamps, ["", 1, "NaN", 5], fill="previous")
+    previous = own(path, stamps, [1, "", "NaN", 5], fill="previous")
     assert previous.values[:, 0].tolist() == [1, 1, 1, 1, 1, 5]
     assert previous.times is not None and (np.diff(previous.times) == 86_400).all()
     assert previous.notes == ("2 rows in 1 gaps and 2 values in 1 channels are missing, filled ('fill: previous')",)
-    assert own(path, stamps, ["", 1, "", 5], fill="linear").values[:, 0].tolist() == [1, 1, 2, 3, 4, 5]
+    assert own(path, stamps, [1, "", "", 6], fill="linear").values[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
     assert own(path, stamps, [1, 2, 3, ""], fill="linear").values[:, 0].tolist() == [1, 2, 3, 3, 3, 3]
     monthly = own(path, ["2024-01-31", "2024-02-29", "2024-04-30"], [1, 2, 4], step="1 month", fill="linear")
     assert monthly.values[:, 0].tolist() == [1, 2, 3, 4] and monthly.times is not None
     assert monthly.times.astype("datetime64[s]").astype("datetime64[D]").astype(str).tolist()[2] == "2024-03-31"
     work = own(path, ["2024-01-04", "2024-01-05", "2024-01-09"], [1, 2, 4], step="1 business day", fill="linear")
     assert work.values[:, 0].tolist() == [1, 2, 3, 4]
-    assert own(path, stamps, ["", 1, "", 5], step="none", fill="linear").values[:, 0].tolist() == [1, 1, 3, 5]
+    assert own(path, stamps, [1, 1, "", 5], step="none", fill="linear").values[:, 0].tolist() == [1, 1, 3, 5]
     whole = own(path, stamps[:3], [1, 2, 3], fill="previous")
     assert whole.notes == () and whole.values[:, 0].tolist() == [1, 2, 3]
 
@@ -158,6 +158,13 @@ def test_gaps_are_filled_as_the_user_says(path: Path) -> None:
     [
         (dates("2024-01-01", 3, "D"), [1, "", 3], {}, "column 'a': expected a number, found nothing; 'fill: previous' or"),
         (dates("2024-01-01", 3, "D"), [1, "x", 3], {"fill": "linear"}, "line 3, column 'a': expected a number, found 'x'"),
+        (dates("2024-01-01", 3, "D"), ["", "", 3], {"fill": "previous"},
+         "line 2, column 'a': found nothing before its first value, in line 4, so 'fill: previous' would fill it from the "
+         "future; begin the file there, or say 'fill: mask'"),
+        (dates("2024-01-01", 3, "D"), ["", 2, 3], {"fill": "linear"}, "in line 3, so 'fill: linear' would"),
+        (dates("2024-01-01", 20, "B"), None, {"fill": "linear"}, "'step: 1 business day' fits every row"),
+        ([d for d in dates("2024-01-01", 40, "B") if "01-17" not in d], None, {"fill": "previous"},
+         "'step: 1 business day' fills the 1 days that are missing"),
         (dates("2024-01-01", 3, "D"), ["", "", ""], {"fill": "linear"}, "'a': no number at all; leave the column out"),
         (["2024-01-01", "2024-01-02", "2034-01-03"], None, {"fill": "linear"}, "3 rows would be 3,656, one every 1 day"),
         (["2024-01-01 00", "2024-01-02 00", "2024-01-02 08"], None, {"fill": "linear", "step": "1 day"}, "comes 8 h after"),
@@ -167,6 +174,10 @@ def test_what_cannot_be_filled(stamps: Dates, values: Any, options: Any, said: s
     with pytest.raises(DataError) as error:
         own(path, stamps, values, **options)
     assert said in str(error.value)
+
+
+def test_a_step_that_is_said_is_filled_though_another_fits(path: Path) -> None:
+    assert len(own(path, dates("2024-01-01", 10, "B"), step="1 day", fill="linear").values) == 12
 
 
 def test_numbers_without_dates_are_filled_too(path: Path) -> None:

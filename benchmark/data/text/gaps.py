@@ -57,7 +57,7 @@ def places(stamps: Stamps, rules: Rules, where: Callable[[int], str], alike: Cal
     place, fits = _on(stamps, step)
     forward = np.diff(place)
     wrong = (forward < 1) | ~(fits[1:] & fits[0])
-    if rules.fill is None:
+    if rules.fill is None or (not rules.step and _fitting(stamps, step, rules)):
         wrong |= forward != 1
     if wrong.any():
         row = int(np.argmax(wrong)) + 1
@@ -154,20 +154,28 @@ def _other_step(stamps: Stamps, row: int, step: Step, rules: Rules, doubt: str) 
     return f"{said}; {doubt or _advice(stamps, step, rules) + _clock(gone, step)}"
 
 
-def _advice(stamps: Stamps, step: Step, rules: Rules) -> str:
+def _fitting(stamps: Stamps, step: Step, rules: Rules) -> str:
+    """The advice to say another step, which all rows have; nothing where there is none."""
     others = [_usual(np.diff(stamps).astype(np.int64)), *(Step(1, u) for u in (BUSINESS, *steps.MONTHS))]
     fitting = [other for other in others if other is not None and other != step]
     for other in fitting:
         place, fits = _on(stamps, other)
         if fits.all() and (np.diff(place) == 1).all():
             return f"'step: {other}' fits every row"
+    business, at_work = _on(stamps, Step(1, BUSINESS))
+    if step == Step(1, "day") and at_work.all() and len(stamps) > 5:
+        missing = int(business[-1]) + 1 - len(stamps)
+        how = f" with {FILLING}" if rules.fill is None else ""
+        return f"'step: 1 business day'{how} fills the {missing:,} days that are missing"
+    return ""
+
+
+def _advice(stamps: Stamps, step: Step, rules: Rules) -> str:
+    if fitting := _fitting(stamps, step, rules):
+        return fitting
     place, fits = _on(stamps, step)
     if fits.all() and rules.fill is None:
         gaps, missing = int((np.diff(place) > 1).sum()), int(place[-1]) + 1 - len(place)
-        business, at_work = _on(stamps, Step(1, BUSINESS))
-        if step == Step(1, "day") and at_work.all() and len(stamps) > 5:
-            missing = int(business[-1]) + 1 - len(place)
-            return f"'step: 1 business day' with {FILLING} fills the {missing:,} days that are missing"
         filled = f"{FILLING} fills the {missing:,} rows that are missing in {gaps:,} gaps"
         return f"{filled}, 'step: none' takes the rows as they stand"
     return "no constant step fits all rows; 'step: none' takes them as they stand, one after the other"
@@ -188,7 +196,7 @@ def fill(values: Array, stamps: Stamps, place: Places, rules: Rules) -> tuple[Ar
     """values [steps, channels] and stamps [steps] with a row for every step and without a NaN, and what was done.
 
     `previous`: the channel's last value before; `linear`: on the line between the last and the next one, step by step.
-    At the start, where nothing stands before, both take the next value; at the end both take the last. `mask`: NaN stays,
+    No channel begins with a NaN, since a reader refuses that; at the end both take the last. `mask`: NaN stays,
     since only whoever has the windows knows inputs (`previous`) from targets.
     """
     stamps = axis(stamps, place, rules)
@@ -202,7 +210,7 @@ def fill(values: Array, stamps: Stamps, place: Places, rules: Rules) -> tuple[Ar
     wide: pd.DataFrame = pd.DataFrame(values, index=place).reindex(np.arange(rows))
     if rules.fill == "mask":
         return wide.to_numpy(np.float64), stamps, (f"{' and '.join(notes)} are missing, and do not count ('fill: mask')",)
-    taken: Any = previous(wide) if rules.fill == "previous" else wide.interpolate().bfill()
+    taken: Any = wide.ffill() if rules.fill == "previous" else wide.interpolate()
     return taken.to_numpy(np.float64), stamps, (f"{' and '.join(notes)} are missing, filled ('fill: {rules.fill}')",)
 
 
