@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from baselines.draws import transformed
+from baselines.layers import attention
 from baselines.revin import WayBack, check_time_last, way_back, way_back_gradients
 
 BY_HAND = 64
@@ -37,7 +39,13 @@ def project(parts: tuple[Tensor, ...]) -> Projected:
     weights, biases = list(parts[0:8:2]), list(parts[1:8:2])
     mix = weights[3]
     if len(parts) > 8:
-        mix, biases[3] = mix @ parts[8], torch.addmv(biases[3], weights[3], parts[9])
+        # A product with a vector is another kernel for one replica than for several, with other last digits.
+        moved = (
+            biases[3] + (weights[3] * parts[9]).sum(dim=1)
+            if transformed()
+            else torch.addmv(biases[3], weights[3], parts[9])
+        )
+        mix, biases[3] = mix @ parts[8], moved
     return Projected(torch.cat(weights), torch.cat(biases), mix, [len(w) for w in weights])
 
 
@@ -51,9 +59,7 @@ def plainly(tokens: Tensor, scale: Tensor | None, shift: Tensor | None, *parts: 
         projected = torch.addcmul(shifted, F.linear(tokens, kernel), scale[:, None])
     query, key, value, direct = torch.split(projected, sizes, dim=-1)
     # torch's kernels want an axis of heads: [B, 1, C, width]
-    attended = F.scaled_dot_product_attention(query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)).squeeze(
-        1
-    )  # [B, C, V]
+    attended = attention(query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)).squeeze(1)  # [B, C, V]
     return direct + F.linear(attended, mix)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
-from baselines.layers import Dropout, join_heads, split_heads
+from baselines.layers import Dropout, attention, join_heads, split_heads
 from baselines.revin import normalise_windows
 
 
@@ -105,6 +105,6 @@ class SoftmaxAttention(nn.Module):
             for projection in (self.query, self.key, self.value)
         )
         dropout = self.dropout if self.training else 0.0
-        attended = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)  # [B, h, T, d/h]
+        attended = attention(query, key, value, dropout)  # [B, h, T, d/h]
         output: Tensor = self.output(join_heads(attended))
         return output

@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from baselines.draws import drawn, transformed
+
 
 def by_hand(x: Tensor) -> bool:
     """Whether backward passes written by hand are for x [...]: on a CPU, and outside of `torch.func`, whose transforms
     want to see every operation. Elsewhere torch's own operations do the same."""
-    return x.device.type == "cpu" and not torch._C._are_functorch_transforms_active()
+    return x.device.type == "cpu" and not transformed()
 
 
 class RMSNorm(nn.Module):
@@ -27,6 +29,8 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [*shape, ...] to the same shape."""
+        if transformed():
+            return x * _rms_rate(x, self.weight, self.eps) * _upright(self.weight, x)
         normalised: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]
         return normalised
 
@@ -36,9 +40,7 @@ class _RMSNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        axis = weight.ndim - 1
-        precise = x.to(torch.promote_types(x.dtype, torch.float32))  # x may be bfloat16
-        rate = torch.rsqrt(precise.square().sum(dim=axis, keepdim=True) / x.shape[axis] + eps)
+        rate = _rms_rate(x, weight, eps)
         ctx.save_for_backward(x, weight, rate)
         return (x * rate).mul_(_upright(weight, x))
 
@@ -53,6 +55,13 @@ class _RMSNorm(torch.autograd.Function):
         along = (weight.view(heads, 1, width) @ products).mul_(rates.pow(3)).div_(width).view_as(rate)
         of_x = (gradient * _upright(weight, x)).mul_(rate).addcmul_(x, along, value=-1)
         return of_x, of_weight, None
+
+
+def _rms_rate(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """1/√(mean square + eps), the mean over the last axis of the weight's, with that axis 1."""
+    axis = weight.ndim - 1
+    precise = x.to(torch.promote_types(x.dtype, torch.float32))  # x may be bfloat16
+    return torch.rsqrt(precise.square().sum(dim=axis, keepdim=True) / x.shape[axis] + eps)
 
 
 def _upright(weight: Tensor, x: Tensor) -> Tensor:
@@ -85,16 +94,28 @@ class Dropout(nn.Module):
         """x [...] to the same shape; x itself in eval mode."""
         if not (self.training and self.level):
             return x
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" and not transformed():
             return F.dropout(x, self.rate)
-        kept = mask(draw(x.shape), self.level, torch.empty(x.shape, dtype=x.dtype))
-        return x * kept.mul_(keeping(self.level))
+        return x * drawn(self._factors, x)
+
+    def _factors(self, like: Tensor, generator: torch.Generator | None) -> Tensor:
+        """What a tensor `like` [...] is multiplied by: 0, or a little over 1."""
+        if like.device.type != "cpu":
+            return kept(like, self.rate, generator)
+        factors = mask(draw(like.shape, generator), self.level, torch.empty(like.shape, dtype=like.dtype))
+        return factors.mul_(keeping(self.level))
 
 
-def draw(shape: torch.Size) -> Tensor:
-    """16 random bits a number, [*shape] (int16)."""
+def kept(like: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+    """Of the form of `like` [...]: 1/(1 − rate) where torch's own dropout keeps a number, else 0."""
+    return torch.empty_like(like).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+
+
+def draw(shape: torch.Size, generator: torch.Generator | None) -> Tensor:
+    """16 random bits a number, [*shape] (int16), from a generator (None: torch's default one)."""
     count = math.prod(shape)
-    return torch.empty(count // 4 + 1, dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:count].view(shape)
+    bits = torch.empty(count // 4 + 1, dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    return bits.view(torch.int16)[:count].view(shape)
 
 
 def mask(drawn: Tensor, level: int, out: Tensor) -> Tensor:
@@ -105,6 +126,16 @@ def mask(drawn: Tensor, level: int, out: Tensor) -> Tensor:
 def keeping(level: int) -> float:
     """What is kept is multiplied by this, so that the mean stays."""
     return 2.0**16 / (2**16 - level)
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
+    """softmax(QKᵀ/√e)·V without a mask, of queries, keys and values [..., T, e]; dropout acts on the softmax's weights."""
+    if not transformed():
+        return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+    weights = torch.softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, dim=-1)
+    if dropout:
+        weights = weights * drawn(lambda like, generator: kept(like, dropout, generator), weights)
+    return weights @ value
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from baselines.draws import drawn, transformed
 from baselines.layers import Dropout, by_hand, keeping, mask
 
 Activation = Literal["relu", "gelu"]
@@ -28,14 +29,32 @@ def mlp(x: Tensor, up: nn.Linear, down: nn.Linear, activation: Activation, dropo
     """
     if not by_hand(x):
         hidden = up(x.T)
-        hidden = dropout(F.relu(hidden) if activation == "relu" else F.gelu(hidden))
+        hidden = F.relu(hidden) if activation == "relu" else F.gelu(hidden)
+        hidden = _as_by_hand(hidden, dropout) if transformed() and x.device.type == "cpu" else dropout(hidden)
         return F.linear(hidden, down.weight, down.bias).T
     level = dropout.level if dropout.training else 0
-    seed = int(torch.empty((), dtype=torch.int64).random_()) if level else 0
+    seed = _seed(None) if level else 0
     function = _ReluMLP if activation == "relu" else _GeluMLP
     given = x, up.weight, up.bias, down.weight, down.bias, level, seed, torch.is_grad_enabled()
     out: Tensor = function.apply(*given)  # type: ignore[no-untyped-call]
     return out
+
+
+def _seed(generator: torch.Generator | None) -> int:
+    return int(torch.empty((), dtype=torch.int64).random_(generator=generator))
+
+
+def _as_by_hand(hidden: Tensor, dropout: Dropout) -> Tensor:
+    """Dropout of the hidden layer [R, F] with the masks that it has where it is made a chunk of columns at a time."""
+    if not (dropout.training and dropout.level):
+        return hidden
+
+    def factors(like: Tensor, generator: torch.Generator | None) -> Tensor:
+        columns = like.new_empty(1, len(like))
+        chunks = [buffer.mask.clone() for _, buffer in _chunks(columns, like.shape[1], dropout.level, _seed(generator))]
+        return torch.cat(chunks, dim=1).T.mul(keeping(dropout.level))
+
+    return hidden * drawn(factors, hidden)
 
 
 class _ReluMLP(torch.autograd.Function):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from baselines.arguments import Rate, Size
 from baselines.base import Forecaster
+from baselines.draws import transformed
 from baselines.layers import Dropout, join_heads, split_heads
 from baselines.mlp import mlp
 from baselines.revin import RevIN
@@ -83,9 +84,25 @@ class _EncoderLayer(nn.Module):
         return self._normalise(self.ff_norm, x + self.dropout(hidden)), scores
 
     @staticmethod
-    def _normalise(norm: nn.Module, x: Tensor) -> Tensor:
-        normalised: Tensor = norm(x.flatten(0, 1))  # [R·P, d]
+    def _normalise(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
+        flat = x.flatten(0, 1)  # [R·P, d]
+        normalised: Tensor = _batch_norm(norm, flat) if norm.training and transformed() else norm(flat)
         return normalised.view_as(x)
+
+
+def _batch_norm(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
+    """As torch's, x [n, d] in training, in plain operations: where several replicas are one program, torch's own puts them
+    side by side into one row, and the last digits of one depend on how many there are."""
+    mean = x.mean(dim=0)
+    centred = x - mean
+    var = centred.square().mean(dim=0)
+    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
+    with torch.no_grad():
+        unbiased, share = var.detach() * (len(x) / (len(x) - 1)), norm.momentum or 0.0
+        norm.running_mean.copy_(torch.lerp(norm.running_mean, mean.detach(), share))
+        norm.running_var.copy_(torch.lerp(norm.running_var, unbiased, share))
+        norm.num_batches_tracked.add_(1)
+    return torch.addcmul(norm.bias, centred, norm.weight * torch.rsqrt(var + norm.eps))
 
 
 class _ResidualAttention(nn.Module):

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from baselines.draws import transformed
 from baselines.layers import by_hand
 
 
@@ -28,7 +29,7 @@ def normalise_windows(x: Tensor, eps: float = 1e-5) -> Normalised:
     std is √(population variance + eps); mean and std carry no gradient. x is left as it is. What comes back is not to be
     written to: see `repeated_windows`.
     """
-    if _seen is None or x.requires_grad:
+    if _seen is None or x.requires_grad or transformed():
         return _normalise_windows(x, eps)
     key = (x.data_ptr(), x.shape, x.stride(), x._version, eps)
     if key not in _seen:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from baselines.arguments import Rate, Size
 from baselines.base import Forecaster, mean_squared_error
+from baselines.draws import transformed
 from baselines.footprint import LARGE, PARTS
 from baselines.layers import Dropout, RMSNorm, project
 
@@ -161,12 +163,14 @@ def in_parts(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     From `LARGE` numbers on in one of the tensors (64 MiB; SAMoVAR's tokens on ECL, Traffic and the larger PEMS), nothing
     but the tensors is kept for the way back: the function is applied to some channels after the others, and once more
     there, with the same random numbers. That follows from the shape alone. With 883 channels, look-back 4096 and eight
-    windows SAMoVAR's training step takes 8 GB with it, and a fifth more operations.
+    windows SAMoVAR's training step takes 8 GB with it, and a fifth more operations. (Inside of a transform of `torch.func`
+    everything is kept; what is drawn is the same.)
     """
     if max(tensor.numel() for tensor in tensors) < LARGE:
         return function(*tensors)
+    remade = function if transformed() else partial(checkpoint, function, use_reentrant=False)
     parts = zip(*(tensor.chunk(PARTS, dim=-2) for tensor in tensors), strict=True)
-    return torch.cat([checkpoint(function, *part, use_reentrant=False) for part in parts], dim=-2)
+    return torch.cat([remade(*part) for part in parts], dim=-2)
 
 
 class MLP(nn.Module):

@@ -102,8 +102,8 @@ class WindowBatchNorm(nn.Module):
         normalise = _BatchNorm.apply if by_hand(x) else _batch_norm
         normalised, mean, var = normalise(x, self.weight, self.bias, self.eps)
         with torch.no_grad():
-            self.running_mean.lerp_(mean.detach(), 1 - self.momentum)
-            self.running_var.lerp_(var.detach(), 1 - self.momentum)
+            for running, found in ((self.running_mean, mean), (self.running_var, var)):
+                running.copy_(torch.lerp(running, found.detach(), 1 - self.momentum))
         return normalised
 
 

@@ -1,0 +1,70 @@
+"""Random numbers of a forward pass: from torch's default generator, or from one of each replica's own.
+
+Where several trainings are one program (`torch.func.vmap` over their weights), each has a generator of its own, and a layer
+draws from it what it would draw from the default one if it were trained alone: the same numbers in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Sample = Callable[[Tensor, torch.Generator | None], Tensor]
+"""From a tensor, whose shape, kind and device count, and a generator (None: the default one) to random numbers."""
+
+
+def transformed() -> bool:
+    """Whether this runs inside of a transform of `torch.func`, which wants to see every operation."""
+    return torch._C._are_functorch_transforms_active()
+
+
+@contextmanager
+def drawing_from(generators: Sequence[torch.Generator]) -> Iterator[None]:
+    """Within it the replicas of a `vmap` draw each from its own generator, in the order of their axis."""
+    global _generators
+    _generators = generators
+    try:
+        yield
+    finally:
+        _generators = ()
+
+
+_generators: Sequence[torch.Generator] = ()
+
+
+def drawn(sample: Sample, like: Tensor) -> Tensor:
+    """What `sample` draws for a tensor `like` [...]; under `vmap` once for each replica. It has no gradient.
+
+    Raises RuntimeError where there are not as many generators as replicas.
+    """
+    if not transformed():
+        return sample(like, None)
+    numbers: Tensor = _Drawn.apply(like.detach(), sample)  # type: ignore[no-untyped-call]
+    return numbers
+
+
+class _Drawn(torch.autograd.Function):
+    """No function of anything, but the way by which `torch.func` lets code of our own see the axis of the replicas."""
+
+    @staticmethod
+    def forward(like: Tensor, sample: Sample) -> Tensor:
+        return sample(like, None)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[None, None]:
+        return None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, None], like: Tensor, sample: Sample) -> tuple[Tensor, int]:
+        if info.batch_size != len(_generators):
+            raise RuntimeError(f"{info.batch_size} replicas draw from {len(_generators)} generators; see drawing_from")
+        each = like.movedim(in_dims[0], 0)
+        return torch.stack([sample(one, generator) for one, generator in zip(each, _generators, strict=True)]), 0
