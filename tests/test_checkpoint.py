@@ -18,13 +18,13 @@ import pytest
 import torch
 from conftest import ROOT
 from test_step import problem, training
-from test_training import made
+from test_training import alone, made
 
 import baselines
 from baselines.base import Forecaster
 from benchmark.training import checkpoint as module
 from benchmark.training.checkpoint import Checkpoint
-from benchmark.training.loop import Epoch, Progress, fit
+from benchmark.training.loop import Epoch, Progress
 from benchmark.training.streams import seed_default
 
 DIGEST = "ab" * 32
@@ -60,9 +60,9 @@ def trained(
             raise BrokenOff
 
     options: dict[str, Any] = {"epochs": 12, "patience": 6, "batch_size": 8} | changes
-    truncate, progress = options.pop("truncate", None), Progress()
+    truncate = options.pop("truncate", None)
     values, seen_by_loop = training(**options), problem(made(), made(40), truncate=truncate)
-    fit(model, values, seen_by_loop, progress, seed=3, on_epoch=on_epoch, checkpoint=kept)
+    progress = alone(model, values, seen_by_loop, seed=3, on_epoch=on_epoch, checkpoint=kept)
     assert seen == progress.epochs, "every epoch is told once, those before the resume too"
     return model, progress
 
@@ -189,7 +189,7 @@ def test_short_cells_write_none_and_a_full_disk_costs_a_line(
 KILLED = """
 import os, sys
 from pathlib import Path
-from test_checkpoint import DIGEST, Checkpoint, Progress, begun, fit, made, problem, training
+from test_checkpoint import DIGEST, Checkpoint, alone, begun, made, problem, training
 from benchmark.training import checkpoint
 checkpoint.EVERY_SECONDS, checkpoint.SHARE = 0.0, 1e9
 seen = []
@@ -201,7 +201,7 @@ def on_epoch(epoch):
 kept = Checkpoint(Path(sys.argv[1]), DIGEST, "cpu", print)
 kept._pause = 0.0
 values = training(epochs=12, patience=6, batch_size=8, rho=0.1)
-fit(begun(), values, problem(made(), made(40)), Progress(), seed=3, on_epoch=on_epoch, checkpoint=kept)
+alone(begun(), values, problem(made(), made(40)), seed=3, on_epoch=on_epoch, checkpoint=kept)
 """
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 import torch
-from test_step import batches, net, problem, stepper, training, weights
-from test_training import made, trained
+from test_step import batches, net, problem, stepper, take_step, training, weights
+from test_training import alone, made, trained
 
 import baselines
 from baselines.base import Forecaster
@@ -17,7 +17,7 @@ from benchmark.config.recipe import Training
 from benchmark.data.windows import Batch, Windows
 from benchmark.errors import DataError
 from benchmark.problems import forecasting
-from benchmark.training.loop import Progress, fit
+from benchmark.training.loop import Epoch
 from benchmark.training.schedules import Position, beta1, learning_rate
 from benchmark.training.step import LOSS_SCALE, Stepper
 from benchmark.training.streams import generator
@@ -63,10 +63,10 @@ def test_a_rising_part_of_one_step_is_at_the_full_rate() -> None:
 def test_an_epoch_without_a_step_is_no_training() -> None:
     """Two micro-batches, and the step is on every eighth but one: nothing was trained, and a loss of 0 is none."""
     values = training(epochs=2, batch_size=32, accumulation=8, void_accumulation=True)
-    progress = Progress()
+    told: list[Epoch] = []
     with pytest.raises(DataError, match="no optimizer step in an epoch: 2 micro-batches, accumulation 8"):
-        fit(net(), values, problem(made(), made(40), setting=values), progress, seed=0)
-    assert not progress.epochs
+        alone(net(), values, problem(made(), made(40), setting=values), seed=0, on_epoch=told.append)
+    assert not told
 
 
 def test_a_step_on_several_micro_batches_takes_the_rate_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_clip_before_unscale_is_what_its_description_says(steps: int) -> None:
     parts = batches(5, 5)
     taken = stepper(ours, training(clip_norm=1.0, clip_before_unscale=True, accumulation=2))
     taken.set_pace(0.01, 0.9, steps)
-    taken.step(parts)
+    take_step(taken, parts)
     optimizer = torch.optim.Adam(theirs.parameters(), lr=0.01, betas=(0.9, 0.999), eps=1e-8)
     for part in parts:
         (theirs.training_loss(*part) / 2 * scale).backward()  # type: ignore[no-untyped-call]
@@ -182,5 +182,5 @@ def test_four_micro_batches_of_samovar_equal_one_batch(rho: float | None, sizes:
     for model, given in ((accumulated, parts), (whole, at_once)):
         steps = stepper(model, training(rho=rho, clip_norm=1.0, **{**CYCLE, "learning_rate": 1e-3}))
         for _ in range(3):
-            steps.step(given)
+            take_step(steps, given)
     torch.testing.assert_close(weights(accumulated), weights(whole), rtol=1e-9, atol=1e-11)

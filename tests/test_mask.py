@@ -13,7 +13,7 @@ from test_step import training
 
 import baselines
 from baselines.naive import LastValue
-from benchmark.cell import Experiment, begun, train_and_test
+from benchmark.cell import Attempt, Experiment, begun, train_and_test
 from benchmark.data import series
 from benchmark.data.registry import DataSet
 from benchmark.data.splits import segments
@@ -110,8 +110,9 @@ def test_micro_batches_weigh_by_their_targets(tmp_path: Path) -> None:
     parts = [found.batch(torch.arange(100, 122)), found.batch(torch.arange(122, 160))]
     gradients = []
     for batches in (parts, [found.batch(torch.arange(100, 160))]):
-        Stepper(model, training(), found).accumulate(batches)
-        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).clone())
+        stepper = Stepper(model, training(), found)
+        stepper.accumulate(batches)
+        gradients.append(stepper.optimizer.gradient.clone())
     assert torch.allclose(*gradients, rtol=1e-4, atol=1e-7)
 
 
@@ -160,8 +161,9 @@ def test_a_cell_with_holes_is_trained_and_tested(tmp_path: Path) -> None:
     recipe = made_up("samformer", {"width": 4}, lookback=LOOKBACK, rho=0.5, evaluation_batch=16, epochs=2)
     cell = Cell("p", "paper", "paper", "mine", LOOKBACK, HORIZON, "SAMformer", True, 0)
     experiment = Experiment(cell, "cd" * 32, recipe, dataset, path, "", None, "cpu", None)
-    result = train_and_test(experiment, begun(experiment), tmp_path, [], lambda epoch: None,
-                            Checkpoint(tmp_path / "kept.pt", experiment.digest, "cpu", print))  # fmt: skip
+    attempt = Attempt(experiment, begun(experiment), Checkpoint(tmp_path / "kept.pt", experiment.digest, "cpu", print))
+    train_and_test([attempt], tmp_path)
+    assert (result := attempt.result) is not None
     assert result.status == "done", result.reason
     assert all(np.isfinite(value) for value in result.metrics.values()) and 0.5 < result.metrics["test_mse"] < 3
     with np.load(tmp_path / "forecasts" / f"{experiment.digest}.npz") as kept:

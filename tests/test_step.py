@@ -13,7 +13,7 @@ from baselines.optimizers import KerasAdam
 from benchmark.config.recipe import Training
 from benchmark.data.windows import Batch, Windows
 from benchmark.problems.forecasting import Forecasting
-from benchmark.training.step import Stepper
+from benchmark.training.step import Program, Step, Stepper
 
 BASE = {
     "batch_size": 8, "accumulation": 1, "epochs": 1, "patience": None, "optimizer": "adam",
@@ -35,6 +35,11 @@ def problem(windows: Windows | None = None, validation: Windows | None = None, *
 
 def stepper(model: nn.Module, values: Training) -> Stepper:
     return Stepper(model, values, problem())
+
+
+def take_step(one: Stepper, micro_batches: list[Batch]) -> Step:
+    """Of a training alone."""
+    return Program([one]).step([micro_batches])[0]
 
 
 class Net(Forecaster):
@@ -82,7 +87,7 @@ def test_micro_batches_equal_the_whole_batch(rho: float | None, sizes: tuple[int
     accumulated, at_once = net(), net()
     one, other = (stepper(m, training(rho=rho, clip_norm=clip)) for m in (accumulated, at_once))
     for _ in range(3):
-        first, second = one.step(parts), other.step(whole(parts))
+        first, second = take_step(one, parts), take_step(other, whole(parts))
         assert first.loss.item() == pytest.approx(second.loss.item(), rel=1e-5)
         assert first.grad_norm.item() == pytest.approx(second.grad_norm.item(), rel=1e-4)
     torch.testing.assert_close(weights(accumulated), weights(at_once), rtol=1e-4, atol=1e-6)
@@ -95,9 +100,9 @@ def test_rho_zero_is_the_base_optimizer_bit_for_bit(optimizer: str, dropout: flo
     one, other = stepper(with_sam, training(rho=0.0, optimizer=optimizer)), stepper(without, training(optimizer=optimizer))
     for step in range(4):
         torch.manual_seed(step)
-        one.step(batches(5, 3))
+        take_step(one, batches(5, 3))
         torch.manual_seed(step)
-        other.step(batches(5, 3))
+        take_step(other, batches(5, 3))
     assert torch.equal(weights(with_sam), weights(without))
 
 
@@ -114,7 +119,7 @@ def test_one_sam_step_against_a_hand_computation() -> None:
 
     model = Scalar()
     steps = stepper(model, training(rho=0.25))
-    outcome = steps.step([Batch(torch.ones(1, 1, 1), torch.zeros(1, 1, 1), None)])
+    outcome = take_step(steps, [Batch(torch.ones(1, 1, 1), torch.zeros(1, 1, 1), None)])
     assert outcome.loss.item() == pytest.approx(1.0)
     assert outcome.grad_norm.item() == pytest.approx(2.0)
     assert steps.optimizer.gradient[0].item() == pytest.approx(2 * 1.25, rel=1e-6)
@@ -124,7 +129,7 @@ def test_one_sam_step_against_a_hand_computation() -> None:
 
 def test_both_passes_see_the_same_dropout_masks() -> None:
     model = net(dropout=0.5)
-    stepper(model, training(rho=0.5)).step(batches(4, 4, 2))
+    take_step(stepper(model, training(rho=0.5)), batches(4, 4, 2))
     first, second = model.masks[:3], model.masks[3:]
     assert len(second) == 3
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -134,15 +139,15 @@ def test_both_passes_see_the_same_dropout_masks() -> None:
 def test_the_next_step_draws_new_masks() -> None:
     model = net(dropout=0.5)
     steps = stepper(model, training(rho=0.5))
-    steps.step(batches(4))
-    steps.step(batches(4))
+    take_step(steps, batches(4))
+    take_step(steps, batches(4))
     assert not torch.equal(model.masks[0], model.masks[2])
 
 
 def test_the_second_pass_moves_no_running_statistics() -> None:
     with_sam, without = net(norm=True), net(norm=True)
-    stepper(with_sam, training(rho=0.5)).step(batches(8))
-    stepper(without, training()).step(batches(8))
+    take_step(stepper(with_sam, training(rho=0.5)), batches(8))
+    take_step(stepper(without, training()), batches(8))
     assert with_sam.norm is not None and without.norm is not None
     for mine, theirs in zip(with_sam.norm.buffers(), without.norm.buffers(), strict=True):
         assert torch.equal(mine, theirs)
@@ -151,7 +156,7 @@ def test_the_second_pass_moves_no_running_statistics() -> None:
 def test_clipping_acts_once_on_the_second_gradient() -> None:
     model = net()
     steps = stepper(model, training(rho=0.5, clip_norm=1e-3))
-    outcome = steps.step(batches(8))
+    outcome = take_step(steps, batches(8))
     assert float(steps.optimizer.gradient.norm()) == pytest.approx(1e-3, rel=1e-3)
     assert outcome.grad_norm.item() > 1e-2, "the norm that is reported is that before clipping"
 

@@ -19,8 +19,8 @@ from benchmark.data import series, windows
 from benchmark.data.registry import DATASETS
 from benchmark.data.windows import Windows
 from benchmark.grid.digest import TRAINING_SEMANTICS
-from benchmark.problems.forecasting import evaluate
-from benchmark.training.loop import Diverged, Progress, fit
+from benchmark.problems.forecasting import Forecasting, evaluate
+from benchmark.training.loop import Diverged, Progress, Replica, fit
 from benchmark.training.schedules import Position, learning_rate
 from benchmark.training.streams import generator, seed_default
 
@@ -38,9 +38,18 @@ def trained(
     **options: Any,
 ) -> Progress:  # fmt: skip
     """A whole training; what came of it."""
-    progress = Progress()
-    fit(model, values, problem(windows, validation, setting=values, truncate=truncate), progress, seed=seed, **options)
-    return progress
+    return alone(model, values, problem(windows, validation, setting=values, truncate=truncate), seed=seed, **options)
+
+
+def alone(
+    model: nn.Module, values: Training, given: Forecasting, *, seed: int, max_steps: int | None = None, **options: Any
+) -> Progress:
+    """A whole training of one model; what came of it. Raises what ended it."""
+    replica = Replica(model, values, seed, **options)
+    fit([replica], given, max_steps=max_steps)
+    if replica.failed is not None:
+        raise replica.failed
+    return replica.progress
 
 
 def test_a_batch_is_the_windows_that_it_names() -> None:

@@ -25,7 +25,7 @@ from benchmark.problems.forecasting import Forecasting
 from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, process
 from benchmark.training import loop
 from benchmark.training.device import peak_memory
-from benchmark.training.step import Stepper
+from benchmark.training.step import Program, Stepper
 
 BLOCKS = 7
 """Ours and the plain reference take turns this many times; the ratio is the median of the turns' ratios."""
@@ -175,16 +175,16 @@ def _block(case: Case, device: str, count: int, reference: bool) -> float:
 def _described(case: Case, device: str, count: int, turns: tuple[tuple[float, float], ...]) -> Measured:
     there, place = _prepared(case, device, False), torch.device(device)
     ratios = tuple(b / a for a, b in turns)
-    stepper = Stepper(there.model, there.training, there.problem)
+    program = Program([Stepper(there.model, there.training, there.problem)])
     batch = [there.problem.train.batch(slice(0, there.training.batch_size))]
     with FlopCounterMode(display=False) as counter:
-        stepper.step(batch)
+        program.step([batch])
     return Measured(
         case, there.lookback, there.problem.shape()["channels"], there.sam,
         ours=1e3 * statistics.median(a for a, _ in turns), plain=1e3 * statistics.median(b for _, b in turns),
         ratio=statistics.median(ratios), ratios=ratios, flops=counter.get_total_flops(),
         overhead=_overhead(there, count, place),
-        memory=peak_memory(place.type), costliest=_costliest(stepper, batch, place),
+        memory=peak_memory(place.type), costliest=_costliest(program, batch, place),
     )  # fmt: skip
 
 
@@ -201,12 +201,13 @@ def _windows(
 
 def _ours(model: Forecaster, training: Training, problem: Forecasting) -> Callable[[int], None]:
     """So many steps through the suite's own loop, a pass over the windows at a time."""
-    stepper, order = Stepper(model, training, problem), torch.Generator().manual_seed(0)
+    running = loop.Running.of(Stepper(model, training, problem))
+    program = Program([running.stepper])
 
     def run(count: int) -> None:
-        progress = loop.Progress()
+        running.replica.progress = progress = loop.Progress()
         while progress.steps < count:
-            loop.run_epoch(stepper, order, progress, count)
+            loop.run_epoch(program, [running], count)
 
     return run
 
@@ -250,24 +251,24 @@ class _Inside:
 def _overhead(there: _Prepared, count: int, device: torch.device) -> float:
     """The share of the loop's time that is not in forward, backward, SAM's moves, clipping or the optimizer's step."""
     stepper: Any = Stepper(there.model, there.training, there.problem)
-    order, inside = torch.Generator().manual_seed(0), _Inside(device)
+    running, inside = loop.Running.of(stepper), _Inside(device)
     for owner, names in (
         (stepper, ("accumulate", "clip")), (stepper.optimizer, ("step",)), (stepper.perturbation, ("ascend", "restore")),
     ):  # fmt: skip
         for name in names if owner is not None else ():
             setattr(owner, name, inside.wrap(getattr(owner, name)))
-    shares = []
+    program, shares = Program([stepper]), []
     for _ in range(5):
-        inside.seconds, progress = 0.0, loop.Progress()
-        total = timed(device, lambda p=progress: loop.run_epoch(stepper, order, p, count))  # type: ignore[misc]
+        inside.seconds, running.replica.progress = 0.0, loop.Progress()
+        total = timed(device, lambda: loop.run_epoch(program, [running], count))
         shares.append(1 - inside.seconds / total)
     return statistics.median(shares)
 
 
-def _costliest(stepper: Stepper, batch: list[Any], device: torch.device) -> tuple[tuple[str, float], ...]:
+def _costliest(program: Program, batch: list[Any], device: torch.device) -> tuple[tuple[str, float], ...]:
     with profile(activities=[ProfilerActivity.CUDA if device.type == "cuda" else ProfilerActivity.CPU]) as taken:
         for _ in range(3):
-            stepper.step(batch)
+            program.step([batch])
     events = [(e.key, e.self_device_time_total if device.type == "cuda" else e.self_cpu_time_total)
               for e in taken.key_averages()]  # fmt: skip
     total = sum(t for _, t in events) or 1.0

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,22 +26,24 @@ SHARE = 0.02
 
 @dataclass
 class State:
-    """All that decides how a training goes on. `progress`: a dataclass of numbers and tensors, changed in place."""
+    """All that decides how a training goes on. `progress`: a dataclass of numbers and tensors, changed in place. `draws`:
+    the generators that dropout draws from, the CPU's and, if there is one, the CUDA device's."""
 
     model: nn.Module
     optimizer: Adam
     generators: dict[str, torch.Generator]
     progress: Any
+    draws: Sequence[torch.Generator]
 
     def capture(self) -> dict[str, Any]:
         """As it is now: tensors, numbers, texts and containers of these, still shared with the training."""
-        device = next(self.model.parameters()).device
+        drawn = [generator.get_state() for generator in self.draws]
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
-            "default": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "default": drawn[0],
+            "cuda": drawn[1] if len(drawn) > 1 else None,
             "progress": dict(vars(self.progress)),
         }
 
@@ -57,9 +59,8 @@ class State:
         if progress.keys() != vars(self.progress).keys():
             raise KeyError("progress")
         vars(self.progress).update(progress)
-        torch.set_rng_state(captured["default"])
-        if captured["cuda"] is not None:
-            torch.cuda.set_rng_state(captured["cuda"], device)
+        for generator, name in zip(self.draws, ("default", "cuda"), strict=False):
+            generator.set_state(captured[name])
 
 
 class Checkpoint:
@@ -70,10 +71,16 @@ class Checkpoint:
     take costs a line too, and nothing else.
     """
 
-    def __init__(self, path: Path, digest: str, device: str, say: Callable[[str], None], code: str | None = None) -> None:
-        """`code`: what stands for the code that trains; None: nobody asks."""
+    def __init__(
+        self, path: Path, digest: str, device: str, say: Callable[[str], None], code: str | None = None,
+        replicas: int | None = None,
+    ) -> None:  # fmt: skip
+        """`code`: what stands for the code that trains; None: nobody asks. `replicas`: how many trainings share the time
+        as one program; None: it is trained alone."""
         self.path = path
         self._made_for = {"schema": SCHEMA, "digest": digest, "torch": str(torch.__version__), "device": device}
+        self._made_for |= {"program": "alone" if replicas is None else "several replicas"}
+        self._among = replicas or 1
         self._code = code
         self._say = say
         self._state: State | None = None
@@ -83,8 +90,8 @@ class Checkpoint:
 
     @property
     def seconds(self) -> float:
-        """Of training in all, earlier attempts included."""
-        return self._earlier + time.monotonic() - self._begun
+        """Of training in all, earlier attempts included; its share, where several are trained as one program."""
+        return self._earlier + (time.monotonic() - self._begun) / self._among
 
     def attach(self, state: State) -> bool:
         """The training that is kept from now on; where there is a checkpoint of it, it is put to where that was."""
@@ -117,7 +124,8 @@ class Checkpoint:
             return None
         try:
             held: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-            others = [k for k, v in self._made_for.items() if held["made_for"][k] != v]
+            made_for = {"program": "alone"} | held["made_for"]  # older ones do not say it
+            others = [k for k, v in self._made_for.items() if made_for[k] != v]
             code = held["made_for"].get("code")  # older ones do not say it
             others += ["code"] if code and self._code and code != self._code else []
         except Exception as error:  # torch.load raises many kinds

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.config.recipe import Training
-from benchmark.errors import DataError
+from benchmark.errors import DataError, StopTraining
 from benchmark.problems.base import Problem
 from benchmark.training.checkpoint import Checkpoint, State
+from benchmark.training.replicas import Stack
 from benchmark.training.schedules import Position, beta1, learning_rate
-from benchmark.training.step import Stepper
-from benchmark.training.streams import generator, seed_default
+from benchmark.training.step import Program, Step, Stepper
+from benchmark.training.streams import default_generators, generator, own_generators, seed_default
 
 Epoch = dict[str, float]
 """train_loss, val_METRIC (what selects), lr (of its last step), grad_norm (mean over the epoch's steps), seconds."""
@@ -42,85 +43,175 @@ class Progress:
         return len(self.epochs) - 1 - self.best_epoch
 
 
-def fit(
-    model: nn.Module, training: Training, problem: Problem, progress: Progress, *, seed: int,
-    max_steps: int | None = None, on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    checkpoint: Checkpoint | None = None,
-) -> None:  # fmt: skip
-    """Trains a model in place and leaves it with the weights that the recipe selects; `progress` has what came of it.
+@dataclass
+class Replica:
+    """One training on its way.
 
-    Args: `max_steps` bounds the optimizer steps in all (profile quick). `on_epoch` is called after every epoch, and may
-    raise `errors.StopTraining` to end the training; for those that a checkpoint brings back, it is called before the first.
-
-    Raises Diverged where train loss or validation metric is no longer finite.
+    model: trained in place, and left with the weights that the recipe selects. training: the recipe. seed: of its streams.
+    progress: what came of it. on_epoch: called after every epoch; it may raise `errors.StopTraining` to end the training;
+    for the epochs that a checkpoint brings back it is called before the first. checkpoint: what it goes on from. failed:
+    what ended it before it was through (Diverged, StopTraining); None: nothing.
     """
-    seed_default(seed, "training")
-    order, holdout = generator(seed, "order"), generator(seed, "validation")
-    stepper = Stepper(model, training, problem)
-    model.train()
-    generators = {"order": order, "validation": holdout}
-    if checkpoint is not None and checkpoint.attach(State(model, stepper.optimizer, generators, progress)):
-        for earlier in progress.epochs:
-            on_epoch(earlier)
-    while not _through(progress, training, max_steps):
-        epoch, started = len(progress.epochs), time.perf_counter()
-        loss, norm = run_epoch(stepper, order, progress, max_steps)
-        selecting = problem.validate(model, holdout)
-        entry = {"train_loss": loss, f"val_{problem.selected_by}": selecting, "lr": stepper.learning_rate,
-                 "grad_norm": norm, "seconds": time.perf_counter() - started}  # fmt: skip
+
+    model: nn.Module
+    training: Training
+    seed: int
+    progress: Progress = field(default_factory=Progress)
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    checkpoint: Checkpoint | None = None
+    failed: Exception | None = None
+
+    def begin(self, problem: Problem, own_draws: bool) -> Running:
+        """Ready for its next epoch. own_draws: dropout draws from generators of its own, not from torch's default ones."""
+        device = problem.device
+        if own_draws:
+            draws = own_generators(device, self.seed, "training")
+        else:
+            seed_default(self.seed, "training")
+            draws = default_generators(device)
+        stepper = Stepper(self.model, self.training, problem, draws)
+        running = Running(self, stepper, generator(self.seed, "order"), generator(self.seed, "validation"))
+        self.model.train()
+        if self.checkpoint is not None:
+            generators = {"order": running.order, "validation": running.holdout}
+            state = State(self.model, stepper.optimizer, generators, self.progress, draws)
+            if self.checkpoint.attach(state):
+                for earlier in self.progress.epochs:
+                    self.on_epoch(earlier)
+        return running
+
+    def through(self, max_steps: int | None) -> bool:
+        """Whether nothing is left to train: it failed, or epochs, patience or steps have run out."""
+        training, progress = self.training, self.progress
+        out_of_patience = training.patience is not None and progress.stale >= training.patience
+        out_of_steps = max_steps is not None and progress.steps >= max_steps
+        return self.failed is not None or len(progress.epochs) >= training.epochs or out_of_patience or out_of_steps
+
+    def epoch_ended(self, entry: Epoch, selecting: float, named: str) -> None:
+        """Takes in an epoch and its validation metric, `named` so. Raises Diverged, and what `on_epoch` raises."""
+        progress = self.progress
         progress.epochs.append(entry)
-        if not (math.isfinite(loss) and math.isfinite(selecting)):
-            named = problem.selected_by.upper()
-            raise Diverged(f"epoch {epoch + 1}: train loss {loss}, validation {named} {selecting}")
+        epoch = len(progress.epochs)
+        if not (math.isfinite(entry["train_loss"]) and math.isfinite(selecting)):
+            raise Diverged(f"epoch {epoch}: train loss {entry['train_loss']}, validation {named.upper()} {selecting}")
         if selecting < progress.best_val_mse:
-            progress.best_epoch, progress.best_val_mse = epoch, selecting
-            if training.selection == "best_validation":
-                progress.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        on_epoch(entry)
-    if training.selection == "best_validation":
-        model.load_state_dict(progress.best_weights)
+            progress.best_epoch, progress.best_val_mse = epoch - 1, selecting
+            if self.training.selection == "best_validation":
+                progress.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.on_epoch(entry)
 
 
-def _through(progress: Progress, training: Training, max_steps: int | None) -> bool:
-    """Whether nothing is left to train: epochs, patience or steps have run out."""
-    out_of_patience = training.patience is not None and progress.stale >= training.patience
-    out_of_steps = max_steps is not None and progress.steps >= max_steps
-    return len(progress.epochs) >= training.epochs or out_of_patience or out_of_steps
+@dataclass
+class Running:
+    """A replica with what moves it. order, holdout: the generators of its batches and of a shuffled validation."""
+
+    replica: Replica
+    stepper: Stepper
+    order: torch.Generator
+    holdout: torch.Generator
+
+    @classmethod
+    def of(cls, stepper: Stepper, seed: int = 0) -> Running:
+        """From the beginning, with the batches of a seed."""
+        replica = Replica(stepper.model, stepper.training, seed)
+        return cls(replica, stepper, generator(seed, "order"), generator(seed, "validation"))
 
 
-def run_epoch(
-    stepper: Stepper, order: torch.Generator, progress: Progress, max_steps: int | None = None
-) -> tuple[float, float]:
-    """One pass over the training examples in a new order: (mean train loss, mean gradient norm); counts the steps in
-    `progress`. Nothing is read back from the device before the end.
+def fit(replicas: Sequence[Replica], problem: Problem, *, stacked: bool = False, max_steps: int | None = None) -> None:
+    """Trains them all; each ends for itself. They have one recipe, but for rho, and other seeds.
+
+    Args: `stacked`: all of them as one program (`benchmark.training.replicas`), else one after the other. `max_steps`
+    bounds the optimizer steps of each (profile quick).
+
+    Raises what goes wrong with the program; what goes wrong with one replica alone it keeps in `failed`.
+    """
+    for together in [replicas] if stacked else [[each] for each in replicas]:
+        everyone = [each for each in (_begun(replica, problem, stacked) for replica in together) if each is not None]
+        program: Program | None = None
+        while left := [each for each in everyone if not each.replica.through(max_steps)]:
+            first = min(len(each.replica.progress.epochs) for each in left)  # a checkpoint may have brought some further
+            now = [each for each in left if len(each.replica.progress.epochs) == first]
+            if program is None or [each.stepper for each in now] != program.steppers:
+                program = (Stack if stacked else Program)([each.stepper for each in now])
+            started = time.perf_counter()
+            outcomes = run_epoch(program, now, max_steps)
+            seconds = (time.perf_counter() - started) / len(now)
+            for each, (loss, norm) in zip(now, outcomes, strict=True):
+                _validate(each, problem, loss, norm, seconds)
+        for replica in together:
+            if replica.failed is None and replica.training.selection == "best_validation":
+                replica.model.load_state_dict(replica.progress.best_weights)
+
+
+def _begun(replica: Replica, problem: Problem, own_draws: bool) -> Running | None:
+    try:
+        return replica.begin(problem, own_draws)
+    except StopTraining as error:
+        replica.failed = error
+        return None
+
+
+def _validate(running: Running, problem: Problem, loss: float, norm: float, seconds: float) -> None:
+    """Ends an epoch of a replica, which took these seconds of training: its share, where several trained together."""
+    started, replica = time.perf_counter(), running.replica
+    selecting = problem.validate(replica.model, running.holdout)
+    seconds += time.perf_counter() - started
+    entry = {"train_loss": loss, f"val_{problem.selected_by}": selecting, "lr": running.stepper.learning_rate,
+             "grad_norm": norm, "seconds": seconds}  # fmt: skip
+    try:
+        replica.epoch_ended(entry, selecting, problem.selected_by)
+    except (Diverged, StopTraining) as error:
+        replica.failed = error
+
+
+def run_epoch(program: Program, together: Sequence[Running], max_steps: int | None = None) -> list[tuple[float, float]]:
+    """One pass of each replica over the training examples in a new order of its own: (mean train loss, mean gradient norm)
+    by replica; counts the steps in `progress`, which has as many epochs for all. Nothing is read back from the device
+    before the end.
 
     Raises DataError where the epoch has no step at all.
     """
-    problem, training = stepper.problem, stepper.training
-    parts = problem.micro_batches(order, training.batch_size)
-    loss = torch.zeros((), device=problem.device)
-    norm = torch.zeros_like(loss)
-    seen = steps = 0
-    groups = _groups(len(parts), training)
+    problem, training = together[0].stepper.problem, together[0].replica.training
+    parts = [problem.micro_batches(each.order, training.batch_size) for each in together]
+    count = len(parts[0])
+    sums = [_Sums(problem.device) for _ in together]
+    groups = _groups(count, training)
     if not groups:  # with void_accumulation
         raise DataError(
-            f"no optimizer step in an epoch: {len(parts)} micro-batches, accumulation {training.accumulation}, and with "
+            f"no optimizer step in an epoch: {count} micro-batches, accumulation {training.accumulation}, and with "
             "void_accumulation the step is on the last but one of so many; take more data or smaller batches"
         )
     for group in groups:
-        if max_steps is not None and progress.steps >= max_steps:
+        if max_steps is not None and together[0].replica.progress.steps >= max_steps:
             break
-        at = Position(len(progress.epochs), group.stop - 1, len(parts))
-        stepper.set_pace(learning_rate(training, at), beta1(training, at), progress.steps)
-        batches = [problem.batch(part) for part in parts[group]]
-        step = stepper.step(batches)
-        weight = sum(problem.size(batch) for batch in batches)
-        loss.add_(step.loss, alpha=weight)
-        norm += step.grad_norm
-        seen += weight
-        steps += 1
-        progress.steps += 1
-    return float(loss) / max(1, seen), float(norm) / max(1, steps)
+        at = Position(len(together[0].replica.progress.epochs), group.stop - 1, count)
+        for each in together:
+            each.stepper.set_pace(learning_rate(training, at), beta1(training, at), each.replica.progress.steps)
+        batches = [[problem.batch(part) for part in its[group]] for its in parts]
+        for each, its, total, step in zip(together, batches, sums, program.step(batches), strict=True):
+            total.add(step, sum(problem.size(batch) for batch in its))
+            each.replica.progress.steps += 1
+    return [total.means() for total in sums]
+
+
+class _Sums:
+    """Of an epoch's steps, on the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._loss = torch.zeros((), device=device)
+        self._norm = torch.zeros_like(self._loss)
+        self._seen = self._steps = 0
+
+    def add(self, step: Step, weight: int) -> None:
+        """A step on so many examples."""
+        self._loss.add_(step.loss, alpha=weight)
+        self._norm += step.grad_norm
+        self._seen += weight
+        self._steps += 1
+
+    def means(self) -> tuple[float, float]:
+        """(mean loss, mean gradient norm)."""
+        return float(self._loss) / max(1, self._seen), float(self._norm) / max(1, self._steps)
 
 
 VOID_RESTART = 100

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from baselines.optimizers import SAM, Draws, Perturbation, global_norm
+from baselines.optimizers import SAM, Perturbation, global_norm
 from baselines.revin import repeated_windows
 from benchmark.config.recipe import Training
 from benchmark.problems.base import Problem
 from benchmark.problems.precision import autocast
 from benchmark.training.adam import Adam
+from benchmark.training.streams import default_generators
 
 LOSS_SCALE, LOSS_SCALE_STEPS = 2.0**16, 2000
 """What torch's GradScaler for CUDA begins with, and after how many steps without an overflow it doubles."""
@@ -27,13 +28,15 @@ class Step(NamedTuple):
 
 
 class Stepper:
-    """Takes optimizer steps on a model as a recipe says; the one place where gradients are made.
+    """One training's weights and what moves them, as a recipe says.
 
     weights: all weights of the model that are trained, as one vector [n]; `weights.grad` is their gradient (see `flatten`).
-    gradients: the parts of that by parameter.
+    gradients: the parts of that by parameter. draws: the generators that dropout draws from; alone, torch's default ones.
     """
 
-    def __init__(self, model: nn.Module, training: Training, problem: Problem) -> None:
+    def __init__(
+        self, model: nn.Module, training: Training, problem: Problem, draws: Sequence[torch.Generator] | None = None
+    ) -> None:
         self.model = model
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.weights, self.gradients = flatten(self.parameters)
@@ -41,6 +44,7 @@ class Stepper:
         self.optimizer = Adam(training, self.weights)
         self.perturbation: Perturbation | None = None if training.rho is None else SAM(self.optimizer, rho=training.rho)
         self.training, self.problem = training, problem
+        self.draws = default_generators(self.weights.device) if draws is None else draws
         self.learning_rate = training.learning_rate
         self.loss_scale = LOSS_SCALE
 
@@ -50,30 +54,13 @@ class Stepper:
         self.optimizer.beta1 = beta1
         self.loss_scale = LOSS_SCALE * 2.0 ** (steps // LOSS_SCALE_STEPS)
 
-    def step(self, micro_batches: Sequence[Any]) -> Step:
-        """One step on the mean gradient over all windows of the micro-batches; an incomplete one weighs by its windows.
-
-        With SAM both gradients are over the SAME micro-batches with the same dropout masks, and the second pass
-        moves no running statistics; clipping acts once, on the second. With `void_accumulation` the step is on the last
-        micro-batch's gradient alone; with `clip_before_unscale` clipping acts on each micro-batch's.
-        """
-        draws = Draws({self.weights.device}) if self.perturbation else None
-        with repeated_windows():
-            loss = self.accumulate(micro_batches)
-            if self.perturbation is not None and draws is not None:
-                norm = self.perturbation.ascend()
-                statistics = [b.clone() for b in self.buffers]
-                draws.rewind()
-                self.accumulate(micro_batches)
-                for buffer, kept in zip(self.buffers, statistics, strict=True):
-                    buffer.copy_(kept)
-                self.perturbation.restore()
-                self.clip(None)
-            else:
-                norm = global_norm([self.weights])
-                self.clip(norm)
-        self.optimizer.step()
-        return Step(loss, norm)
+    def move(self, weights: Tensor, gradient: Tensor, buffers: Sequence[Tensor]) -> None:
+        """Has the model's weights [n], their gradient [n] and its buffers lie there; these have their values already."""
+        assert self.weights.grad is not None
+        self.weights.data, self.weights.grad.data = weights.copy_(self.weights.detach()), gradient.zero_()
+        self.gradients = lay(self.parameters, self.weights)
+        for buffer, there in zip(self.buffers, buffers, strict=True):
+            buffer.data = there
 
     def clip(self, norm: Tensor | None) -> None:
         """Clips the gradients to the recipe's norm, if it has one. `norm` []: what theirs is, if it is known."""
@@ -96,7 +83,7 @@ class Stepper:
             fresh = False
             losses.append(loss if share == 1 else loss * share)
             if self.training.clip_before_unscale and self.training.clip_norm is not None:
-                _clip_scaled(self.weights, self.training.clip_norm, self.loss_scale)
+                clip_scaled(self.weights, self.training.clip_norm, self.loss_scale)
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _gradients(self, batch: Any) -> tuple[Tensor, Sequence[Tensor | None]]:
@@ -131,6 +118,51 @@ class Stepper:
             return self.problem.loss(self.model, batch)
 
 
+class Program:
+    """Trainings of one recipe, but for rho, that take their steps together: each pass of one after that of another.
+
+    Their models, batches and random numbers have nothing in common, so a training does not depend on its companions.
+    """
+
+    def __init__(self, steppers: Sequence[Stepper]) -> None:
+        self.steppers = steppers
+
+    def step(self, batches: Sequence[Sequence[Any]]) -> list[Step]:
+        """One step of each, on the mean gradient over all windows of its micro-batches; an incomplete one weighs by its
+        windows. batches: by training, as many micro-batches for each.
+
+        With SAM both gradients are over the SAME micro-batches with the same dropout masks, and the second pass
+        moves no running statistics; clipping acts once, on the second. With `void_accumulation` the step is on the last
+        micro-batch's gradient alone; with `clip_before_unscale` clipping acts on each micro-batch's.
+        """
+        climbing = [(s, s.perturbation) for s in self.steppers if s.perturbation is not None]
+        drawn = [(generator, generator.get_state()) for s, _ in climbing for generator in s.draws]
+        with repeated_windows():
+            losses = self.accumulate(batches)
+            if climbing:
+                norms = [perturbation.ascend() for _, perturbation in climbing]
+                statistics = [[b.clone() for b in s.buffers] for s, _ in climbing]
+                for generator, state in drawn:
+                    generator.set_state(state)
+                self.accumulate(batches)
+                for (stepper, perturbation), kept in zip(climbing, statistics, strict=True):
+                    for buffer, value in zip(stepper.buffers, kept, strict=True):
+                        buffer.copy_(value)
+                    perturbation.restore()
+                    stepper.clip(None)
+            else:
+                norms = [global_norm([s.weights]) for s in self.steppers]
+                for stepper, norm in zip(self.steppers, norms, strict=True):
+                    stepper.clip(norm)
+        for stepper in self.steppers:
+            stepper.optimizer.step()
+        return [Step(loss, norm) for loss, norm in zip(losses, norms, strict=True)]
+
+    def accumulate(self, batches: Sequence[Sequence[Any]]) -> list[Tensor]:
+        """By training the gradient of its mean loss → `weights.grad`; returns that loss [] of each."""
+        return [stepper.accumulate(its) for stepper, its in zip(self.steppers, batches, strict=True)]
+
+
 def flatten(parameters: Sequence[nn.Parameter]) -> tuple[nn.Parameter, list[Tensor]]:
     """Moves weights into one vector [n], of which they become views: what an optimizer does to a dozen tensors it does to
     one, in a third of the time. Returns the vector, with a gradient of 0, and the parts of that gradient by parameter.
@@ -141,24 +173,32 @@ def flatten(parameters: Sequence[nn.Parameter]) -> tuple[nn.Parameter, list[Tens
     kinds = {(p.dtype, p.device) for p in parameters}
     if len(kinds) != 1:
         raise ValueError(f"a model's weights are expected to be of one kind on one device, found {sorted(map(str, kinds))}")
-    places = [0]
-    for p in parameters:
-        places.append(places[-1] + -(-p.numel() // ALIGNED) * ALIGNED)
-    weights = nn.Parameter(parameters[0].detach().new_zeros(places[-1]))
+    weights = nn.Parameter(parameters[0].detach().new_zeros(sum(map(_room, parameters))))
     weights.grad = torch.zeros_like(weights)
-    parts = []
-    for p, place in zip(parameters, places, strict=False):
+    return weights, lay(parameters, weights)
+
+
+def lay(parameters: Sequence[nn.Parameter], weights: nn.Parameter) -> list[Tensor]:
+    """Moves weights into a vector [n] that `flatten` has made for them; returns the parts of its gradient by parameter."""
+    assert weights.grad is not None
+    parts, place = [], 0
+    for p in parameters:
         own = slice(place, place + p.numel())
         p.data = weights.detach()[own].view_as(p).copy_(p.detach())
         parts.append(weights.grad[own].view_as(p))
-    return weights, parts
+        place += _room(p)
+    return parts
+
+
+def _room(parameter: Tensor) -> int:
+    return -(-parameter.numel() // ALIGNED) * ALIGNED
 
 
 ALIGNED = 16
 """Numbers, 64 bytes in float32: what vector instructions load at once."""
 
 
-def _clip_scaled(weights: nn.Parameter, clip_norm: float, scale: float) -> None:
+def clip_scaled(weights: nn.Parameter, clip_norm: float, scale: float) -> None:
     """Clips a gradient as if it were multiplied by `scale`, and undoes that: to a norm of at most clip_norm/scale."""
     assert weights.grad is not None
     weights.grad.mul_((clip_norm / (global_norm([weights]) * scale + 1e-6)).clamp(max=1.0))

@@ -20,3 +20,18 @@ def generator(seed: int, stream: str) -> torch.Generator:
 def seed_default(seed: int, stream: str) -> None:
     """Seeds torch's default generators (initialisers and dropout draw from them)."""
     torch.manual_seed(stream_seed(seed, stream))
+
+
+def default_generators(device: torch.device) -> list[torch.Generator]:
+    """Torch's default ones, the CPU's and that of a CUDA device."""
+    return [torch.default_generator, *([torch.cuda.default_generators[_index(device)]] if device.type == "cuda" else ())]
+
+
+def own_generators(device: torch.device, seed: int, stream: str) -> list[torch.Generator]:
+    """A stream's own in place of the default ones; each draws what the default one would draw after `seed_default`."""
+    devices = [torch.device("cpu"), *([device] if device.type == "cuda" else ())]
+    return [torch.Generator(each).manual_seed(stream_seed(seed, stream)) for each in devices]
+
+
+def _index(device: torch.device) -> int:
+    return torch.cuda.current_device() if device.index is None else device.index

@@ -22,9 +22,9 @@ import baselines  # noqa: E402
 from benchmark.data.windows import Windows  # noqa: E402
 from benchmark.grid.digest import TRAINING_SEMANTICS  # noqa: E402
 from benchmark.machine import processor  # noqa: E402
-from benchmark.training.loop import Progress, run_epoch  # noqa: E402
-from benchmark.training.step import Stepper  # noqa: E402
-from benchmark.training.streams import generator, seed_default  # noqa: E402
+from benchmark.training.loop import Running, run_epoch  # noqa: E402
+from benchmark.training.step import Program, Stepper  # noqa: E402
+from benchmark.training.streams import seed_default  # noqa: E402
 
 FILE = Path(__file__).with_name("weights.json")
 STEPS = 50
@@ -51,11 +51,10 @@ def digest(name: str, sam: bool) -> str:
     seed_default(0, "initialisation")
     model = baselines.build(name, lookback=48, horizon=12, channels=5, **SMALL[name]).train()
     values = training(rho=0.5 if sam else None, batch_size=32, accumulation=1, clip_norm=1.0, optimizer="adamw")
-    stepper, progress = Stepper(model, values, problem(windows)), Progress()
+    running = Running.of(Stepper(model, values, problem(windows)))
     seed_default(0, "training")
-    order = generator(0, "order")
-    while progress.steps < STEPS:
-        run_epoch(stepper, order, progress, STEPS)
+    while running.replica.progress.steps < STEPS:
+        run_epoch(Program([running.stepper]), [running], STEPS)
     sha = hashlib.sha256()
     for key, value in sorted(model.state_dict().items()):
         sha.update(key.encode() + value.numpy().tobytes())

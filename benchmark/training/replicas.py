@@ -1,0 +1,111 @@
+"""Several trainings as one program: their passes are one pass over stacked weights (torch.func, `vmap`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+from torch.utils import _pytree as pytree
+
+from baselines.draws import drawing_from
+from benchmark.problems.precision import autocast
+from benchmark.training.step import Program, Stepper, clip_scaled
+
+Named = dict[str, Tensor]
+
+
+class Stack(Program):
+    """S trainings, one pass for all: the weights lie one row a training in one matrix [S, n], so do their gradients, and
+    each buffer, running statistics among them, is stacked too.
+
+    What is no pass (norms, SAM, clipping, Adam) is each row's own, as in a training alone. So a row that has become NaN
+    stays one row. The models compute by their plain forms, so the last digits are not those of a training alone.
+    """
+
+    def __init__(self, steppers: Sequence[Stepper]) -> None:
+        super().__init__(steppers)
+        first = steppers[0]
+        weights = torch.empty(len(steppers), len(first.weights), dtype=first.weights.dtype, device=first.weights.device)
+        gradient, buffers = (
+            torch.empty_like(weights),
+            [torch.stack(each) for each in zip(*(s.buffers for s in steppers), strict=True)],
+        )
+        for row, stepper in enumerate(steppers):
+            stepper.move(weights[row], gradient[row], [each[row] for each in buffers])
+        self._loss = _Loss(first)
+        self._gradient = gradient
+        self._weights = _rows(first, weights)
+        self._parts = list(_rows(first, gradient).values())
+        untrained = [
+            (n, [s.model.get_parameter(n) for s in steppers])
+            for n, p in first.model.named_parameters()
+            if not p.requires_grad
+        ]
+        self._others = dict(zip((n for n, _ in first.model.named_buffers()), buffers, strict=True))
+        self._others |= {name: torch.stack([p.detach() for p in each]) for name, each in untrained}
+
+    def accumulate(self, batches: Sequence[Sequence[Any]]) -> list[Tensor]:
+        """As `Program.accumulate`: the gradient of each → its row [n]; returns the loss [] of each."""
+        training, problem = self.steppers[0].training, self.steppers[0].problem
+        sizes = torch.tensor([[problem.size(batch) for batch in its] for its in batches], dtype=torch.float64)  # [S, k]
+        shares = (sizes / sizes.sum(dim=1, keepdim=True)).to(self._gradient).unbind(dim=1)
+        self._gradient.zero_()
+        losses = torch.zeros_like(shares[0])
+        for i, (share, its) in enumerate(zip(shares, zip(*batches, strict=True), strict=True)):
+            if training.void_accumulation and i < len(shares) - 1:
+                with torch.no_grad():  # its gradient is thrown away; its dropout masks and running statistics count
+                    losses += self._passes(self._loss.value, its, share)[1] * share
+                continue
+            weight = torch.ones_like(share) if training.void_accumulation else share
+            of_weights, (_, loss) = self._passes(grad_and_value(self._loss.value, has_aux=True), its, weight)
+            torch._foreach_add_(self._parts, list(of_weights.values()))
+            losses += loss * share
+            if training.clip_before_unscale and training.clip_norm is not None:
+                for stepper in self.steppers:
+                    clip_scaled(stepper.weights, training.clip_norm, stepper.loss_scale)
+        return list(losses.unbind())
+
+    def _passes(self, function: Callable[..., Any], its: Sequence[Any], weight: Tensor) -> Any:
+        """A function of one training's weights, buffers, batch and weight, of all of them at once."""
+        leaves, forms = zip(*(pytree.tree_flatten(batch) for batch in its), strict=True)
+        tensors = [torch.stack(each) if isinstance(each[0], Tensor) else None for each in zip(*leaves, strict=True)]
+        where = [None if each is None else 0 for each in tensors]
+
+        def of_one(weights: Named, others: Named, leaves: list[Any], weight: Tensor) -> Any:
+            return function(weights, others, pytree.tree_unflatten(leaves, forms[0]), weight)
+
+        with drawing_from([stepper.draws[-1] for stepper in self.steppers]):
+            return vmap(of_one, in_dims=(0, 0, where, 0))(self._weights, self._others, tensors, weight)
+
+
+class _Loss(nn.Module):
+    """A problem's loss as a module, since `functional_call` calls modules."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        super().__init__()
+        self.model = stepper.model
+        self._problem, self._training = stepper.problem, stepper.training
+
+    def forward(self, batch: Any) -> Tensor:
+        """The loss [] of a batch."""
+        with autocast(self._training, self._problem.device):
+            return self._problem.loss(self.model, batch)
+
+    def value(self, weights: Named, others: Named, batch: Any, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss [] of a batch at given weights and buffers, times `weight` [], and the loss itself."""
+        loss = functional_call(self, {f"model.{name}": each for name, each in (weights | others).items()}, (batch,))
+        return loss * weight, loss.detach()
+
+
+def _rows(stepper: Stepper, matrix: Tensor) -> Named:
+    """The columns of a matrix [S, n] by the name of the parameter that they belong to, each [S, …] as it is shaped."""
+    named = [(name, p) for name, p in stepper.model.named_parameters() if p.requires_grad]
+    first = stepper.weights.data_ptr()
+    places = [(p.data_ptr() - first) // p.element_size() for _, p in named]
+    return {
+        name: matrix[:, at : at + p.numel()].view(len(matrix), *p.shape)
+        for at, (name, p) in zip(places, named, strict=True)
+    }
