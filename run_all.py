@@ -19,8 +19,8 @@ from benchmark.machine import git_commit
 from benchmark.session import Session
 
 
-def jobs(text: str) -> int | None:
-    """A number of workers, or None for `auto`."""
+def several(text: str) -> int | None:
+    """A number of workers or of replicas, or None for `auto`."""
     return None if text == "auto" else whole(text, 1)
 
 
@@ -96,7 +96,9 @@ def _grid(grid: argparse._ArgumentGroup) -> None:
 
 
 def _running(run: argparse._ArgumentGroup) -> None:
-    run.add_argument("--jobs", type=jobs, default=None, metavar="N|auto", help="cells at once; default auto: one a core")
+    run.add_argument("--jobs", type=several, default=None, metavar="N|auto", help="cells at once; default auto: one a core")
+    run.add_argument("--replicas", type=several, default=None, metavar="N|auto",
+                     help="seeds of a cell trained as one program; default auto: all on CUDA, 1 on a CPU")  # fmt: skip
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto")
     run.add_argument("--backend", choices=("local", "dask"), default="local",
                      help="dask: on the workers of a running dask.distributed scheduler; default local")  # fmt: skip

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,10 @@ from benchmark.machine import processor
 from benchmark.store.result import Result
 
 if TYPE_CHECKING:
+    from baselines.base import Forecaster
+    from benchmark.problems.base import Held, Problem
     from benchmark.training.checkpoint import Checkpoint
-    from benchmark.training.loop import Epoch
+    from benchmark.training.loop import Epoch, Progress
 
 
 @dataclass(frozen=True)
@@ -61,65 +64,108 @@ def begun(experiment: Experiment) -> Result:
     )  # fmt: skip
 
 
-def train_and_test(
-    experiment: Experiment, blank: Result, results_dir: Path, history: Sequence[Epoch],
-    on_epoch: Callable[[Epoch], None], checkpoint: Checkpoint,
-) -> Result:  # fmt: skip
-    """The cell's Result, whatever becomes of it; what its probes keep goes below `results_dir`.
+@dataclass
+class Attempt:
+    """A cell on its way to its Result.
 
-    blank: as `begun` made it. on_epoch: called after every epoch; StopTraining, which it may raise, goes through.
-    history: the epochs that on_epoch has been told, for the Result of a training that fails.
+    experiment: what it depends on. blank: its Result as `begun` made it. checkpoint: what it goes on from.
+    on_epoch: called after every epoch; it may raise StopTraining. history: the epochs that on_epoch has been told, for the
+    Result of a training that fails. result: what became of it; None while it is not known, and where it was asked to stop.
+    """
+
+    experiment: Experiment
+    blank: Result
+    checkpoint: Checkpoint
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    history: list[Epoch] = field(default_factory=list)
+    result: Result | None = None
+
+    def failed(self, error: Exception) -> Result:
+        """What a cell that could not be trained or measured comes to."""
+        from benchmark.training.loop import Diverged
+
+        if isinstance(error, DataError):
+            return replace(self.blank, reason=str(error))
+        epochs = tuple(self.history)
+        if isinstance(error, Diverged):
+            return replace(self.blank, status="diverged", reason=str(error), epochs=epochs)
+        reason, trace = f"{type(error).__name__}: {error}".strip(), "".join(traceback.format_exception(error))
+        return replace(self.blank, reason=reason, traceback=trace, epochs=epochs)
+
+
+def train_and_test(attempts: Sequence[Attempt], results_dir: Path, stacked: bool = False) -> None:
+    """Gives each attempt its Result, whatever becomes of it; what their probes keep goes below `results_dir`.
+
+    Several are cells of one recipe (but for rho) and data set with other seeds. stacked: they are trained as one program.
     """
     import torch
 
     import baselines
     from baselines.base import ClosedForm
-    from benchmark import analysis, problems
-    from benchmark.training.loop import Diverged, Progress, fit
+    from benchmark import problems
+    from benchmark.training.loop import Replica, fit
     from benchmark.training.streams import seed_default
 
-    cell, recipe, device = experiment.cell, experiment.recipe, torch.device(experiment.device)
-    progress = Progress()
+    first = attempts[0].experiment
+    recipe, horizon, device = first.recipe, first.cell.horizon, torch.device(first.device)
     if device.type == "cpu":
         torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
     try:
         problem, held = problems.load(
-            recipe, experiment.dataset, experiment.data_path, cell.horizon, device,
-            evaluation_batch=lambda channels: cost.evaluation_batch(channels, cell.horizon, recipe),
-            sha256=experiment.data_sha256, cache_dir=experiment.cache_dir,
+            recipe, first.dataset, first.data_path, horizon, device,
+            evaluation_batch=lambda channels: cost.evaluation_batch(channels, horizon, recipe),
+            sha256=first.data_sha256, cache_dir=first.cache_dir,
         )  # fmt: skip
-        seed_default(cell.seed, "initialisation")
-        model = baselines.build(recipe.model, **problem.shape(), **recipe.arguments).to(device)
-        if recipe.training is None or isinstance(model, ClosedForm):
-            problem.fit(model)
-        else:
-            fit(model, recipe.training, problem, progress, seed=cell.seed, max_steps=recipe.bounds.max_steps,
-                on_epoch=on_epoch, checkpoint=checkpoint)  # fmt: skip
-        test, validation = held.measure(model), problem.measure(model)  # the test examples are opened once, here
-        analysis.keep(recipe.workload, model, held, results_dir, experiment.digest)
-    except StopTraining:
-        raise
-    except Diverged as error:
-        return replace(blank, status="diverged", reason=str(error), epochs=tuple(history))
-    except DataError as error:
-        return replace(blank, reason=str(error))
+        models, replicas = [], []
+        for attempt in attempts:
+            seed, training = attempt.experiment.cell.seed, attempt.experiment.recipe.training
+            seed_default(seed, "initialisation")
+            models.append(baselines.build(recipe.model, **problem.shape(), **recipe.arguments).to(device))
+            if training is None or isinstance(models[-1], ClosedForm):
+                problem.fit(models[-1])
+            else:
+                on_epoch, checkpoint = attempt.on_epoch, attempt.checkpoint
+                replicas.append(Replica(models[-1], training, seed, on_epoch=on_epoch, checkpoint=checkpoint))
+        fit(replicas, problem, stacked=stacked, max_steps=recipe.bounds.max_steps)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".strip()
-        return replace(blank, reason=reason, traceback=traceback.format_exc(), epochs=tuple(history))
+        for attempt in attempts:
+            attempt.result = attempt.failed(error)
+        return
+    for attempt, model, replica in zip_longest(attempts, models, replicas):
+        failed, progress = (replica.failed, replica.progress) if replica is not None else (None, None)
+        if failed is None:
+            attempt.result = _measured(attempt, model, progress, problem, held, results_dir)
+        elif not isinstance(failed, StopTraining):
+            attempt.result = attempt.failed(failed)
+
+
+def _measured(
+    attempt: Attempt, model: Forecaster, progress: Progress | None, problem: Problem, held: Held, results_dir: Path
+) -> Result:
+    """The Result of a cell whose model is trained (progress) or fitted; its test examples are opened here, once."""
+    from benchmark import analysis
+
+    epochs = tuple(progress.epochs) if progress is not None else ()
+    try:
+        test, validation = held.measure(model), problem.measure(model)
+        analysis.keep(attempt.experiment.recipe.workload, model, held, results_dir, attempt.experiment.digest)
+    except Exception as error:
+        return attempt.failed(error)
     metrics = {f"test_{n}": value for n, value in test.items()} | {f"val_{n}": value for n, value in validation.items()}
     if wild := ", ".join(f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)):
-        return replace(blank, status="diverged", reason=f"after training, {wild}", epochs=tuple(history))
+        return replace(attempt.blank, status="diverged", reason=f"after training, {wild}", epochs=epochs)
     return replace(
-        blank, status="done", metrics=metrics, epochs=tuple(progress.epochs),
+        attempt.blank, status="done", metrics=metrics, epochs=epochs,
         extra_metrics={f"test_{name}": value for name, value in held.extra.items()},
         windows=dict(zip(("train", "val", "test"), (*problem.counts(), len(held)), strict=True)),
-        best_epoch=progress.best_epoch + 1 if progress.epochs else None,
+        best_epoch=progress.best_epoch + 1 if progress is not None and epochs else None,
         n_params=sum(p.numel() for p in model.parameters()),
     )  # fmt: skip
 
 
-def environment(experiment: Experiment) -> dict[str, Any]:
-    """What the cell ran on: versions, hardware, threads, deterministic flags, git commit."""
+def environment(experiment: Experiment, replicas: int | None = None) -> dict[str, Any]:
+    """What the cell ran on: versions, hardware, threads, deterministic flags, git commit; where it was trained by the
+    program of several replicas, how many these were."""
     import numpy
     import torch
 
@@ -132,5 +178,5 @@ def environment(experiment: Experiment) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if experiment.device == "cuda" else "cpu",
         "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "git_commit": experiment.commit,
+        "git_commit": experiment.commit, **({} if replicas is None else {"replicas": replicas}),
     }  # fmt: skip

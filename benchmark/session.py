@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from benchmark import machine
 from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.download.supply import Supply
 from benchmark.data.files import data_dir, locate
-from benchmark.errors import UsageError, told
+from benchmark.errors import told
 from benchmark.grid import code, cost, listing, takes
 from benchmark.grid.asked import Request
 from benchmark.grid.cells import Planned, Selection, by_digest
@@ -135,10 +134,11 @@ class Session:
         status = [listing.TO_RUN if s in replaces or p.digest in again else s for p, s in zip(cells, known, strict=True)]
         judgement = judged.read(self.request.results_dir)
         found = takes.known(cells, self.catalogue.papers, judgement)
+        count = listing.programs(cells, status, self.request.replicas, self.catalogue.datasets)
         if self.request.json:
-            print(listing.as_object(cells, status, found))
+            print(listing.as_object(cells, status, found, count))
         else:
-            print(listing.text(cells, status, self.catalogue.papers, self.supply.problems, found))
+            print(listing.text(cells, status, self.catalogue.papers, self.supply.problems, found, count))
         other_code = code.note(code.made_otherwise(cells, self.store))
         unknown = judged.UNKNOWN if judgement is None and "done" in status else None
         for said in filter(None, (*self.store.notes(), listing.left_out(cells, self.store), other_code, unknown)):
@@ -197,17 +197,21 @@ class Session:
     def _queue(self, todo: Sequence[Planned]) -> Iterator[Queue]:
         """What is left to train, with workers, MLflow and progress around it, which all end with it, whatever happens."""
         from benchmark.runner.interrupt import Interrupt
-        from benchmark.runner.pool import PoolLost
+        from benchmark.runner.pool import PoolLost, memory_of
         from benchmark.runner.progress import ProgressBar
         from benchmark.runner.queue import Queue
 
         sets = [self.catalogue.datasets[planned.cell.dataset] for planned in todo]
         costs = [cost.work(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)]
-        pool = self._pool(todo)
+        most = self._replicas()
+        memory = None if most == 1 else memory_of(self._device())[0]
+        together = cost.programs([todo[i] for i in cost.longest_first(todo, costs)], most, self.catalogue.datasets, memory)
+        pool = self._pool(together)
         try:
-            jobs = self._watched(self._jobs([todo[i] for i in cost.longest_first(todo, costs)]))
-            count = "1 cell" if len(jobs) == 1 else f"{len(jobs)} cells"
-            print(f"{count} to train, {min(pool.room(), len(jobs))} at a time", flush=True)
+            jobs = self._watched(self._jobs(together, most != 1))
+            count = "1 cell" if len(todo) == 1 else f"{len(todo)} cells"
+            count += f" to train in {len(jobs)} programs" if len(jobs) < len(todo) else " to train"
+            print(f"{count}, {min(pool.room(), len(jobs))} at a time", flush=True)
             progress = ProgressBar({p.digest: each for p, each in zip(todo, costs, strict=True) if p.digest})
             with Interrupt() as interrupt:
                 queue = Queue(jobs, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
@@ -226,12 +230,17 @@ class Session:
             pool.close()  # also so that nobody writes to MLflow when the invocation finishes there
         self.interrupted, self.unwritten = interrupt.asked, queue.unwritten
         if interrupt.asked:
-            left = f"{len(jobs) - progress.count} of {len(jobs)} cells are left"
+            left = f"{len(todo) - progress.count} of {len(todo)} cells are left"
             print(f"interrupted: {left}, what has ended is kept; the same command goes on from here", file=sys.stderr)
 
-    def _pool(self, todo: Sequence[Planned]) -> Pool:
+    def _replicas(self) -> int | None:
+        """How many cells one program trains; None: all that can. `auto` is 1 on a CPU, where a cell is fastest alone."""
+        many = self._device() == "cuda" and self.request.backend == "local"
+        return self.request.replicas or (None if many else 1)
+
+    def _pool(self, together: Sequence[Sequence[Planned]]) -> Pool:
         """Who trains. Raises UsageError for a scheduler that cannot be used."""
-        from benchmark.runner.pool import LocalPool
+        from benchmark.runner.pool import LocalPool, memory_of
         from benchmark.tracking.server import load as load_mlflow
 
         if self.request.scheduler is not None:
@@ -239,20 +248,16 @@ class Session:
 
             return DaskPool(self.request.scheduler, self.request.jobs)
         needed = [
-            cost.estimate(self.catalogue.datasets[p.cell.dataset], p.cell.horizon, p.recipe) for p in todo if p.recipe
+            sum(
+                cost.estimate(self.catalogue.datasets[p.cell.dataset], p.cell.horizon, p.recipe) or 0
+                for p in cells
+                if p.recipe
+            )
+            for cells in together
         ]
-        jobs = self.request.jobs or cost.jobs(machine.cores(), needed, *self._memory())
+        jobs = self.request.jobs or cost.jobs(machine.cores(), needed, *memory_of(self._device()))
         also = () if self.request.no_mlflow else (load_mlflow,)
-        return LocalPool(min(jobs, len(todo)), self.request.results_dir, also=also)
-
-    def _memory(self) -> tuple[int | None, int]:
-        """Bytes in which cells are trained, and how often there are so many: the machine's, or each CUDA device's."""
-        if self._device() == "cpu":
-            return machine.memory(), 1
-        import torch
-
-        count = torch.cuda.device_count()
-        return min(int(torch.cuda.get_device_properties(place).total_memory) for place in range(count)), count
+        return LocalPool(min(jobs, len(together)), self.request.results_dir, also=also)
 
     def _watched(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs with MLflow looking on, if it is wanted and can be had."""
@@ -260,37 +265,36 @@ class Session:
             return list(jobs)
         from benchmark.tracking.invocation import Invocation
 
-        papers = {job.digest: job.experiment.cell.paper for job in jobs}
+        papers = {member.digest: member.experiment.cell.paper for job in jobs for member in job.members}
         self.invocation = Invocation.start(self.request.results_dir, papers, jobs[0].experiment.commit)
         return [replace(job, watcher=self.invocation.target) for job in jobs]
 
-    def _jobs(self, todo: Sequence[Planned]) -> list[Job]:
+    def _jobs(self, together: Sequence[Sequence[Planned]], stacked: bool) -> list[Job]:
         from benchmark.cell import Experiment
         from benchmark.data.cache import folder_for
         from benchmark.runner.job import Job
 
         cache_dir, device, commit = folder_for(self.folder).resolve(), self._device(), machine.git_commit()
-        jobs = []
-        for planned in todo:
+
+        def experiment(planned: Planned) -> Experiment:
             assert planned.digest is not None and planned.recipe is not None
             dataset = self.catalogue.datasets[planned.cell.dataset]
-            jobs.append(Job(
-                Experiment(planned.cell, planned.digest, planned.recipe, dataset, locate(dataset, self.folder),
-                           self.supply.checksums[dataset.name], cache_dir, device, commit, code.code_of(planned.recipe)),
-                self.request.results_dir.resolve(), self._replaces(), self.request.retry == "stale", machine.own_process(),
-                timeout=self.request.timeout,
-            ))  # fmt: skip
-        return jobs
+            return Experiment(
+                planned.cell, planned.digest, planned.recipe, dataset, locate(dataset, self.folder),
+                self.supply.checksums[dataset.name], cache_dir, device, commit, code.code_of(planned.recipe),
+            )  # fmt: skip
+
+        return [
+            Job(first, self.request.results_dir.resolve(), self._replaces(), self.request.retry == "stale",
+                machine.own_process(), timeout=self.request.timeout, companions=tuple(others),
+                stacked=stacked and first.recipe.training is not None)
+            for first, *others in (map(experiment, cells) for cells in together)
+        ]  # fmt: skip
 
     def _device(self) -> str:
         """`cpu` or `cuda`, on Dask `auto` too. Raises UsageError where CUDA is asked for and not there."""
         if self.request.device == "cpu" or self.request.backend == "dask":
             return self.request.device  # what a Dask worker has is seen there
-        if not version("torch").endswith("+cpu"):  # such a build has no CUDA; importing it takes seconds
-            import torch
+        from benchmark.runner.pool import usable_device
 
-            if torch.cuda.is_available():
-                return "cuda"
-        if self.request.device == "cuda":
-            raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
-        return "cpu"
+        return usable_device(self.request.device)

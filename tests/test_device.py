@@ -140,11 +140,11 @@ def test_every_worker_has_a_place_and_leaves_it_to_its_successor(
     places = [future.job.place for future in futures]
     assert sorted(places) == [0, 1, 2]
     futures[1].set_exception(BrokenExecutor())
-    futures[2].set_result(each.without_result("failed", "x"))
+    futures[2].set_result([each.without_result("failed", "x")])
     assert there.room() == 2
     again: list[Any] = [there.submit(each) for _ in range(2)]
     assert [future.job.place for future in again] == [places[2], places[1]]
-    again[0].set_result(each.without_result("failed", "x"))
+    again[0].set_result([each.without_result("failed", "x")])
     there.room()
     monkeypatch.setattr(Executor, "dead", 1)
     assert there.submit(each).job.place == places[2]  # type: ignore[attr-defined]

@@ -6,10 +6,9 @@ import errno
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from test_code import planned_cells, stored
 from test_runner import finish, start, table, trainings
 
 import run_all
+from benchmark.cell import Attempt
 from benchmark.files import write_atomically
 from benchmark.runner.job import Job, Unwritten
 from benchmark.runner.queue import Queue
@@ -106,15 +106,20 @@ def test_a_cell_whose_result_the_disk_does_not_take(
     each.checkpoint_path.write_bytes(b"kept")
     if where == "cells":
         monkeypatch.setattr(Store, "write", lambda self, result: write_fails(str(self.path(result.digest))))
-        monkeypatch.setattr("benchmark.runner.worker.train_and_test", lambda experiment, blank, *others: replace(blank))
+        monkeypatch.setattr("benchmark.runner.worker.train_and_test", nothing_done)
     else:
         (each.results_dir / where).write_text("a file in the folder's place")
     with under_lease(each) as turn:
         if turn.is_ours:
-            turn.outcome = train(each, turn.is_lost)
+            train([turn])
     assert isinstance(turn.outcome, Unwritten) and not turn.outcome.alone
     assert turn.outcome.why.startswith(f"cannot write {each.results_dir / where}")
     assert Store(each.results_dir).digests() == set() and each.checkpoint_path.exists()
+
+
+def nothing_done(attempts: Sequence[Attempt], *others: object) -> None:
+    for attempt in attempts:
+        attempt.result = attempt.blank
 
 
 def write_fails(path: str) -> None:
@@ -135,7 +140,7 @@ class AtOnce:
     def submit(self, job: Job) -> Future[Any]:
         self.begun += 1
         future: Future[Any] = Future()
-        future.set_result(self.outcomes(job))
+        future.set_result([self.outcomes(job)])
         return future
 
     def stop(self) -> None:

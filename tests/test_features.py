@@ -14,7 +14,7 @@ from conftest import ROOT
 from recipes import made_up
 
 import baselines
-from benchmark.cell import Experiment, begun, train_and_test
+from benchmark.cell import Attempt, Experiment, begun, train_and_test
 from benchmark.config.catalogue import Catalogue, catalogue, override
 from benchmark.config.paper import Last, Layout
 from benchmark.config.yamlfile import load as yaml_of
@@ -172,7 +172,9 @@ def test_a_cell_from_plan_to_result(tmp_path: Path) -> None:
     (cell,) = planned(there, "toy", "toy", "SAMformer", horizon=24).values()
     experiment = Experiment(replace(cell.cell, horizon=4), "ab" * 32, recipe, DATASETS["toy"], None, "", None, "cpu", None)
     checkpoint = Checkpoint(tmp_path / "kept.pt", experiment.digest, "cpu", print)
-    result = train_and_test(experiment, begun(experiment), tmp_path, [], lambda epoch: None, checkpoint)
+    attempt = Attempt(experiment, begun(experiment), checkpoint)
+    train_and_test([attempt], tmp_path)
+    assert (result := attempt.result) is not None
     assert result.status == "done", result.reason
     assert result.recipe["features"] == "MS" and result.metrics["test_mse"] < 3
     with np.load(tmp_path / "forecasts" / f"{experiment.digest}.npz") as kept:

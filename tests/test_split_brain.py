@@ -61,7 +61,7 @@ def taken_over(each: Job, status: Status | None) -> Callable[[], None]:
 def go(each: Job) -> object:
     with under_lease(each) as turn:
         if turn.is_ours:
-            turn.outcome = train(each, turn.is_lost)
+            train([turn])
     return turn.outcome
 
 

@@ -14,9 +14,9 @@ class Request:
     """What the command line asks for; one field an option, named as it is. None: not given.
 
     subset, papers, models, horizons, seeds (`auto` too), sam, protocol, profile: what of the grid. config: files of the
-    user's. jobs: None for `auto`. device, backend, scheduler: where it is trained. shard: (I, N). timeout: seconds of one
-    cell. retry, force: which Results are made anew. offline: download nothing. no_mlflow: log nothing there. dry_run, json:
-    the plan alone. data_dir, results_dir: folders.
+    user's. jobs: None for `auto`; replicas: cells of one program, likewise. device, backend, scheduler: where it is
+    trained. shard: (I, N). timeout: seconds of one cell. retry, force: which Results are made anew. offline: download
+    nothing. no_mlflow: log nothing there. dry_run, json: the plan alone. data_dir, results_dir: folders.
     """
 
     subset: tuple[str, ...] | None
@@ -29,6 +29,7 @@ class Request:
     profile: str
     config: list[Path]
     jobs: int | None
+    replicas: int | None
     device: str
     backend: str
     scheduler: str | None
@@ -59,6 +60,10 @@ class Request:
             raise UsageError("--backend dask needs the address of a running scheduler: --scheduler tcp://host:8786")
         if self.backend != "dask" and self.scheduler is not None:
             raise UsageError("--scheduler is for --backend dask, which was not given")
+        if self.backend == "dask" and (self.replicas or 1) > 1:
+            raise UsageError(
+                f"--replicas {self.replicas} is for --backend local; on Dask workers each cell is trained alone"
+            )
         if self.force and self.retry:
             raise UsageError("--force runs every cell again, --retry only some: give one of them")
         if self.auto_seeds and self.shard:

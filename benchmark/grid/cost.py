@@ -1,9 +1,10 @@
-"""What a cell takes, from its sizes alone: memory, work, its turn among others. No torch."""
+"""What a cell takes, from its sizes alone: memory, work, its turn among others, its program. No torch."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import baselines
 from benchmark.config.recipe import Recipe
@@ -109,3 +110,43 @@ def jobs(cores: int, needed: Sequence[int | None], memory_bytes: int | None, dev
             break
         most -= 1
     return most
+
+
+def programs(
+    cells: Sequence[Planned], most: int | None, datasets: Mapping[str, DataSet], memory_bytes: int | None = None
+) -> list[list[Planned]]:
+    """The cells by program, each where its first cell stood: seeds of one recipe, rho apart, on one data set and horizon.
+
+    most: cells of one program; None: as many as there are. memory_bytes: a program takes no more than nine tenths of it, as
+    far as that is known. What is not trained is always alone.
+    """
+    found: list[list[Planned]] = []
+    open_: dict[str, list[Planned]] = {}
+    for planned in cells:
+        kind = _kind(planned)
+        there = open_.get(kind) if kind is not None else None
+        if there is None or len(there) >= _room(planned, most, datasets, memory_bytes):
+            there = []
+            found.append(there)
+        there.append(planned)
+        if kind is not None:
+            open_[kind] = there
+    return found
+
+
+def _kind(planned: Planned) -> str | None:
+    """The same for cells that may be one program; None for a cell that is not trained."""
+    recipe = planned.recipe
+    if recipe is None or recipe.training is None:
+        return None
+    values = recipe.plain() | {"rho": recipe.training.rho is not None}
+    return json.dumps([recipe.workload, planned.cell.dataset, planned.cell.horizon, values], sort_keys=True, default=str)
+
+
+def _room(planned: Planned, most: int | None, datasets: Mapping[str, DataSet], memory_bytes: int | None) -> float:
+    assert planned.recipe is not None
+    room = float("inf") if most is None else float(most)
+    each = estimate(datasets[planned.cell.dataset], planned.cell.horizon, planned.recipe)
+    if memory_bytes is None or not each:
+        return room
+    return max(1.0, min(room, (0.9 * memory_bytes - PROCESS_BYTES) // each))

@@ -9,8 +9,9 @@ from itertools import groupby
 from types import MappingProxyType
 
 from benchmark.config.paper import Paper
-from benchmark.grid import takes
-from benchmark.grid.cells import Planned, as_json
+from benchmark.data.registry import DataSet
+from benchmark.grid import cost, takes
+from benchmark.grid.cells import Planned, as_json, by_digest
 from benchmark.grid.digest import semantics_note
 from benchmark.grid.plan import switches_of
 from benchmark.store.result import STATUSES
@@ -81,10 +82,12 @@ def text(
     papers: Mapping[str, Paper],
     problems: Mapping[str, str],
     found: takes.Known = MappingProxyType({}),
+    programs: int | None = None,
 ) -> str:
     """One line for each row of the grid with its seeds and what is known of them; reasons of refusals; switches.
 
     `problems`: by data set, a sentence on why it cannot be used. `found`: what its rows would take, as far as it is known.
+    `programs`: as how many the cells to run are trained; None: that is not known.
     """
     lines = []
     pairs = list(zip(cells, status, strict=True))
@@ -107,8 +110,19 @@ def text(
     lines += takes.summary(cells, [s == TO_RUN for s in status], found)
     if note := retry_note(status):
         lines.append(note)
+    if programs is not None:
+        lines.append(f"programs={programs}: as so many the {Counter(status)[TO_RUN]} cells to run are trained (--replicas)")
     lines.append(last_line(status))
     return "\n".join(lines)
+
+
+def programs(
+    cells: Sequence[Planned], status: Sequence[str], most: int | None, datasets: Mapping[str, DataSet]
+) -> int | None:
+    """As how many programs of at most so many replicas the cells to run are trained; None for `auto`, of which torch alone
+    knows what it means."""
+    left = by_digest([p for p, s in zip(cells, status, strict=True) if s == TO_RUN])
+    return None if most is None else len(cost.programs(list(left.values()), most, datasets))
 
 
 def refusals(cells: Sequence[Planned]) -> list[str]:
@@ -128,9 +142,16 @@ def _ranges(seeds: Sequence[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in runs)
 
 
-def as_object(cells: Sequence[Planned], status: Sequence[str], found: takes.Known = MappingProxyType({})) -> str:
-    """The plan as one JSON object: `cells`, a list; `counts`; `open`, the rows that more seeds might decide."""
+def as_object(
+    cells: Sequence[Planned],
+    status: Sequence[str],
+    found: takes.Known = MappingProxyType({}),
+    programs: int | None = None,
+) -> str:
+    """The plan as one JSON object: `cells`, a list; `counts`; `open`, the rows that more seeds might decide; `programs`, as
+    `text` has it, where that is known."""
     counts = dict(part.split("=") for part in last_line(status).split())
     listed = [as_json(p, s) for p, s in zip(cells, status, strict=True)]
     counted = {k: int(v) for k, v in counts.items()}
-    return json.dumps({"cells": listed, "counts": counted, "open": takes.open_cells(found)})
+    known = {} if programs is None else {"programs": programs}
+    return json.dumps({"cells": listed, "counts": counted, "open": takes.open_cells(found)} | known)

@@ -18,7 +18,7 @@ from typing import Any
 from benchmark.errors import StopTraining, UsageError
 from benchmark.machine import bounded, host, own_process
 from benchmark.runner import dask_worker
-from benchmark.runner.job import Busy, Job, Outcome, Stopped
+from benchmark.runner.job import Busy, Job, Outcome, Stopped, Unwritten
 from benchmark.runner.pool import PoolLost, WorkerDied, free_place
 from benchmark.runner.worker import under_lease
 from benchmark.store.result import Result
@@ -115,8 +115,8 @@ class DaskPool:
             most = len(there) if self._most is None else self._most
             return min(len(there - self._taken.keys()), most - len(self._taken))
 
-    def submit(self, job: Job) -> Future[Outcome]:
-        """Begins a cell in a worker that has none."""
+    def submit(self, job: Job) -> Future[list[Outcome]]:
+        """Begins a job of one cell in a worker that has none."""
         with self._lock:
             address = min(self._workers - self._taken.keys())
             self._taken[address] = time.monotonic()
@@ -131,12 +131,12 @@ class DaskPool:
             self._places[worker] = free_place(place for other, place in self._places.items() if _machine(other) == machine)
         return self._places[address]
 
-    def _held(self, job: Job, address: str) -> Outcome:
+    def _held(self, job: Job, address: str) -> list[Outcome]:
         try:
             with under_lease(job) as turn:
                 if turn.is_ours:
                     turn.outcome = self._elsewhere(address, job, turn.is_lost)
-            return turn.outcome
+            return [turn.outcome]
         finally:
             with self._lock:
                 del self._taken[address]
@@ -156,7 +156,7 @@ class DaskPool:
         if isinstance(answer, dask_worker.Brought):
             _append(job.log_path, answer.log)
             return job.record(answer.result, is_lost)
-        assert isinstance(answer, Result | Busy)
+        assert isinstance(answer, Result | Busy | Unwritten)
         return answer
 
     def _ask(self, address: str, job: Job, content: Any) -> Any:

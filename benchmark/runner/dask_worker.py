@@ -13,10 +13,9 @@ from pathlib import Path
 
 from benchmark.data import cache
 from benchmark.data.files import Checksums, data_dir, locate, user_cache
-from benchmark.errors import StopTraining
 from benchmark.files import write_atomically
 from benchmark.runner.job import Job, Outcome, Stopped
-from benchmark.runner.worker import train
+from benchmark.runner.worker import Turn, train
 from benchmark.store.leases import Leases
 from benchmark.store.result import Result
 from benchmark.store.store import Store
@@ -81,11 +80,10 @@ def train_for(job: Job, code: str, stop: str, content: bytes | None = None) -> B
             job, experiment=here, results_dir=job.results_dir if shared else scratch, parent=None,
             stop=scratch / f"{stop}-{job.digest}", place=_place(job.place, os.environ.get("CUDA_VISIBLE_DEVICES", "")),
         )  # fmt: skip
-        try:
-            with _until_nobody_waits(job, scratch / stop):
-                outcome = train(job, lambda: shared and _has_another(job))
-        except StopTraining:
-            return Stopped(job.digest)
+        turn = Turn(job, True, Stopped(job.digest), lambda: shared and _has_another(job))
+        with _until_nobody_waits(job, scratch / stop):
+            train([turn])
+        outcome = turn.outcome
         if shared or not isinstance(outcome, Result):
             return outcome
         log = job.log_path.read_text("utf-8", "replace")

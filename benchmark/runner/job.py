@@ -17,7 +17,8 @@ from benchmark.store.store import Store
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker needs to train one cell; plain values, so that it travels to any process or machine.
+    """All that a worker needs to train one cell, or several as one program; plain values, so that it travels to any process
+    or machine.
 
     experiment: what is trained. results_dir: where its Result, log, checkpoint and lease stand. replaces: a Result that
     is there and has one of these statuses is made anew; any other stands, but for one that other code has made, where
@@ -25,6 +26,8 @@ class Job:
     it ends with. watcher: who looks on. timeout: seconds that the cell may take. stop: a file; once it is there, the cell
     ends with the epoch under way. asker: host, number and start of the process that holds the lease, where that is not
     the one that trains. place: of the worker among those of its machine, from 0; of several CUDA devices it decides which.
+    companions: cells that are trained beside the first; what is said of the cell holds for each. stacked: by the program of
+    several replicas, however many there are, so that a cell's last digits do not depend on its companions.
     """
 
     experiment: Experiment
@@ -37,6 +40,13 @@ class Job:
     stop: Path | None = None
     asker: tuple[str, int, str] | None = None
     place: int = 0
+    companions: tuple[Experiment, ...] = ()
+    stacked: bool = False
+
+    @property
+    def members(self) -> tuple[Job, ...]:
+        """The jobs of its cells, each for itself."""
+        return tuple(replace(self, experiment=each, companions=()) for each in (self.experiment, *self.companions))
 
     @property
     def digest(self) -> str:

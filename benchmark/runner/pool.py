@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmark import machine
+from benchmark.errors import UsageError
 from benchmark.machine import own_process
 from benchmark.runner.job import Job, Outcome
 from benchmark.runner.worker import prepare, work
@@ -42,6 +45,28 @@ def _stay() -> None:
     process_executor._USE_PSUTIL = False
 
 
+def usable_device(asked: str) -> str:
+    """`cpu` or `cuda`, for `cpu`, `cuda` or `auto`. Raises UsageError where CUDA is asked for and not there."""
+    if asked != "cpu" and not version("torch").endswith("+cpu"):  # such a build has no CUDA; importing it takes seconds
+        import torch
+
+        if torch.cuda.is_available():
+            return "cuda"
+    if asked == "cuda":
+        raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
+    return "cpu"
+
+
+def memory_of(device: str) -> tuple[int | None, int]:
+    """Bytes in which cells are trained, and how often there are so many: the machine's, or each CUDA device's."""
+    if device == "cpu":
+        return machine.memory(), 1
+    import torch
+
+    count = torch.cuda.device_count()
+    return min(int(torch.cuda.get_device_properties(place).total_memory) for place in range(count)), count
+
+
 class WorkerDied(BrokenExecutor):
     """The process that trained a cell is gone; the message says how."""
 
@@ -59,8 +84,8 @@ class Pool(Protocol):
     def room(self) -> int:
         """How many more cells it takes now. Raises PoolLost."""
 
-    def submit(self, job: Job) -> Future[Outcome]:
-        """Begins a cell; to be called only where there is room."""
+    def submit(self, job: Job) -> Future[list[Outcome]]:
+        """Begins a job, whose future has what became of each of its cells; to be called only where there is room."""
 
     def stop(self) -> None:
         """Asks the cells under way to end with their epoch."""
@@ -96,13 +121,13 @@ class LocalPool:
         self,
         jobs: int,
         results_dir: Path,
-        work: Callable[[Job], Outcome] = work,
+        work: Callable[[Job], list[Outcome]] = work,
         also: Sequence[Callable[[], object]] = (),
     ) -> None:
         self._jobs = jobs
         self._work = work
         self._idle = [_Worker(process(ONE_THREAD | KEEP_MEMORY), place) for place in range(jobs)]
-        self._busy: list[tuple[_Worker, Job, Future[Outcome]]] = []
+        self._busy: list[tuple[_Worker, Job, Future[list[Outcome]]]] = []
         self._stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")  # loky renews it by itself
         for worker in self._idle:
@@ -120,11 +145,11 @@ class LocalPool:
                 worker.executor.shutdown(wait=False, kill_workers=True)
         return self._jobs - len(self._busy)
 
-    def submit(self, job: Job) -> Future[Outcome]:
+    def submit(self, job: Job) -> Future[list[Outcome]]:
         """Hands the cell to an idle worker, else to a new one."""
         worker = self._idle.pop() if self._idle else self._started()
         job = replace(job, stop=self._stop_file, place=worker.place)
-        future: Future[Outcome]
+        future: Future[list[Outcome]]
         try:
             future = worker.executor.submit(self._work, job)
         except BrokenExecutor:  # its process died while it had nothing to do
@@ -152,12 +177,13 @@ class LocalPool:
         self._stop_file.unlink(missing_ok=True)
 
 
-def _usable(job: Job, future: Future[Outcome]) -> bool:
+def _usable(job: Job, future: Future[list[Outcome]]) -> bool:
     """Whether a worker can take another cell. After an error on a CUDA device the process may have lost it for good."""
     if future.cancelled() or isinstance(future.exception(), BrokenExecutor):
         return False
-    outcome = future.result() if future.exception() is None else None
-    return not (job.experiment.device == "cuda" and isinstance(outcome, Result) and outcome.status == "failed")
+    outcomes = future.result() if future.exception() is None else []
+    failed = any(isinstance(outcome, Result) and outcome.status == "failed" for outcome in outcomes)
+    return not (job.experiment.device == "cuda" and failed)
 
 
 def how(died: BaseException) -> str:

@@ -29,9 +29,10 @@ LOOK_SECONDS = 1.0
 class Queue:
     """One invocation's jobs on their way. `ended` is called once for each Result, as it comes.
 
-    A job whose worker died is tried once more (where cells share a machine, alone, when all others have ended); if its
-    worker dies again its Result is `killed`. A cell that another invocation holds is waited for, and taken over if that
-    one goes silent. Once `interrupted` says so, no job is begun, and those under way end with their epoch.
+    A cell whose worker died is tried once more, without those that were trained with it as one program (where cells share a
+    machine, alone, when all others have ended); if its worker dies again its Result is `killed`. A cell that another
+    invocation holds is waited for, and taken over if that one goes silent. Once `interrupted` says so, no job is begun, and
+    those under way end with their epoch.
 
     jobs: in the order to be handed out. pool: who trains. results_dir: the store. running: jobs under way, with their
     start. unwritten: by digest, the cells that ended or were begun, and whose Result the disk does not take. full: why the
@@ -43,7 +44,7 @@ class Queue:
     results_dir: Path
     ended: Callable[[Result], None]
     interrupted: Callable[[], bool] = lambda: False
-    running: dict[Future[Outcome], tuple[Job, float]] = field(default_factory=dict)
+    running: dict[Future[list[Outcome]], tuple[Job, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store, self.leases = Store(self.results_dir), Leases(self.results_dir)
@@ -52,7 +53,8 @@ class Queue:
         self.suspects: dict[str, Job] = {}
         self.unwritten: dict[str, Unwritten] = {}
         self.full: str | None = None
-        self.before = {job.digest: self.store.stamp(job.digest) for job in self.jobs}
+        cells = [member.digest for job in self.jobs for member in job.members]
+        self.count, self.before = len(cells), {digest: self.store.stamp(digest) for digest in cells}
 
     def run(self) -> int:
         """Runs every cell; returns how many are left, which is none unless it was interrupted or the disk is full.
@@ -61,7 +63,7 @@ class Queue:
         """
         self.leases.sweep()
         stopping = False
-        while left := len(self.waiting) + len(self.suspects) + len(self.busy) + len(self.running):
+        while left := self._left():
             if (self.interrupted() or self.full) and not stopping:
                 stopping = True
                 if not self.full:
@@ -73,9 +75,14 @@ class Queue:
                 self.running[self.pool.submit(job)] = (job, time.monotonic())
             self._take_in()
         if self.full:
-            print(f"run_all.py: {self.full}; {left + len(self.unwritten)} of {len(self.jobs)} cells are left, what has "
+            print(f"run_all.py: {self.full}; {left + len(self.unwritten)} of {self.count} cells are left, what has "
                   "ended is kept; once that is mended the same command goes on from here", file=sys.stderr)  # fmt: skip
         return left
+
+    def _left(self) -> int:
+        """How many cells have not ended."""
+        jobs = [*self.waiting, *(job for job, _ in self.running.values())]
+        return len({member.digest for job in jobs for member in job.members} | self.suspects.keys() | self.busy.keys())
 
     def _next(self) -> Iterator[Job]:
         """The jobs that there is room for now."""
@@ -91,16 +98,17 @@ class Queue:
         for future in wait(self.running, POLL_SECONDS, FIRST_COMPLETED).done:
             job, begun = self.running.pop(future)
             error = future.exception()
-            if isinstance(error, BrokenExecutor):
-                self._died(job, how(error), time.monotonic() - begun)
-            elif error is not None:
-                self._give_up(job, "failed", f"{type(error).__name__}: {error}")
-            elif isinstance(outcome := future.result(), Result):
-                self._end(outcome)
-            elif isinstance(outcome, Unwritten):
-                self._not_written(job, outcome)
-            else:
-                self.busy[job.digest] = job  # held by somebody, or stopped
+            for place, member in enumerate(job.members):
+                if isinstance(error, BrokenExecutor):
+                    self._died(member, how(error), time.monotonic() - begun)
+                elif error is not None:
+                    self._give_up(member, "failed", f"{type(error).__name__}: {error}")
+                elif isinstance(outcome := future.result()[place], Result):
+                    self._end(outcome)
+                elif isinstance(outcome, Unwritten):
+                    self._not_written(member, outcome)
+                else:
+                    self.busy[member.digest] = member  # held by somebody, or stopped
         if self.busy and time.monotonic() > self._next_look:
             self._look_at_others()
         if self.running or self.waiting or not self.busy:

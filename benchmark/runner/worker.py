@@ -7,15 +7,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import IO, TYPE_CHECKING
 
-from benchmark.cell import begun, environment, now, train_and_test
+from benchmark.cell import Attempt, begun, environment, now, train_and_test
 from benchmark.errors import StopTraining
 from benchmark.grid.code import canonical
 from benchmark.runner.job import Busy, Job, Outcome, Stopped, Unwritten, is_gone
-from benchmark.runner.watch import Unwatched
+from benchmark.runner.watch import Unwatched, Watch
 from benchmark.runner.watchdog import time_limit
 from benchmark.store.leases import Leases
 from benchmark.store.result import Result
@@ -26,26 +27,27 @@ if TYPE_CHECKING:
     from benchmark.training.loop import Epoch
 
 
-def work(job: Job) -> Outcome:
+def work(job: Job) -> list[Outcome]:
     """A job in a worker process, which ends when its parent has ended: at once where it is idle, else after the epoch
-    under way (then no Result is written, since nothing went wrong with the cell)."""
+    under way (then no Result is written, since nothing went wrong with the cells). What became of each of its cells."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the parent's to handle
             signal.signal(number, signal.SIG_IGN)
     with _ended_with_parent(job.parent):
-        with under_lease(job) as turn:
-            if turn.is_ours:
-                turn.outcome = train(job, turn.is_lost)
-        if job.orphaned() and isinstance(turn.outcome, Stopped):
+        with ExitStack() as leases:
+            turns = [leases.enter_context(under_lease(member)) for member in job.members]
+            train([turn for turn in turns if turn.is_ours])
+        if job.orphaned() and any(isinstance(turn.outcome, Stopped) for turn in turns):
             os._exit(1)
-    return turn.outcome
+    return [turn.outcome for turn in turns]
 
 
 @dataclass
 class Turn:
-    """Whether a job is ours to train now; what became of it; and whether it is lost: after a long stall (a suspended job, a
-    paused machine) somebody else has taken it over, and may have ended it already."""
+    """Whether a cell's job is ours to train now; what became of it; and whether it is lost: after a long stall (a suspended
+    job, a paused machine) somebody else has taken it over, and may have ended it already."""
 
+    job: Job
     is_ours: bool
     outcome: Outcome
     is_lost: Callable[[], bool] = lambda: False
@@ -53,11 +55,12 @@ class Turn:
 
 @contextmanager
 def under_lease(job: Job) -> Iterator[Turn]:
-    """Within it a job's lease is ours, unless `is_ours` is false: then `outcome` says why it is not to be trained.
+    """Within it the lease of a job's one cell is ours, unless `is_ours` is false: then `outcome` says why it is not to be
+    trained.
 
     A StopTraining and an OSError that are raised within end here: they are the outcome.
     """
-    turn = Turn(False, Stopped(job.digest))
+    turn = Turn(job, False, Stopped(job.digest))
     if job.orphaned() or job.asked_to_stop():
         yield turn
         return
@@ -82,58 +85,118 @@ def under_lease(job: Job) -> Iterator[Turn]:
             yield turn
 
 
-def train(job: Job, is_lost: Callable[[], bool]) -> Outcome:
-    """Trains a job's cell in this process and writes its Result; ends with the epoch where somebody else holds the cell by
-    now, as `is_lost` says. Raises StopTraining, OSError."""
-    from benchmark.training.checkpoint import Checkpoint
-
-    blank = begun(job.experiment)
-    history: list[Epoch] = []
+def train(turns: Sequence[Turn]) -> None:
+    """Trains cells in this process, several as one program, writes their Results and says in each turn what came of it; a
+    cell ends with the epoch where somebody else holds it by now."""
+    if not turns:
+        return
+    job = turns[0].job
     device.choose(job.experiment.device, job.place)
     memory = device.PeakMemory(job.experiment.device)
-    job.log_path.parent.mkdir(parents=True, exist_ok=True)
-    watch = job.watcher.open(blank) if job.watcher else Unwatched()
-    with job.log_path.open("ab", buffering=0) as log:
-
-        def say(line: str) -> None:
-            with suppress(OSError):  # the disk loses a line, and the training nothing
-                log.write(f"{line}\n".encode("utf-8", "backslashreplace"))
-
-        say(f"{blank.started} {job.experiment.cell.key} {job.digest}")
-        checkpoint = Checkpoint(job.checkpoint_path, job.digest, job.experiment.device, say, canonical(job.experiment.code))
-
-        def on_epoch(epoch: Epoch) -> None:
-            history.append(epoch)
-            shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
-            say(f"epoch {len(history)}: {shown}")
-            watch.epoch(epoch)
-            if is_lost():
-                say(f"{now()} taken over by somebody else: this process was silent for too long")
-                raise StopTraining
-            checkpoint.epoch_ended()
-            if job.orphaned() or job.asked_to_stop():
-                checkpoint.write()
-                raise StopTraining
-
-        def ended(result: Result) -> Outcome:
-            whole = replace(result, seconds=checkpoint.seconds, peak_memory_bytes=memory.bytes(), ended=now(),
-                            environment=environment(job.experiment))  # fmt: skip
-            say(f"{whole.traceback or ''}{whole.ended} {whole.status} {whole.reason or ''}")
-            outcome = job.record(whole, is_lost)
-            if outcome is whole:
-                watch.ended(whole)
-            return outcome
+    with ExitStack() as opened:
+        tasks: list[_Task] = []
+        for turn in turns:
+            with _on_disk(turn):
+                tasks.append(opened.enter_context(_opened(turn, len(turns), memory)))
 
         def expired(place: str) -> None:
-            reason = f"not done within {job.timeout:g} s (--timeout); the traceback says where it was"
-            ended(replace(blank, status="timeout", reason=reason, traceback=place, epochs=tuple(history)))
+            for task in tasks:
+                with _on_disk(task.turn):
+                    task.expired(place)
 
+        if tasks:
+            with time_limit(job.timeout, tasks[0].log, expired):
+                train_and_test([task.attempt for task in tasks], job.results_dir, job.stacked)
+        for task in tasks:
+            with _on_disk(task.turn):
+                task.end(task.attempt.result)
+
+
+@contextmanager
+def _on_disk(turn: Turn) -> Iterator[None]:
+    """An OSError that is raised within is the cell's outcome."""
+    try:
+        yield
+    except OSError as error:
+        turn.outcome = Unwritten.of(turn.job.digest, error)
+
+
+@dataclass
+class _Task:
+    """A cell under training. turn: whose it is. attempt: on its way to its Result. log: its file. watch: who looks on.
+    memory: of this process. replicas: as the checkpoint has them."""
+
+    turn: Turn
+    attempt: Attempt
+    log: IO[bytes]
+    watch: Watch
+    memory: device.PeakMemory
+    replicas: int | None
+
+    def say(self, line: str) -> None:
+        """Writes a line to the log."""
+        _say(self.log, line)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        """Tells of an epoch. Raises StopTraining where the cell is to end with it."""
+        job, history = self.turn.job, self.attempt.history
+        history.append(epoch)
+        shown = " ".join(f"{name}={value:.6g}" for name, value in epoch.items())
+        self.say(f"epoch {len(history)}: {shown}")
+        self.watch.epoch(epoch)
+        if self.turn.is_lost():
+            self.say(f"{now()} taken over by somebody else: this process was silent for too long")
+            raise StopTraining
+        self.attempt.checkpoint.epoch_ended()
+        if job.orphaned() or job.asked_to_stop():
+            self.attempt.checkpoint.write()
+            raise StopTraining
+
+    def end(self, result: Result | None) -> None:
+        """Writes the cell's Result, if there is one. Raises OSError where the disk does not take it."""
+        if result is None:
+            self.turn.outcome = Stopped(self.turn.job.digest)
+            return
+        whole = replace(result, seconds=self.attempt.checkpoint.seconds, peak_memory_bytes=self.memory.bytes(), ended=now(),
+                        environment=environment(self.turn.job.experiment, self.replicas))  # fmt: skip
+        self.say(f"{whole.traceback or ''}{whole.ended} {whole.status} {whole.reason or ''}")
+        self.turn.outcome = self.turn.job.record(whole, self.turn.is_lost)
+        if self.turn.outcome is whole:
+            self.watch.ended(whole)
+
+    def expired(self, place: str) -> None:
+        """The time is over; `place`: where it was."""
+        among = f" of {self.replicas} cells trained as one" if self.replicas and self.replicas > 1 else ""
+        reason = f"not done within {self.turn.job.timeout:g} s{among} (--timeout); the traceback says where it was"
+        epochs = tuple(self.attempt.history)
+        self.end(replace(self.attempt.blank, status="timeout", reason=reason, traceback=place, epochs=epochs))
+
+
+@contextmanager
+def _opened(turn: Turn, replicas: int, memory: device.PeakMemory) -> Iterator[_Task]:
+    """A cell with its log and its checkpoint, and with who looks on. Raises OSError for a log that cannot be."""
+    from benchmark.training.checkpoint import Checkpoint
+
+    job, among = turn.job, replicas if turn.job.stacked else None
+    blank = begun(job.experiment)
+    job.log_path.parent.mkdir(parents=True, exist_ok=True)
+    with job.log_path.open("ab", buffering=0) as log:
+        say = partial(_say, log)
+        say(f"{blank.started} {job.experiment.cell.key} {job.digest}")
+        code = canonical(job.experiment.code)
+        checkpoint = Checkpoint(job.checkpoint_path, job.digest, job.experiment.device, say, code, among)
+        watch = job.watcher.open(blank) if job.watcher else Unwatched()
+        task = _Task(turn, Attempt(job.experiment, blank, checkpoint), log, watch, memory, among)
+        task.attempt.on_epoch = task.on_epoch
         try:
-            with time_limit(job.timeout, log, expired):
-                result = train_and_test(job.experiment, blank, job.results_dir, history, on_epoch, checkpoint)
-            return ended(result)
+            yield task
         finally:
             watch.close()
+
+
+def _say(log: IO[bytes], line: str) -> None:
+    with suppress(OSError):  # the disk loses a line, and the training nothing
+        log.write(f"{line}\n".encode("utf-8", "backslashreplace"))
 
 
 def prepare(parent: tuple[int, str] | None, also: Sequence[Callable[[], object]] = ()) -> None:

@@ -79,7 +79,8 @@ class Checkpoint:
         as one program; None: it is trained alone."""
         self.path = path
         self._made_for = {"schema": SCHEMA, "digest": digest, "torch": str(torch.__version__), "device": device}
-        self._made_for |= {"program": "alone" if replicas is None else "several replicas"}
+        if replicas is not None:
+            self._made_for["program"] = "several replicas"
         self._among = replicas or 1
         self._code = code
         self._say = say
@@ -124,8 +125,7 @@ class Checkpoint:
             return None
         try:
             held: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-            made_for = {"program": "alone"} | held["made_for"]  # older ones do not say it
-            others = [k for k, v in self._made_for.items() if made_for[k] != v]
+            others = [k for k in {"program"} | self._made_for.keys() if held["made_for"].get(k) != self._made_for.get(k)]
             code = held["made_for"].get("code")  # older ones do not say it
             others += ["code"] if code and self._code and code != self._code else []
         except Exception as error:  # torch.load raises many kinds

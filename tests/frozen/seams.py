@@ -131,7 +131,7 @@ def trained(each: Job) -> Result | None:
     """The Result of a cell that is trained here; None where it was asked to end before it was through."""
     with under_lease(each) as turn:
         if turn.is_ours:
-            turn.outcome = train(each, turn.is_lost)
+            train([turn])
     outcome = turn.outcome
     if isinstance(outcome, Stopped):
         return None

@@ -1,0 +1,224 @@
+"""A job of several cells: each has a lease, a log, a checkpoint and a Result of its own, and one program trains them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from frozen import seams
+from test_disk import AtOnce
+
+import run_all
+from benchmark.errors import StopTraining
+from benchmark.grid.cells import Planned
+from benchmark.grid.cost import programs
+from benchmark.runner import pool, worker
+from benchmark.runner.job import Busy, Job, Stopped
+from benchmark.runner.pool import WorkerDied
+from benchmark.runner.queue import Queue
+from benchmark.store.leases import Leases
+from benchmark.store.result import Result
+from benchmark.store.store import Store
+from benchmark.training.checkpoint import Checkpoint
+
+
+def cells_of(config: Path, **selection: Any) -> list[Planned]:
+    return seams.planned(seams.checksums({}, Path()), (config,), papers=("tiny",), **selection)
+
+
+def job(config: Path, folder: Path, **more: Any) -> Job:
+    """Three seeds of one cell."""
+    first, *others = (seams.job(cell, folder) for cell in cells_of(config, models=("SAMformer",), horizons=(4,)))
+    return replace(first, companions=tuple(other.experiment for other in others), stacked=True, **more)
+
+
+@dataclass
+class Looks(seams.Unwatched):
+    """Looks on at every member of a job, and does something after some epochs of all of them together."""
+
+    after: int = 0
+    does: Callable[[], object] = lambda: None
+    seen: list[Mapping[str, float]] = field(default_factory=list)
+
+    def open(self, begun: Result) -> Looks:
+        return self
+
+    def epoch(self, epoch: Mapping[str, float]) -> None:
+        self.seen.append(epoch)
+        if len(self.seen) == self.after:
+            self.does()
+
+
+def kept(outcome: object) -> dict[str, Any]:
+    """What of a Result is the same whenever it is trained."""
+    assert isinstance(outcome, Result), outcome
+    epochs = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in outcome.epochs]
+    return {"status": outcome.status, "metrics": outcome.metrics, "epochs": epochs, "best": outcome.best_epoch}
+
+
+def test_seeds_of_one_recipe_are_one_program(tiny: Callable[[int], Path]) -> None:
+    cells, sets = cells_of(tiny(1)), seams.everything().datasets
+    assert [len(each) for each in programs(cells, None, sets)] == [3, 3, 3, 3]
+    assert [len(each) for each in programs(cells, 2, sets)] == [2, 1, 2, 1, 2, 1, 2, 1]
+    assert [len(each) for each in programs(cells, 1, sets)] == [1] * 12
+    assert [len(each) for each in programs(cells, None, sets, memory_bytes=10**8)] == [1] * 12
+    assert sorted((p for each in programs(cells, 2, sets) for p in each), key=lambda p: p.cell) == sorted(
+        cells, key=lambda p: p.cell
+    )
+    recipe = cells[0].recipe
+    assert recipe is not None
+    rho = replace(recipe.values["rho"], value=0.25)
+    other = replace(cells[0], recipe=replace(recipe, values={**recipe.values, "rho": rho}))
+    slower = replace(recipe.values["learning_rate"], value=1e-4)
+    unlike = replace(cells[0], recipe=replace(recipe, values={**recipe.values, "learning_rate": slower}))
+    assert [len(each) for each in programs([cells[0], other, unlike], None, sets)] == [2, 1]
+    untrained = replace(recipe, values={name: value for name, value in recipe.values.items() if name != "epochs"})
+    assert [len(each) for each in programs([replace(cells[0], recipe=untrained)] * 2, None, sets)] == [1, 1]
+
+
+def test_each_cell_has_what_is_its_own(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    looks = Looks()
+    each = job(tiny(3), tmp_path / "together", watcher=looks)
+    outcomes = worker.work(each)
+    assert len(looks.seen) == 9
+    alone = [
+        worker.work(replace(one, results_dir=tmp_path / "alone", stacked=False, watcher=None))[0] for one in each.members
+    ]
+    for member, found, expected in zip(each.members, outcomes, alone, strict=True):
+        assert isinstance(found, Result) and isinstance(expected, Result)
+        assert found.key.endswith(f"s{member.experiment.cell.seed}")
+        assert kept(Store(each.results_dir).read(member.digest)) == kept(found)
+        assert found.metrics == pytest.approx(expected.metrics, rel=1e-4)
+        assert found.environment["replicas"] == 3 and "replicas" not in expected.environment
+        assert member.log_path.read_text().count("epoch ") == 3 and not member.checkpoint_path.exists()
+        assert not Leases(each.results_dir).path(member.digest).exists(), "its lease was not given back"
+
+
+def test_members_that_are_done_or_held_elsewhere_are_left_out(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    undisturbed = worker.work(job(tiny(2), tmp_path / "undisturbed"))
+    each = job(tiny(2), tmp_path / "here")
+    first, second, _ = each.members
+    done = replace(second.without_result("done", ""), metrics={"test_mse": 1.0})
+    Store(each.results_dir).write(done)
+    held = Leases(each.results_dir).take(first.digest)
+    assert held is not None
+    with held:
+        outcomes = worker.work(each)
+    assert outcomes[0] == Busy(first.digest)
+    assert isinstance(outcomes[1], Result) and outcomes[1].metrics == {"test_mse": 1.0}
+    assert kept(outcomes[2]) == kept(undisturbed[2]), "to the last bit, whoever is trained beside it"
+
+
+@pytest.mark.parametrize("way", ["stopped", "killed"])
+def test_broken_off_it_goes_on_from_its_checkpoints(
+    way: str, tiny: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in mid-epoch of the group: one cell's checkpoint is an epoch further than those of the others."""
+    undisturbed = [kept(outcome) for outcome in worker.work(job(tiny(4), tmp_path / "undisturbed"))]
+    monkeypatch.setattr("benchmark.training.checkpoint.EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("benchmark.training.checkpoint.SHARE", 1e9)
+    monkeypatch.setattr(Checkpoint, "epoch_ended", Checkpoint.write)
+    stop = tmp_path / "stop"
+
+    def killed() -> None:
+        raise Killed
+
+    looks = Looks(5, stop.touch if way == "stopped" else killed)
+    each = job(tiny(4), tmp_path / "here", watcher=looks, stop=stop)
+    if way == "stopped":
+        assert worker.work(each) == [Stopped(member.digest) for member in each.members]
+        stop.unlink()
+    else:
+        with pytest.raises(Killed):
+            worker.work(each)
+    assert Store(each.results_dir).digests() == set() and all(member.checkpoint_path.exists() for member in each.members)
+    assert [kept(outcome) for outcome in worker.work(replace(each, watcher=None))] == undisturbed
+    assert all("going on from a checkpoint" in member.log_path.read_text() for member in each.members)
+
+
+class Killed(BaseException):
+    """Goes through everything, as the end of a process does."""
+
+
+def test_a_checkpoint_of_another_program_is_passed_over(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    stop = tmp_path / "stop"
+    each = job(tiny(3), tmp_path / "here", watcher=Looks(3, stop.touch), stop=stop)
+    worker.work(each)
+    stop.unlink()
+    (outcome,) = worker.work(replace(each.members[0], stacked=False, watcher=None))
+    assert isinstance(outcome, Result) and outcome.status == "done" and len(outcome.epochs) == 3
+    assert "checkpoint passed over: it was made for another program" in each.log_path.read_text()
+
+
+def test_a_time_limit_counts_the_group_and_says_so(
+    tiny: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def at_once(seconds: float, log: object, expired: Callable[[str], None]) -> Iterator[None]:
+        expired("where it was")
+        raise StopTraining
+        yield
+
+    monkeypatch.setattr(worker, "time_limit", at_once)
+    each = job(tiny(1), tmp_path, timeout=5.0)
+    worker.work(each)
+    for member in each.members:
+        found = Store(tmp_path).read(member.digest)
+        assert found is not None and found.status == "timeout" and found.traceback == "where it was"
+        assert found.reason == "not done within 5 s of 3 cells trained as one (--timeout); the traceback says where it was"
+
+
+def test_when_a_groups_worker_dies_each_cell_is_tried_alone(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    tried: list[int] = []
+    ended: list[Result] = []
+
+    class Dies(AtOnce):
+        def submit(self, job: Job) -> Future[Any]:
+            tried.append(len(job.members))
+            if len(tried) > 1:
+                return super().submit(job)
+            future: Future[Any] = Future()
+            future.set_exception(WorkerDied("by signal SIGKILL"))
+            return future
+
+    queue = Queue([job(tiny(1), tmp_path)], Dies(lambda one: one.without_result("done", "")), tmp_path, ended.append)
+    Store(tmp_path).prepare()
+    assert queue.run() == 0 and queue.count == 3
+    assert tried == [3, 1, 1, 1] and len({result.digest for result in ended}) == 3
+
+
+def test_the_plan_says_how_many_programs_it_is(
+    tiny: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Here(pool.LocalPool):
+        """Trains in a thread of this process."""
+
+        def __init__(self, jobs: int, results_dir: Path, **more: Any) -> None:
+            super().__init__(0, results_dir)
+            self.threads = ThreadPoolExecutor(1)
+
+        def room(self) -> int:
+            return 1
+
+        def submit(self, job: Job) -> Future[Any]:
+            return self.threads.submit(worker.work, job)
+
+    monkeypatch.setattr(pool, "LocalPool", Here)
+    asked = ["--config", str(tiny(1)), "--papers", "tiny", "--models", "SAMformer", "--replicas", "2", "--no-mlflow"]
+    asked += ["--device", "cpu", "--results-dir", str(tmp_path / "results")]
+    assert run_all.main([*asked, "--dry-run"]) == 0
+    assert "programs=4: as so many the 6 cells to run are trained (--replicas)" in capsys.readouterr().out
+    assert run_all.main([*asked, "--dry-run", "--json"]) == 0
+    assert '"programs": 4' in capsys.readouterr().out
+    assert run_all.main(asked) == 0
+    out = capsys.readouterr().out
+    assert "6 cells to train in 4 programs" in out and out.endswith("cells=6 done=6 refused=0 failed=0\n")
+    counts = [result.environment["replicas"] for result in Store(tmp_path / "results").results()]
+    assert sorted(counts) == [1, 1, 2, 2, 2, 2]
+    assert run_all.main([*asked, "--backend", "dask", "--scheduler", "tcp://nowhere:8786"]) == 2
+    assert "--replicas 2 is for --backend local" in capsys.readouterr().err
