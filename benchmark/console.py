@@ -25,7 +25,10 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *, wordless: str = "", **arguments: Any) -> None:
         show_anything()  # --help, too
         super().__init__(allow_abbrev=False, **arguments)
+        for name in (None, "store"):
+            self.register("action", name, _Once)
         self._wordless = wordless
+        self._read: argparse.Namespace | None = None
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -36,6 +39,14 @@ class Parser(argparse.ArgumentParser):
             self.print_help()
             raise SystemExit(2)
         return super().parse_args(args, namespace)
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """What argparse has read is kept: an error is about the options of the command that was given."""
+        read, rest = super().parse_known_args(args, namespace)
+        self._read = read
+        return read, rest
 
     def error(self, message: str) -> NoReturn:
         """Ends with status 2."""
@@ -49,13 +60,26 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
     def _options(self) -> list[str]:
-        """Of this parser and of its commands, which leave to it what they do not know."""
+        """Of this parser and of the command that was given, which leaves to it what it does not know."""
         found: list[str] = []
         for action in self._actions:
             found += action.option_strings
             if isinstance(action, argparse._SubParsersAction):
-                found += [option for command in action.choices.values() for option in command._options()]
+                command = action.choices.get(str(getattr(self._read, action.dest, "")))
+                found += command._options() if command is not None else []
         return found
+
+
+class _Once(argparse._StoreAction):
+    """An option that keeps one value. A list given twice is an error: both were meant, the last would count."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        is_list = self.type in (names, numbers, seeds_or_auto)
+        if is_list and getattr(namespace, self.dest, self.default) is not self.default:
+            raise argparse.ArgumentError(self, "given twice; give it once, its values separated by commas")
+        super().__call__(parser, namespace, values, option_string)
 
 
 def show_anything() -> None:
@@ -118,10 +142,19 @@ def _let_go(stream: TextIO) -> None:
 
 def names(text: str) -> tuple[str, ...]:
     """A comma-separated list of names, as argparse reads an option."""
-    parts = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not parts:
-        raise argparse.ArgumentTypeError("expected names separated by commas, found nothing")
-    return _once(parts)
+    return _once(_listed(text, "names"))
+
+
+def _listed(text: str, what: str) -> tuple[str, ...]:
+    """The parts between commas; after the last one nothing need stand."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 1 and not parts[-1]:
+        del parts[-1]
+    if not any(parts):
+        raise argparse.ArgumentTypeError(f"expected {what} separated by commas, found nothing")
+    if not all(parts):
+        raise argparse.ArgumentTypeError(f"expected {what} separated by commas, found nothing between two in '{text}'")
+    return tuple(parts)
 
 
 Part = TypeVar("Part", str, int)
@@ -148,7 +181,7 @@ def whole(text: str, least: int) -> int:
 
 def numbers(text: str) -> tuple[int, ...]:
     """A comma-separated list of whole numbers from 1."""
-    return _once(tuple(whole(part, 1) for part in names(text)))
+    return _once(tuple(whole(part, 1) for part in _listed(text, "numbers")))
 
 
 MOST_SEEDS = 10_000
@@ -158,7 +191,7 @@ AUTO = "auto"
 def seeds(text: str) -> tuple[int, ...]:
     """One number n: seeds 0 … n−1; with a comma: the seeds themselves."""
     if "," in text:
-        return tuple(sorted(_once(tuple(whole(part, 0) for part in names(text)))))
+        return tuple(sorted(_once(tuple(whole(part, 0) for part in _listed(text, "numbers")))))
     count = whole(text, 1)
     if count > MOST_SEEDS:
         raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS:,} seeds at once, found {text}; one seed N alone is 'N,'")

@@ -47,7 +47,7 @@ OPTIONS: dict[str, list[str]] = {
     "--subset": ["", ",", " , ", "nope", "../x", "ETTh1;ls", "🦆", "ETTh1,nope"],
     "--papers": ["", ",", "nope", "samformer/", "samformer,nope"],
     "--models": ["", ",", "nope", "SAMformer,nope", "*"],
-    "--horizons": ["", "0", "-96", "96.0", "1e2", DIGITS, "96,,x", "9" * 30, "97", " ", "0x60"],
+    "--horizons": ["", "0", "-96", "96.0", "1e2", DIGITS, "96,,x", "24,,96", "9" * 30, "97", " ", "0x60"],
     "--seeds": ["", "0", "-1", "a", "1,b", " ", "1.0", "2147483648", "-1,", "٣"],
     "--sam": ["", "ON", "true", "on,off"],
     "--protocol": ["", "paper+", "released+fixed_rho_0.7", "paper+nope", "Papers", "+", "paper fixed"],
@@ -80,6 +80,22 @@ def test_an_option(option: str, value: str, said: Said, tmp_path: Path) -> None:
 
 
 WORDS = [["--horizons"], ["toy"], ["--force=yes"], ["--json"], ["-x"], ["--", "toy"], ["--seeds", "--sam"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [(["--subset", "toy", "--subset", "ETTh1"], "--subset: given twice; give it once, its values separated by commas"),
+     (["--horizons", "24,,96"], "--horizons: expected numbers separated by commas, found nothing between two in '24,,96'"),
+     (["--seeds", ","], "--seeds: expected numbers separated by commas, found nothing"),
+     (["--protocol", "paper+"], "expected paper, released or paper+SWITCH[+SWITCH…], found 'paper+'")],
+)  # fmt: skip
+def test_a_list_says_each_thing_once(words: list[str], what: str, said: Said) -> None:
+    assert what in said(*words, "--dry-run")
+
+
+def test_only_an_option_of_the_command_is_suggested(said: Said) -> None:
+    found = said("claims", "--papers", "nope", main=tables)
+    assert "unknown option '--papers'" in found and "mean '--papers'" not in found and "--digits" not in found
 
 
 @pytest.mark.parametrize("words", WORDS)

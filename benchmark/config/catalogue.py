@@ -67,8 +67,8 @@ def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: P
             papers[paper.name] = paper
             continue
         part = root.known(["recipes", "datasets"])  # data sets: see `benchmark.config.own`
-        overrides = part["recipes"].mapping().children() if "recipes" in part else {}
-        for paper_name, child in ((str(k), c) for k, c in overrides.items()):
+        overrides = part["recipes"].named() if "recipes" in part else {}
+        for paper_name, child in overrides.items():
             if paper_name not in papers:
                 raise child.fail(f"unknown paper '{paper_name}'{nearest(paper_name, papers)}")
             papers[paper_name] = override(papers[paper_name], child.mapping(), datasets)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from benchmark.config import ownsplit
 from benchmark.config.paper import Block, Paper, Value
@@ -19,6 +19,8 @@ from benchmark.errors import DataError, nearest
 from benchmark.workloads.forecasting import Features
 
 KEYS = ("file", "reader", "split", "step", "dates", "target", "features", "fill", "header", "papers", "horizons", "what")
+Entry = TypeVar("Entry", str, int)
+
 READERS = ("csv", "solar", "pems")
 
 
@@ -49,8 +51,7 @@ def load_own(paths: Sequence[Path]) -> dict[str, Own]:
         root = load(path)
         if not isinstance(root.data, dict) or "paper" in root.data or "datasets" not in root.data:
             continue
-        for key, section in root.mapping().children()["datasets"].mapping().children().items():
-            name = str(key)
+        for name, section in root.mapping().children()["datasets"].named().items():
             taken = {n.casefold() for n in (*DATASETS, *GROUPS, "all", *found)}
             if name.casefold() in taken:
                 raise section.fail(f"the name '{name}' is taken; choose another")
@@ -67,7 +68,7 @@ def _own(name: str, section: Section, path: Path) -> Own:
     text = {key: part[key].of(str, "a text") for key in ("file", "step", "what") if key in part}
     reader: Any = part["reader"].one_of(READERS, "reader") if "reader" in part else READERS[0]
     step = text.get("step", "")
-    if step and step != steps.IRREGULAR and steps.parse(step) is None:
+    if "step" in part and step != steps.IRREGULAR and steps.parse(step) is None:
         units = f"{', '.join(steps.UNITS[:-1])} or {steps.UNITS[-1]}"
         raise part["step"].fail(f"expected a number and {units}, such as '15 min', or none, found '{step}'")
     split = ownsplit.parse(part.get("split"), section, reader, step)
@@ -79,8 +80,8 @@ def _own(name: str, section: Section, path: Path) -> Own:
         name, str(file), reader, None, None, step, split.split, steps_per_hour=split.steps_per_hour,
         options={**_options(part, reader), **split.options}, licence="your own", origin=text.get("what", ""), own=True,
     )  # fmt: skip
-    papers = {str(c.of(str, "a paper")): c for c in (part["papers"].items() if "papers" in part else [])}
-    horizons = tuple(dict.fromkeys(_horizon(c) for c in (part["horizons"].items() if "horizons" in part else [])))
+    papers = _each_once(part.get("papers"), lambda each: str(each.of(str, "a paper")))
+    horizons = tuple(_each_once(part.get("horizons"), _horizon))
     return Own(_sized(dataset, file, part["file"]), papers, horizons, section, _features(name, part), part.get("target"))
 
 
@@ -127,6 +128,20 @@ def _form(section: Section) -> str:
             f"expected a form such as '%d/%m/%Y %H:%M', with the year and, for less, the month, found '{form}'"
         )
     return form
+
+
+def _each_once(section: Section | None, read: Callable[[Section], Entry]) -> dict[Entry, Section]:
+    """The entries of a list, each with its place; none where the key is not there. Raises UsageError for a list that says
+    nothing, and for an entry that stands twice: it was meant to be another."""
+    found: dict[Entry, Section] = {}
+    for each in section.items() if section is not None else ():
+        entry = read(each)
+        if entry in found:
+            raise each.fail(f"expected each once, found '{entry}' twice; remove one, or write the other that was meant")
+        found[entry] = each
+    if section is not None and not found:
+        raise section.fail("expected a list of at least one, found none; leave the key out, or fill the list")
+    return found
 
 
 def _horizon(section: Section) -> int:

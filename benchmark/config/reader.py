@@ -147,13 +147,13 @@ def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
         if child.data not in datasets:
             raise child.fail(f"unknown data set '{child.data}'{nearest(str(child.data), datasets)}")
         names.append(child.data)
-    reader.columns = tuple(str(k) for k in part["columns"].mapping().data)
+    reader.columns = tuple(part["columns"].named())
     columns: dict[str, Column] = {}
-    for key, child in part["columns"].children().items():
-        columns[str(key)] = _column(reader, child, str(key), columns)
+    for key, child in part["columns"].named().items():
+        columns[key] = _column(reader, child, key, columns)
     switches = {}
     if "switches" in part:
-        switches = {str(k): _switch(c, str(k), workload) for k, c in part["switches"].mapping().children().items()}
+        switches = {key: _switch(child, key, workload) for key, child in part["switches"].named().items()}
     released = tuple(part["released"].of(list, "a list of switches")) if "released" in part else ()
     for switch in released:
         if switch not in switches:

@@ -63,6 +63,18 @@ class Section:
             return {i: Section(self.data[i], n, self.file, self.name) for i, n in enumerate(self.node.value)}
         return {}
 
+    def named(self) -> dict[str, Section]:
+        """The children of a mapping whose keys are names; else UsageError for one that YAML reads as something else: `yes`
+        as true, `010` as 8."""
+        found = {}
+        for key, child in self.mapping().children().items():
+            written = child.key.value if isinstance(child.key, yaml.ScalarNode) else str(key)
+            if str(key) != written:
+                place = Section(child.data, child.node, self.file, self.name, child.key)
+                raise place.fail(f"expected a name, found {written}, which YAML reads as {key!r}; put it in quotes")
+            found[written] = child
+        return found
+
     def _child(self, key: Any, key_node: yaml.Node, node: yaml.Node) -> Section:
         name = f"{self.name}.{key}" if self.name else str(key)
         return Section(self.data[key], node, self.file, name, key_node)

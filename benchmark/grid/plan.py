@@ -42,7 +42,7 @@ def parse_protocol(text: str, papers: Mapping[str, Paper]) -> str:
     Raises UsageError for a switch that no paper has.
     """
     base, *names = text.split("+")
-    if base not in ("paper", "released") or (base == "released" and names):
+    if base not in ("paper", "released") or (base == "released" and names) or "" in names:
         raise UsageError(f"--protocol: expected paper, released or paper+SWITCH[+SWITCH…], found '{text}'")
     known = [s for paper in papers.values() for s in paper.switches]
     for name in names:
