@@ -93,7 +93,8 @@ class Checksums:
         try:
             stat = path.stat()
             if not path.is_file():
-                raise DataError(f"{path}: expected a file, found something else; move it away")
+                found = "a folder" if path.is_dir() else "something that is neither file nor folder"
+                raise DataError(f"{path}: expected a file, found {found}; give the path of a file, or move it away")
             key = f"{path.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}"
             if key not in self._known:
                 with path.open("rb") as file:

@@ -171,7 +171,10 @@ def _frame(path: Path, header: bool) -> pd.DataFrame:
             as_many = "every line has to have as many"
             raise DataError(f"{path}: line {line}: expected {expected} values, found {found}; {as_many}") from None
         raise DataError(f"{path}: not a readable CSV ({short(error)}); replace it") from None
-    if not isinstance(frame.index, pd.RangeIndex):
+    whole = isinstance(frame.index, pd.RangeIndex)
+    if len(frame) and frame.iloc[:, -1].isna().all() and (not whole or str(frame.columns[-1]).startswith("Unnamed: ")):
+        raise DataError(f"{path}: every row ends in a comma, after which nothing stands; take these commas away")
+    if not whole:
         raise DataError(f"{path}: line 2: more values than the header (line 1) has columns; every line has to have as many")
     return frame
 

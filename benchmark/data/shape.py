@@ -6,10 +6,11 @@ import ast
 import csv
 import struct
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 from benchmark.data.registry import DataSet
-from benchmark.data.text.opened import UNREADABLE, check_text, opened
+from benchmark.data.text.opened import UNREADABLE, check_text, opened, short
 from benchmark.data.text.steps import IRREGULAR
 from benchmark.errors import DataError
 
@@ -65,7 +66,13 @@ def separator_note(path: Path) -> str:
 def _text(path: Path, *, header: bool, dates: bool) -> tuple[int, int]:
     with opened(path) as file:
         first = next((line for line in file if line.strip()), b"")
-        fields = len(next(csv.reader([first.decode("utf-8", "replace")]), []))
+        names = next(csv.reader([first.decode("utf-8", "replace")], skipinitialspace=True), [])
+        fields = len(names)
+        twice = [name for name, count in Counter(name for name in names if name.strip()).items() if count > 1]
+        if header and twice:
+            raise DataError(
+                f"{path}: line 1: the name '{short(twice[0])}' stands twice; give each column a name of its own"
+            )
         rows = sum(1 for line in file if line.strip()) + (not header and fields > 0)
     return rows, max(0, fields - dates)
 
@@ -79,6 +86,8 @@ def _npz(path: Path) -> tuple[int, int]:
         if size > 65_536:
             raise ValueError("its header is too long")
         described = ast.literal_eval(file.read(size).decode("latin-1"))
+        if len(described["shape"]) != 3:
+            raise ValueError(f"its 'data' has {len(described['shape'])} axes, not three: [time, sensors, features]")
         rows, channels, _ = described["shape"]
     if not (isinstance(rows, int) and isinstance(channels, int)):
         raise ValueError("its shape is no shape")

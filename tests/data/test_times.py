@@ -67,6 +67,14 @@ def test_an_hourly_series_across_the_change_of_the_clock_is_read_by_utc(path: Pa
     assert table.notes == ("times with an offset are read by UTC",)
 
 
+def test_days_by_a_clock_that_is_set_are_named_as_such(path: Path) -> None:
+    local = pd.date_range("2024-03-25", periods=20, freq="D", tz="Europe/Berlin")
+    with pytest.raises(
+        DataError, match=r"comes 23 h after .*; times with an offset are read by UTC, where .* without offset"
+    ):
+        own(path, [str(d) for d in local], step="1 day")
+
+
 def test_a_form_of_dates_is_the_users(path: Path) -> None:
     stamps = dates("2024-01-01", 20, "D", "%d/%m/%Y")
     table = own(path, stamps, dates="%d/%m/%Y", step="1 day")
@@ -178,6 +186,12 @@ def test_what_cannot_be_filled(stamps: Dates, values: Any, options: Any, said: s
 
 def test_a_step_that_is_said_is_filled_though_another_fits(path: Path) -> None:
     assert len(own(path, dates("2024-01-01", 10, "B"), step="1 day", fill="linear").values) == 12
+
+
+def test_a_first_date_that_is_none_is_not_compared_with_itself(path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        own(path, [f"2024-W{week:02}" for week in range(1, 20)])
+    assert "expected a date such as 2024-01-31 13:00, found '2024-W01'; write it so" in str(error.value)
 
 
 def test_numbers_without_dates_are_filled_too(path: Path) -> None:

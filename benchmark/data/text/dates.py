@@ -20,6 +20,7 @@ Stamps = NDArray[np.datetime64]
 """Moments [rows], datetime64[us]."""
 
 _QUARTER = re.compile(r"\s*\d{4}-?Q[1-4]\s*")
+_CLOCK = re.compile(r"[T ](\d\d:\d\d)")
 _OFFSET = re.compile(r"(Z|[+-]\d\d:?(\d\d)?)\s*$", re.IGNORECASE)
 
 
@@ -45,17 +46,22 @@ def read(path: Path, column: pd.Series[Any], form: str | None = None, *, own: bo
     parsed = _parsed(path, texts, form)
     notes: tuple[str, ...] = ()
     doubt = "" if form or not own else _doubt(path, texts, parsed)
+    doubt_of_days = ""
     wrong = parsed.isna().to_numpy()
     if wrong.any():
         row = int(np.argmax(wrong))
         found = column.iloc[row]
         shown = "nothing" if pd.isna(found) else f"'{short(found)}'"
         expected = f"by 'dates: {form}'" if form else f"in the form of the first one, '{short(column.iloc[0])}'"
+        if row == 0 and form is None:
+            expected = "such as 2024-01-31 13:00"
+            doubt = doubt or ("write it so, a week by its first day" if own else "")
         place = f"{path}: line {line_of(path, row + 1)}, column '{short(column.name)}'"
         raise DataError(f"{place}: expected a date {expected}, found {shown}{'; ' if doubt else ''}{doubt}")
     if parsed.dt.tz is not None:
         parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
         notes = ("times with an offset are read by UTC",)
+        doubt_of_days = _days_of_a_clock(texts, parsed)
     if doubt:
         first = texts.iloc[0]
         notes = (*notes, f"the date '{short(first)}' is read as {parsed.iloc[0]}; {doubt}")
@@ -65,7 +71,14 @@ def read(path: Path, column: pd.Series[Any], form: str | None = None, *, own: bo
         row = int(np.argmax(finer))
         place = f"{path}: line {line_of(path, row + 1)}, column '{short(column.name)}'"
         raise DataError(f"{place}: expected a time of whole microseconds, found '{short(column.iloc[row])}'; round it")
-    return Dates(stamps, notes, doubt)
+    return Dates(stamps, notes, doubt or doubt_of_days)
+
+
+def _days_of_a_clock(column: pd.Series[Any], utc: pd.Series[Any]) -> str:
+    """What to do about days that all begin by the clock of a place, which is set: by UTC they are of 23 to 25 hours."""
+    if utc.dt.time.nunique() == 1 or column.astype(str).str.extract(_CLOCK, expand=False).nunique() != 1:
+        return ""
+    return "times with an offset are read by UTC, where a clock that is set makes days of 23 h; write dates without offset"
 
 
 def column(path: Path, form: str | None = None) -> Dates:

@@ -26,6 +26,8 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
     (b"\xd0\xcf\x11\xe0", "an Excel workbook", "save its sheet as CSV"),
     (b"SQLite format 3", "an SQLite database", "write its table as CSV"),
     (b"\x93NUMPY", "a NumPy array", "write it as CSV with dates in the first column"),
+    (b"\xff\xfe", "text in UTF-16", "save it as UTF-8"),
+    (b"\xfe\xff", "text in UTF-16", "save it as UTF-8"),
     (b"\x1f\x8b", "packed by gzip", "let its name end in .gz, or unpack it"),
     (b"BZh", "packed by bzip2", "let its name end in .bz2, or unpack it"),
     (b"\xfd7zXZ", "packed by xz", "let its name end in .xz, or unpack it"),
@@ -56,6 +58,8 @@ def check_text(path: Path) -> None:
     if head.startswith(b"PK\x03\x04"):
         what = _ZIPPED.get(path.suffix.lower(), "a zip archive; unpack it, or pack it by gzip")
         raise DataError(f"{path}: expected a CSV, found {what}")
+    if path.suffix.lower() not in PACKED and b"\0" in head:
+        raise DataError(f"{path}: expected a CSV, found bytes that are no text; if it is UTF-16, save it as UTF-8")
 
 
 def line_of(path: Path, index: int) -> int:
@@ -71,5 +75,5 @@ def line_of(path: Path, index: int) -> int:
 
 def short(what: object) -> str:
     """What is said of a value, on one line."""
-    text = " ".join(str(what).split())
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(what).split()))
     return text if len(text) <= 100 else text[:97] + "…"
