@@ -112,12 +112,12 @@ def moments(values: Array, parts: Ranges) -> tuple[Array, Array]:
     """Mean and population standard deviation [C] of the train segment, by which a series is standardised
     (docs/protocols.md, Standardisation). The deviation of a channel that is constant there counts as 1.
 
-    The bits are the same whatever the memory layout of `values` [rows, channels]: numpy sums in the order in which numbers
-    lie, so the moments are those of a copy in row order.
+    The bits are the same whatever the memory layout of `values` [rows, channels], and whichever other channels there are:
+    numpy sums in the order in which numbers lie, so each channel is laid out by itself.
     """
-    train = np.ascontiguousarray(values[parts.train.start : parts.train.end])
-    still = constant(train)
-    return np.where(still, train[0], train.mean(axis=0)), np.where(still, 1.0, train.std(axis=0))
+    train = np.ascontiguousarray(values[parts.train.start : parts.train.end].T)  # [C, rows]
+    still = constant(train.T)
+    return np.where(still, train[:, 0], train.mean(axis=1)), np.where(still, 1.0, train.std(axis=1))
 
 
 def constant(rows: Array) -> NDArray[np.bool_]:
