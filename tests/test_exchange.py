@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
 from benchmark.store.__main__ import main
+from benchmark.store.exchange import FORMAT
 from benchmark.store.result import Result, Status
 from benchmark.store.store import Store
+from benchmark.store.text import written
 
 OLD = [json.loads(line) for line in gzip.decompress((ROOT / "tests/frozen/store.jsonl.gz").read_bytes()).splitlines()]
 """The texts of Results that an earlier version wrote."""
@@ -32,9 +36,26 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
 
 
 def result(number: int, status: Status = "done", mse: float = 0.3, **cell: object) -> Result:
-    cell = {"paper": "toy", "dataset": "toy", "model": "A", "seed": number, "horizon": 24, "sam": False} | cell
-    return Result(f"toy/toy/24/A/s{number}", f"{number:064x}", status, cell, semantics=2,
-                  metrics={"test_mse": mse} if status == "done" else {}, environment={"git_commit": "abc"})  # fmt: skip
+    cell = {"paper": "toy", "protocol": "paper", "profile": "paper", "dataset": "toy", "lookback": 8, "horizon": 24,
+            "model": "A", "sam": False, "seed": number} | cell  # fmt: skip
+    metrics = {"test_mse": mse, "val_mse": 0.5} if status == "done" else {}
+    return Result(f"toy/toy/24/A/s{number}", f"{number:064x}", status, cell, semantics=2, metrics=metrics,
+                  environment={"git_commit": "abc"})  # fmt: skip
+
+
+def forged(number: int, **fields: object) -> bytes:
+    """The line of an export that has a Result with these fields in it, and a checksum that fits."""
+    raw = json.loads(written(result(number)))
+    raw = {k: v for k, v in (raw | fields).items() if k != "sha256"}
+    return json.dumps(raw, separators=(",", ":")).encode()
+
+
+def packed(path: Path, *rows: bytes) -> Path:
+    """An export of these lines, as whoever means ill makes one."""
+    sums = {json.loads(row)["digest"]: sha256(row).hexdigest() for row in rows}
+    head = json.dumps({"format": FORMAT, "version": 1, "sha256": sums}).encode()
+    path.write_bytes(gzip.compress(b"".join(row + b"\n" for row in (head, *rows))))
+    return path
 
 
 def store(folder: Path, *results: Result) -> Store:
@@ -153,3 +174,62 @@ def test_what_is_damaged_here_is_left_out_and_named(tmp_path: Path, call: Call, 
     for what in ("export", "import"):
         code, out, err = call(what, tmp_path / "x.gz", "--results-dir", tmp_path / ("results" if what == "export" else "r"))
         assert (code, out, err.count("\n")) == (2, "", 1) and "No space left on device" in err
+
+
+@pytest.mark.parametrize("digest", ["/ABS", "../EVIL", "sub/x", "abc", "", "x\0y", "\udc80", "A" * 64, "0" * 64 + "\n"])
+def test_only_a_digest_is_the_name_of_a_file(tmp_path: Path, call: Call, digest: str) -> None:
+    digest = digest.replace("/ABS", f"{tmp_path}/ABS")
+    path = packed(tmp_path / "x.gz", forged(1), forged(2, digest=digest))
+    code, out, err = call("import", path, "--results-dir", tmp_path / "r")
+    assert code == 1 and "1 new" in out and err.count("\n") == 1 and "expected a digest of 64 hexadecimal digits" in err
+    assert sorted(files(tmp_path / "r")) == [f"{1:064x}.json"] and sorted(p.name for p in tmp_path.iterdir()) == [
+        "r",
+        "x.gz",
+    ]
+
+
+CELL = dict(result(2).cell)
+FORGED: list[tuple[dict[str, object], str]] = [
+    ({"cell": CELL | {"seed": "x"}}, "its cell's seed: expected a whole number from 0, found 'x'"),
+    ({"cell": CELL | {"horizon": None}}, "its cell's horizon: expected a whole number from 0, found None"),
+    ({"cell": CELL | {"paper": ["x"]}}, "its cell's paper: expected a text"),
+    ({"cell": CELL | {"seed": {}}}, "its cell's seed"),
+    ({"cell": {}}, "its cell lacks its paper"),
+    ({"schema": "x"}, "its schema: expected a whole number"),
+    ({"environment": {"torch": [1]}}, "its environment's 'torch': expected a text"),
+    ({"metrics": {"test_mse": -0.1, "val_mse": 0.5}}, "its test_mse is -0.1, and an error is 0 or more"),
+    ({"metrics": {"test_mse": 0.1}}, "done without its val_mse"),
+    ({"epochs": [{"val_mse": 1.0}], "metrics": {"test_mae": 0.1, "val_mae": 0.5}}, "done without its test_mse"),
+    ({"best_epoch": 9}, "its best epoch is 9 of 0"),
+    ({"metrics": {"test_mse": 10**400, "val_mse": 1}}, "its test_mse is no number"),
+    ({"seconds": float("nan")}, "a number in it is none"),
+]
+
+
+@pytest.mark.parametrize(("fields", "why"), FORGED)
+def test_a_result_whose_fields_are_not_what_they_have_to_be_is_left_out(
+    tmp_path: Path, call: Call, fields: dict[str, object], why: str
+) -> None:
+    path = packed(tmp_path / "x.gz", forged(1), forged(2, **fields))
+    code, out, err = call("import", path, "--results-dir", tmp_path / "r")
+    assert code == 1 and "1 new" in out and err.count("\n") == 1 and why in err
+    there = Store(tmp_path / "r")
+    if "metrics" in fields or "seconds" in fields:
+        return  # what a table can stand is not asked of each Result that is there
+    there.write(replace(result(3), **{k: tuple(v) if k == "epochs" else v for k, v in fields.items()}))  # type: ignore[arg-type]
+    assert [each.cell["seed"] for each in there.results()] == [1] and why in there.notes()[0]
+    assert there.status(result(3).digest) is None or not {"cell", "environment"} & fields.keys()
+
+
+def test_what_is_wrong_with_the_file_itself_is_said(tmp_path: Path, call: Call) -> None:
+    path = packed(tmp_path / "x.gz", forged(1), forged(2))
+    whole, rows = path.read_bytes(), lines(path)
+    wrong = whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:]
+    twice = gzip.compress(b"".join([*rows, forged(3) + b"\n", rows[1]]))
+    for content, why in ((wrong, "damaged at its end"), (whole + b"junk", "something behind it"), (twice, "not taken: 2")):
+        path.write_bytes(content)
+        code, out, err = call("import", path, "--results-dir", tmp_path / "r")
+        assert code == 1 and out.startswith(f"{path}: 2 ") and err.count("\n") == 1 and why in err
+    os.mkfifo(tmp_path / "fifo")
+    code, out, err = call("import", tmp_path / "fifo", "--results-dir", tmp_path / "r")
+    assert (code, out) == (2, "") and "no regular file" in err

@@ -18,7 +18,9 @@ from benchmark.store.store import Store
 
 DIGEST = "ab" * 32
 RESULT = Result(
-    key="toy/toy/24/A/s0", digest=DIGEST, status="done", cell={"paper": "toy", "seed": 0},
+    key="toy/toy/24/A/s0", digest=DIGEST, status="done",
+    cell={"paper": "toy", "protocol": "paper", "profile": "paper", "dataset": "toy", "lookback": 8, "horizon": 24,
+          "model": "A", "sam": False, "seed": 0},
     metrics={"test_mse": 0.38, "test_mae": 0.4, "val_mse": 0.7, "val_mae": 0.5},
     epochs=({"train_loss": 0.5, "seconds": 1.0},), recipe={"lookback": 8}, environment={"torch": "x"}, seconds=2.0,
 )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmark.console import Parser, command, names, numbers, place, seeds
 from benchmark.errors import UsageError, nearest, told
+from benchmark.store.check import is_digest, shown
 from benchmark.store.exchange import Chosen, Imported, export, merge
 from benchmark.store.result import STATUSES
 from benchmark.store.store import Store
@@ -89,8 +90,8 @@ def _import(paths: list[Path], store: Store) -> int:
     for path in paths:
         done = merge(path, store)
         print(f"{path}: {_in_words(done)}")
-        damaged = damaged or bool(done.damaged or done.missing)
-        if done.damaged or done.missing:
+        damaged = damaged or not done.is_whole
+        if not done.is_whole:
             print(f"{PROGRAM}: {path} {_damage(done)}; those that are whole were taken in", file=sys.stderr)
         if done.other:
             some = _some([digest[:12] for digest in done.other])
@@ -110,8 +111,12 @@ def _damage(done: Imported) -> str:
     parts = []
     if done.missing:
         parts.append(f"is cut off or damaged, and lacks {done.missing} of its Results")
+    elif done.ends_badly:
+        parts.append("is damaged at its end, or has something behind it")
+    if done.unlisted:
+        parts.append(f"has lines that its beginning does not list, and that were not taken: {done.unlisted}")
     if done.damaged:
-        named = [f"{digest[:12]}: {why}" for digest, why in done.damaged.items()]
+        named = [f"{digest[:12] if is_digest(digest) else shown(digest)}: {why}" for digest, why in done.damaged.items()]
         parts.append(f"has Results that cannot be taken: {_some(named)}")
     return ", and ".join(parts)
 

@@ -20,6 +20,7 @@ from typing import Any
 from benchmark.errors import UsageError, nearest
 from benchmark.files import write_atomically
 from benchmark.store import text
+from benchmark.store.check import undecided
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 
@@ -117,7 +118,8 @@ class Imported:
     """What became of the Results of a file, by digest.
 
     new: there was none, or a damaged one. better: there was one that is not done. there: one that stands. other: of these,
-    done with other numbers. damaged: why, of those that are not taken. missing: how many the file has lost.
+    done with other numbers. damaged: why, of those that are not taken. missing: how many the file has lost. unlisted: lines
+    that its beginning does not list. ends_badly: its end is not that of what was packed.
     """
 
     new: list[str] = field(default_factory=list)
@@ -126,6 +128,13 @@ class Imported:
     other: list[str] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
     missing: int = 0
+    unlisted: int = 0
+    ends_badly: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file was all that was exported, and no more."""
+        return not (self.damaged or self.missing or self.unlisted or self.ends_badly)
 
 
 def merge(path: Path, store: Store) -> Imported:
@@ -134,18 +143,19 @@ def merge(path: Path, store: Store) -> Imported:
 
     Raises UsageError for a file that is no export, or cannot be read; OSError where the disk does not take a Result.
     """
-    lines = _lines(path)
+    done = Imported()
+    lines = _lines(path, done)
     sums = _manifest(path, next(lines, b""))
-    done, left = Imported(), dict(sums)
+    left = dict(sums)
     for line in lines:
         seen = hashlib.sha256(line).hexdigest()
-        digest = next((each for each in _named_in(line, left) if left[each] == seen), None)
-        if digest is not None:
-            del left[digest]
-            _take(digest, text.laid_out(line), store, done)
-        elif found := _named_in(line, left):
-            del left[found[0]]
-            done.damaged[found[0]] = "changed since it was exported"
+        digest = _named_in(line)
+        if digest not in left:
+            done.unlisted += 1
+        elif left.pop(digest) == seen:
+            _take(digest, line, store, done)
+        else:
+            done.damaged[digest] = "changed since it was exported"
     done.missing = len(left)
     return done
 
@@ -155,26 +165,30 @@ def in_words(path: Path) -> str:
 
     Raises UsageError for a file that is no export.
     """
-    head = _head(path, next(_lines(path), b""))
+    head = _head(path, next(_lines(path, Imported()), b""))
     said = {name: ", ".join(sorted(head[name])) for name in ("commits", "semantics")}
     statuses = ", ".join(f"{count} {status}" for status, count in sorted(head["statuses"].items()))
     return f"{path.name}: {statuses}; code at {said['commits']}; training semantics {said['semantics']}"
 
 
-def _named_in(line: bytes, known: Mapping[str, str]) -> list[str]:
-    """The digest that a line is about, if it is one of those that are known."""
+def _named_in(line: bytes) -> str:
+    """The digest that a line is about; empty where it is about none."""
     try:
         digest = json.loads(line)["digest"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        return []
-    return [digest] if isinstance(digest, str) and digest in known else []
+        return ""
+    return digest if isinstance(digest, str) else ""
 
 
-def _take(digest: str, content: str, store: Store, done: Imported) -> None:
+def _take(digest: str, line: bytes, store: Store, done: Imported) -> None:
     try:
+        content = text.laid_out(line)
         result = text.read(content.encode(), digest)
     except (text.Damaged, text.Newer) as error:
         done.damaged[digest] = str(error)
+        return
+    if why := undecided(result):
+        done.damaged[digest] = why
         return
     held = store.read(digest)
     if digest in store.blocked:
@@ -188,15 +202,22 @@ def _take(digest: str, content: str, store: Store, done: Imported) -> None:
             done.other.append(digest)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """The whole lines of a packed file, as far as it can be unpacked. Raises UsageError where it cannot be read at all."""
+def _lines(path: Path, done: Imported) -> Iterator[bytes]:
+    """The whole lines of a packed file, as far as it can be unpacked; `done` is told where it ends badly.
+
+    Raises UsageError where it cannot be read at all.
+    """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: no regular file; expected what `export` wrote")
     try:
         with gzip.open(path, "rb") as file:
             while line := file.readline(LARGEST_LINE):
                 if line.endswith(b"\n"):
                     yield line[:-1]
+                else:
+                    done.ends_badly = True
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        return
+        done.ends_badly = True
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); expected what `export` wrote") from None
 

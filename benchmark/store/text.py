@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, NoReturn
 
+from benchmark.store.check import CELL, amiss
 from benchmark.store.result import SCHEMA, STATUSES, Result, Status, plain
 
 _HEAD = re.compile(rb'^\{\s*"schema":\s*(\d+),\s*"key":\s*"((?:[^"\\]|\\.)*)",\s*"digest":\s*"([0-9a-f]{64})",'
                    rb'\s*"status":\s*"([a-z]+)"')  # fmt: skip
 _SEAL = re.compile(rb',\s*"sha256":\s*"([0-9a-f]{64})"\s*\}\s*$')
 _LONGEST_SEAL = 120
+_KINDS = {str: rb'"(?:[^"\\]|\\.)*"', int: rb"\d+", bool: rb"(?:true|false)"}
+_CELL = re.compile(rb'\n "cell": \{\s*' + rb",\s*".join(b'"%s": %s' % (name.encode(), _KINDS[kind])
+                   for name, kind in CELL.items()) + rb"\s*\}")  # fmt: skip
+_ENVIRONMENT = b'\n "environment": {'
+_NESTED = re.compile(rb"[\[{]")
+_MOST_HEAD = 4096
 _CODE = b'\n "code": {'
 _END = "\n}\n"
 SEAL = "sha256"
@@ -39,8 +45,11 @@ def written(result: Result) -> str:
 
 
 def laid_out(line: bytes) -> str:
-    """The text of a file that says what a line of JSON says."""
-    return _plain_text(json.loads(line))
+    """The text of a file that says what a line of JSON says. Raises Damaged where that has a number that JSON has not."""
+    try:
+        return _plain_text(json.loads(line))
+    except (ValueError, RecursionError):
+        raise Damaged("no JSON: a number in it is none") from None
 
 
 def in_a_line(content: bytes) -> bytes:
@@ -82,7 +91,7 @@ def read(content: bytes, digest: str) -> Result:
         result = Result(**values)
     except TypeError:  # a field is missing, or no list
         raise Damaged("no Result") from None
-    if why := _amiss(result, digest):
+    if why := amiss(result, digest):
         raise Damaged(why)
     return result
 
@@ -111,23 +120,6 @@ def _says_the_same(raw: Mapping[str, Any]) -> bool:
     return bool(hashlib.sha256(rest.encode()).hexdigest() == raw[SEAL])
 
 
-def _amiss(result: Result, digest: str) -> str | None:
-    """What keeps a Result from being that of a digest, if something does."""
-    if result.digest != digest:
-        return "the Result of another digest than its name says"
-    numbers = (result.metrics, result.extra_metrics, result.windows, *result.epochs)
-    tables = (result.cell, result.recipe, result.environment, *numbers)
-    if not (isinstance(result.key, str) and result.status in STATUSES and all(isinstance(t, Mapping) for t in tables)):
-        return "no Result"
-    if result.status == "done":
-        if not result.metrics:
-            return "done without a metric"
-        for name, value in result.metrics.items():
-            if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-                return f"done, and its {name} is no number"
-    return None
-
-
 def status(content: bytes, digest: str) -> Status:
     """The status of a digest's Result; where its checksum is right nothing else needs to be read.
 
@@ -136,7 +128,7 @@ def status(content: bytes, digest: str) -> Status:
     head = _HEAD.match(content)
     if head is not None and int(head[1]) <= SCHEMA and head[3].decode() == digest and _is_sealed(content):
         found = next((s for s in STATUSES if s == head[4].decode()), None)
-        if found is not None and not (found == "done" and _has_null_metric(content)):
+        if found is not None and _is_usual(content) and not (found == "done" and _has_null_metric(content)):
             return found
     return read(content, digest).status
 
@@ -145,6 +137,13 @@ def code(content: bytes) -> bytes:
     """What of the text of a file, as the suite lays it out, says by which code it was made; nothing where it does not."""
     begin = content.rfind(_CODE)
     return content[begin + len(_CODE) - 1 : content.find(b"}", begin) + 1] if begin >= 0 else b""
+
+
+def _is_usual(content: bytes) -> bool:
+    """Whether the cell of a text is laid out as the suite does it, and so of the right kinds, and its environment flat."""
+    begin = content.find(_ENVIRONMENT)
+    flat = begin < 0 or not _NESTED.search(content, begin + len(_ENVIRONMENT), content.find(b"}", begin))
+    return flat and _CELL.search(content, 0, _MOST_HEAD) is not None
 
 
 def _has_null_metric(content: bytes) -> bool:
