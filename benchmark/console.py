@@ -83,7 +83,10 @@ class _Once(argparse._StoreAction):
 
 
 def show_anything() -> None:
-    """From now on a character that the terminal cannot show is replaced."""
+    """From now on a character that the terminal cannot show is replaced, and a stream that was closed leads nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # `>&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,16 +18,30 @@ LOCK_POLL_SECONDS = 0.05
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Writes a whole file (text as UTF-8) or nothing: temporary name, flush, fsync, rename, fsync of the folder.
 
+    A link stays, and what it leads to is written. What is no regular file (a device, a pipe) is left alone.
+
     Raises OSError, which names the path.
     """
+    place = Path(os.path.realpath(path))
+    if is_special(place):
+        raise OSError(errno.EINVAL, "it is no regular file, and is left alone", str(path))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise NotADirectoryError(errno.ENOTDIR, "a file is where a folder has to be", str(path.parent)) from None
     try:
-        _write(path, content)
+        _write(place, content)
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error) or type(error).__name__, str(path)) from None
+
+
+def is_special(path: Path) -> bool:
+    """Whether something is there that is neither a file nor a folder: a device, a pipe, a link that leads in a circle."""
+    try:
+        mode = os.lstat(os.path.realpath(path)).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _write(path: Path, content: str | bytes) -> None:

@@ -13,6 +13,7 @@ from conftest import ROOT
 from test_split_brain import job
 
 import run_all
+from benchmark.console import command
 from benchmark.data.__main__ import main as data
 from benchmark.perf.__main__ import main as perf
 from benchmark.runner import queue
@@ -193,3 +194,12 @@ def test_whom_one_waits_for_is_said_once(
         r"no lease; who is silent for 60 s loses them\n",
         capsys.readouterr().err,
     )
+
+
+def test_a_closed_output_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a shell's `>&-` leaves it."""
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    with command("x") as ended:
+        print("said to nobody")
+    assert ended.status == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from benchmark.files import write_atomically
 from benchmark.store.__main__ import main
 from benchmark.store.exchange import FORMAT
 from benchmark.store.result import Result, Status
@@ -174,6 +175,7 @@ def test_what_is_damaged_here_is_left_out_and_named(tmp_path: Path, call: Call, 
     for what in ("export", "import"):
         code, out, err = call(what, tmp_path / "x.gz", "--results-dir", tmp_path / ("results" if what == "export" else "r"))
         assert (code, out, err.count("\n")) == (2, "", 1) and "No space left on device" in err
+        assert ("taken in is kept" in err) == (what == "import")
 
 
 @pytest.mark.parametrize("digest", ["/ABS", "../EVIL", "sub/x", "abc", "", "x\0y", "\udc80", "A" * 64, "0" * 64 + "\n"])
@@ -233,3 +235,31 @@ def test_what_is_wrong_with_the_file_itself_is_said(tmp_path: Path, call: Call) 
     os.mkfifo(tmp_path / "fifo")
     code, out, err = call("import", tmp_path / "fifo", "--results-dir", tmp_path / "r")
     assert (code, out) == (2, "") and "no regular file" in err
+
+
+def test_an_export_replaces_nothing_but_an_export(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(tmp_path / "r", result(1))
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo")
+    Path("data.csv").write_text("date,a\n")
+    Path("loop").symlink_to("loop")
+    Path("to-fifo").symlink_to("fifo")
+    cell = tmp_path / "r" / "cells" / f"{1:064x}.json"
+    before = {path: path.read_bytes() for path in (Path("data.csv"), cell)}
+    for path in ("fifo", "to-fifo", "loop", "data.csv", cell, "-", "r"):
+        code, out, err = call("export", path, "--results-dir", "r")
+        assert (code, out, err.count("\n")) == (2, "", 1) and str(path) in err
+        assert Path("fifo").is_fifo() and before == {each: each.read_bytes() for each in before}
+    Path("link.gz").symlink_to("real.gz")
+    for _ in range(2):
+        assert call("export", "link.gz", "--results-dir", "r")[0] == 0
+        assert Path("link.gz").is_symlink() and not Path("real.gz").is_symlink() and lines(Path("real.gz"))
+    with pytest.raises(OSError, match="no regular file"):
+        write_atomically(Path("to-fifo"), "x")
+
+
+def test_an_export_names_the_damage_where_nothing_else_is_there(tmp_path: Path, call: Call) -> None:
+    there = store(tmp_path / "r", result(1))
+    there.path(result(1).digest).write_text("{")
+    code, _, err = call("export", tmp_path / "x.gz", "--results-dir", tmp_path / "r")
+    assert code == 2 and "cut off, or no JSON" in err and err.count("\n") == 1 and not (tmp_path / "x.gz").exists()

@@ -63,8 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
         except BrokenPipeError:
             raise
         except OSError as error:
-            said = f"cannot write {told(error)}; what was taken in is kept, the same command goes on from here"
-            raise UsageError(said) from None
+            taken = "what was taken in is kept, the same command goes on from here"
+            said = "nothing is written" if options.command == "export" else taken
+            raise UsageError(f"cannot write {told(error)}; {said}") from None
     return ended.status
 
 
@@ -72,7 +73,7 @@ def _export(options: argparse.Namespace, store: Store) -> int:
     for status in options.status or ():
         if status not in STATUSES:
             raise UsageError(f"--status: unknown '{status}'{nearest(status, STATUSES)}")
-    if not store.cells.is_dir():
+    if not store.digests():
         raise UsageError(f"--results-dir: no Results below {options.results_dir}; give the one of run_all.py")
     (path,) = options.files
     chosen = Chosen(**{each.name: getattr(options, each.name) for each in fields(Chosen)})

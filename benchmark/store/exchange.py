@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UsageError, nearest
-from benchmark.files import write_atomically
+from benchmark.files import is_special, write_atomically
 from benchmark.store import text
 from benchmark.store.check import undecided
 from benchmark.store.result import Result
@@ -80,8 +80,10 @@ def _means(word: str, dataset: str) -> bool:
 def export(store: Store, chosen: Chosen, path: Path) -> Counter[str]:
     """Writes the chosen Results, whole or not at all; returns how many there are of each status.
 
-    Raises UsageError for a name that no Result has, and where none is chosen; OSError where the disk does not take it.
+    Raises UsageError for a name that no Result has, where none is chosen, and where something else than an earlier export
+    stands at the path; OSError where the disk does not take it.
     """
+    _check_target(path)
     lines: dict[str, bytes] = {}
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("commits", "semantics", "statuses")}
     names: dict[str, set[str]] = {"dataset": set(), "paper": set(), "model": set()}
@@ -89,13 +91,18 @@ def export(store: Store, chosen: Chosen, path: Path) -> Counter[str]:
         for name, known in names.items():
             known.add(str(result.cell.get(name)))
         if chosen.takes(result):
-            lines[result.digest] = text.in_a_line(store.path(result.digest).read_bytes())
+            try:
+                lines[result.digest] = text.in_a_line(store.path(result.digest).read_bytes())
+            except ValueError:
+                store.unreadable[result.digest] = "no JSON: a number in it is none"
+                continue
             counts["statuses"][result.status] += 1
             counts["commits"][str(result.environment.get("git_commit") or NOT_SAID)] += 1
             counts["semantics"][str(result.semantics or NOT_SAID)] += 1
     _check_names(chosen, names)
     if not lines:
-        raise UsageError(f"no Result in {store.cells} is of that kind; nothing is written")
+        why = "".join(f"; {note}" for note in store.notes())
+        raise UsageError(f"no Result in {store.cells} is of that kind; nothing is written{why}")
     sums = {digest: hashlib.sha256(line).hexdigest() for digest, line in lines.items()}
     head = {"format": FORMAT, "version": VERSION, "results": len(lines), **counts, "sha256": sums}
     packed = io.BytesIO()
@@ -104,6 +111,18 @@ def export(store: Store, chosen: Chosen, path: Path) -> Counter[str]:
             file.write(line + b"\n")
     write_atomically(path, packed.getvalue())
     return counts["statuses"]
+
+
+def _check_target(path: Path) -> None:
+    if str(path) == "-":
+        raise UsageError("expected the name of a file, found '-'; an export is no text for a terminal, and ./- is a file")
+    if is_special(path) or path.is_dir():
+        raise UsageError(f"{path}: no regular file, and left alone; give the name of a file")
+    if path.exists():
+        try:
+            _manifest(path, next(_lines(path, Imported()), b""))
+        except UsageError:
+            raise UsageError(f"{path}: is there, is no export of Results, and is left alone; give another name") from None
 
 
 def _check_names(chosen: Chosen, known: Mapping[str, set[str]]) -> None:
@@ -207,7 +226,7 @@ def _lines(path: Path, done: Imported) -> Iterator[bytes]:
 
     Raises UsageError where it cannot be read at all.
     """
-    if path.exists() and not path.is_file():
+    if is_special(path):
         raise UsageError(f"{path}: no regular file; expected what `export` wrote")
     try:
         with gzip.open(path, "rb") as file:
