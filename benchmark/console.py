@@ -86,7 +86,7 @@ def show_anything() -> None:
     """From now on a character that the terminal cannot show is replaced, and a stream that was closed leads nowhere."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # `>&-`
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -54,7 +54,9 @@ def forged(number: int, **fields: object) -> bytes:
 def packed(path: Path, *rows: bytes) -> Path:
     """An export of these lines, as whoever means ill makes one."""
     sums = {json.loads(row)["digest"]: sha256(row).hexdigest() for row in rows}
-    head = json.dumps({"format": FORMAT, "version": 1, "sha256": sums}).encode()
+    head = json.dumps(
+        {"format": FORMAT, "version": 1, "commits": {}, "semantics": {}, "statuses": {}, "sha256": sums}
+    ).encode()
     path.write_bytes(gzip.compress(b"".join(row + b"\n" for row in (head, *rows))))
     return path
 

@@ -115,7 +115,7 @@ def export(store: Store, chosen: Chosen, path: Path) -> Counter[str]:
 
 def _check_target(path: Path) -> None:
     if str(path) == "-":
-        raise UsageError("expected the name of a file, found '-'; an export is no text for a terminal, and ./- is a file")
+        raise UsageError("expected the name of a file, found '-'; an export is written to a file only")
     if is_special(path) or path.is_dir():
         raise UsageError(f"{path}: no regular file, and left alone; give the name of a file")
     if path.exists():
