@@ -90,7 +90,8 @@ def main(arguments: list[str] | None = None) -> int:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise UsageError(f"cannot write {told(error)}") from None
+            what = told(error) if isinstance(error.filename, str) else f"to the output: {told(error)}"  # files are named
+            raise UsageError(f"cannot write {what}") from None
     return ended.status
 
 

@@ -24,6 +24,8 @@ from benchmark.runner.job import Job, Unwritten
 from benchmark.runner.queue import Queue
 from benchmark.runner.worker import train, under_lease
 from benchmark.store.store import Store
+from benchmark.tracking.server import Unusable, check_free
+from tables import __main__ as tables_command
 from tables.__main__ import main as tables
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -238,3 +240,19 @@ def test_a_full_disk(size: str, small_disk: Callable[[str], Path], tiny: Callabl
     assert table(folder) == table(undisturbed)
     with suppress(FileNotFoundError):
         assert list((folder / "leases").iterdir()) == [] and os.listdir(folder / "cells")
+
+
+def test_a_full_output_is_named_as_such(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(options: object) -> None:
+        raise FULL
+
+    monkeypatch.setitem(tables_command._COMMANDS, "claims", full)
+    assert tables(["claims"]) == 2
+    assert capsys.readouterr().err == "python -m tables: cannot write to the output: No space left on device\n"
+
+
+def test_a_folder_where_the_database_has_to_be_is_named_with_a_remedy(tmp_path: Path) -> None:
+    folder = tmp_path / "mlflow.db"
+    folder.mkdir()
+    with pytest.raises(Unusable, match=r"mlflow\.db is a folder, and not a database; move .* away, and .*sync"):
+        check_free(f"sqlite:///{folder}")

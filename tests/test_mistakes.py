@@ -105,7 +105,7 @@ def test_a_plan_says_what_is_missing_and_what_failed(run_all: Run, trained: Trai
     assert "--retry" not in trained.stdout
     (result,) = store.results()
     store.write(replace(result, status="timeout"))  # a Result that is edited by hand would be named, and trained again
-    note = "1 cell ended without a number; the same command with --retry failed runs such cells again"
+    note = "1 cell ended without a number; logs says why, and once that is mended --retry failed runs such cells again"
     assert run_all(*QUICK, *own, "--dry-run").stdout.splitlines()[-2] == note
     assert run_all(*QUICK, *own).stdout.splitlines()[-2] == note
     assert "--retry" not in run_all(*QUICK, *own, "--retry", "failed").stdout

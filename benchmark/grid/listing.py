@@ -73,7 +73,9 @@ def retry_note(status: Sequence[str]) -> str | None:
     """How to have the cells run again that ended, and not well; None if there are none."""
     ended = sum(s in STATUSES and s != "done" for s in status)
     what = "1 cell" if ended == 1 else f"{ended} cells"
-    return f"{what} ended without a number; the same command with --retry failed runs such cells again" if ended else None
+    if not ended:
+        return None
+    return f"{what} ended without a number; logs says why, and once that is mended --retry failed runs such cells again"
 
 
 def text(

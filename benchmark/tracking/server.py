@@ -186,11 +186,13 @@ def _has_runs(path: Path) -> bool:
 
 
 def check_free(uri: str) -> None:
-    """Raises for a SQLite file that is locked, and Unusable for one that is no database: MLflow itself would try again for
+    """Raises for a SQLite file that is locked, and Unusable for what is no database: MLflow itself would try again for
     minutes."""
     path = database(uri)
     if path is None or not path.exists():
         return
+    if not path.is_file():
+        raise Unusable(f"{path} is {'a folder' if path.is_dir() else 'no file'}, and not a database; {_remedy(path)}")
     with closing(sqlite3.connect(path, timeout=3)) as connection:
         try:
             connection.execute("BEGIN IMMEDIATE")
