@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from benchmark.runner.queue import Queue
     from benchmark.tracking.invocation import Invocation
 
-
 Judge = Callable[[Catalogue, Path], None]
 """Writes down what a store's Results say, for a plan."""
 
@@ -72,7 +71,8 @@ class Session:
         for line in (*listing.refusals(cells), *filter(None, [listing.left_out(cells, self.store)])):
             print(line)
         self.store.prepare()
-        for said in filter(None, (*self.store.notes(), code.note(code.made_otherwise(cells, self.store)))):
+        otherwise = code.note(code.made_otherwise(cells, self.store))
+        for said in filter(None, (*self.store.notes(), *self.store.not_kept(), otherwise)):
             print(f"run_all.py: {said}", file=sys.stderr)
         for todo in self._rounds(cells, judge if grows else None):
             with self._queue(todo) as queue:

@@ -6,12 +6,14 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import run_all
 from benchmark.errors import UsageError
 from benchmark.files import write_atomically
+from benchmark.runner.job import Job
 from benchmark.show import main as show
 from benchmark.store.result import Result
 from benchmark.store.store import Store
@@ -138,7 +140,7 @@ def test_the_cell_of_a_damaged_result_is_to_run(tmp_path: Path, capsys: pytest.C
     digest = status()[0]
     store = Store(tmp_path)
     store.write(replace(RESULT, digest=digest))
-    assert status() == (digest, "done", "")
+    assert status()[:2] == (digest, "done")
     store.path(digest).write_text(store.path(digest).read_text().replace('"x"', '"y"'))
     assert status()[1] == "to run" and f"{digest}.json (changed since it was written)" in status()[2]
 
@@ -189,3 +191,28 @@ def test_what_is_measured_is_not_compared() -> None:
     again = replace(RESULT, seconds=9.0, environment={}, epochs=({"train_loss": 0.5, "seconds": 7.0},))
     assert again.comparable() == RESULT.comparable()
     assert replace(RESULT, metrics={**RESULT.metrics, "test_mse": 0.39}).comparable() != RESULT.comparable()
+
+
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    store = Store(tmp_path)
+    assert store.digests() == set()
+    with monkeypatch.context() as patch, pytest.raises(UsageError, match="cells: cannot be read"):
+        patch.setattr(os, "scandir", denied)
+        store.digests()
+    for name in ("leases", "logs", "cells"):
+        (tmp_path / name).touch()
+        with pytest.raises(UsageError, match=f"{name}: a file is where a folder has to be"):
+            store.prepare()
+        (tmp_path / name).unlink()
+
+
+def test_a_result_counts_where_nothing_can_be_kept_beside_it(tmp_path: Path) -> None:
+    for name in ("checkpoints", "forecasts"):
+        (tmp_path / name).touch()
+    job = Job(SimpleNamespace(digest=DIGEST), tmp_path)  # type: ignore[arg-type]
+    assert job.record(RESULT, lambda: False) is RESULT and Store(tmp_path).status(DIGEST) == "done"
+    said = Store(tmp_path).not_kept()
+    assert len(said) == 2 and "checkpoints are not kept" in said[0] and "forecasts are not kept" in said[1]

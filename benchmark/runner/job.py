@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,7 +94,8 @@ class Job:
             return there
         store.write(result)
         if result.status not in ("timeout", "killed"):
-            self.checkpoint_path.unlink(missing_ok=True)
+            with suppress(OSError):  # the Result stands; a checkpoint that stays leads to the same one
+                self.checkpoint_path.unlink()
         return result
 
     def without_result(self, status: Status, reason: str, trace: str | None = None) -> Result:

@@ -46,6 +46,7 @@ class Store:
 
         Raises UsageError where writing into it cannot be done.
         """
+        self._look_in_the_way("leases", "logs")
         try:
             self.cells.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.cells) as file:
@@ -112,12 +113,27 @@ class Store:
         return None
 
     def digests(self) -> set[str]:
-        """The digests that have a file."""
+        """The digests that have a file. Raises UsageError for a folder that cannot be read: it is not an empty one."""
+        self._look_in_the_way()
         try:
             with os.scandir(self.cells) as entries:
                 return {e.name[:-5] for e in entries if e.name.endswith(".json") and not e.name.startswith(".")}
-        except OSError:
+        except FileNotFoundError:
             return set()
+        except OSError as error:
+            raise UsageError(f"{self.cells}: cannot be read ({error.strerror}); make it readable for you") from None
+
+    def _look_in_the_way(self, *names: str) -> None:
+        """Raises UsageError where a file is at the place of the folder itself, of `cells`, or of one of these."""
+        for path in (self.root, self.cells, *(self.root / name for name in names)):
+            if os.path.isfile(path):  # which raises nothing
+                raise UsageError(f"{path}: a file is where a folder has to be; move it away, or give another --results-dir")
+
+    def not_kept(self) -> list[str]:
+        """A sentence each on the folders beside the Results that cannot be written to: a cell goes on without them."""
+        paths = [self.root / name for name in ("checkpoints", "forecasts")]
+        bad = [path for path in paths if os.path.lexists(path) and not (path.is_dir() and os.access(path, os.W_OK))]
+        return [f"{path}: is no folder that can be written to; {path.name} are not kept; move it away" for path in bad]
 
     def read(self, digest: str) -> Result | None:
         """One Result; None if there is none, or if its file is not a whole Result, which `note` then names."""
