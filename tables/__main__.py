@@ -175,7 +175,7 @@ def _claims(options: argparse.Namespace) -> None:
 def _explain(options: argparse.Namespace) -> None:
     known = catalogue(options.config)
     (name,) = spelt("explain", (options.paper,), known.papers)
-    if options.folder is None and not (options.results_dir / "cells").is_dir():
+    if not (options.results_dir / "cells").is_dir():
         raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
     _, evidence = read(known, options.results_dir)
     print(explained(known.papers[name], evidence.rows_of[name]))

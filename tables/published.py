@@ -53,7 +53,7 @@ def render_from(known: Catalogue, folder: Path, options: Options, papers: Sequen
             done.write(folder.parent / "reproduction.md", document(published).encode())
     if papers is None:
         for path in sorted(set(target.iterdir()) - set(done.written)):
-            if path.is_file():
+            if path.is_file() and (options.figures or path.suffix not in (".png", ".svg")):
                 path.unlink()
                 done.otherwise.append(path)
     return done

@@ -92,14 +92,20 @@ def _measured(of: Published, paper: Paper, kinds: Mapping[str, Sequence[Row]]) -
 
 def _not_measured(of: Published, paper: Paper, rows: Sequence[Row]) -> list[str]:
     """What of the paper's main table under its own protocol has no Result, by data set, and why where that is known."""
-    lines = []
+    lines: list[str] = []
+    columns: set[str] = set()
     for name in paper.datasets:
         wanted = [row for row in rows if row.key.dataset == name and row.printed is not None]
         missing = Counter(row.key.model for row in wanted if not row.ours.n)
         if missing or not any(row.key.dataset == name for row in rows):
             what = ", ".join(f"{escape(model)} ({n})" for model, n in sorted(missing.items())) or "every cell"
-            reasons = [of.unmeasured[word] for word in (name, *sorted(missing)) if word in of.unmeasured]
-            lines.append(f"- {escape(name)}: {what}" + (f": {'; '.join(dict.fromkeys(reasons))}" if reasons else ""))
+            lines.append(f"- {escape(name)}: {what}" + (f": {of.unmeasured[name]}" if name in of.unmeasured else ""))
+            columns |= missing.keys()
     if not lines:
         return []
-    return ["### Not measured", "Printed numbers without a Result under the paper's protocol, by column:", "\n".join(lines)]
+    reasons = [f"- {escape(model)}: {of.unmeasured[model]}" for model in sorted(columns) if model in of.unmeasured]
+    head = (
+        "Printed numbers without a Result under the paper's protocol: how many of which column. What has no reason was "
+        "not reached."
+    )
+    return ["### Not measured", head, "\n".join(lines), *(["\n".join(["By column:", "", *reasons])] if reasons else [])]

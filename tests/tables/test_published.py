@@ -81,8 +81,9 @@ def test_the_published_run_gives_the_published_documents(tmp_path: Path) -> None
     """Without data and without training, byte by byte; pictures differ between versions of what draws them."""
     there = tmp_path / "docs" / "measured"
     shutil.copytree(MEASURED, there, ignore=shutil.ignore_patterns("tables"))
-    assert main(["render", "--from", str(there), "--no-figures"]) == 0
-    for path in sorted((there / "tables").iterdir()):
+    assert main(["render", "--from", str(there)]) == 0
+    assert {path.name for path in (there / "tables").iterdir()} == {path.name for path in (MEASURED / "tables").iterdir()}
+    for path in sorted(path for path in (there / "tables").iterdir() if path.suffix not in (".png", ".svg")):
         published, made = (folder / "tables" / path.name for folder in (MEASURED, there))
         assert made.read_bytes() == published.read_bytes(), f"{path.name}: run `just docs`"
     made = (there.parent / "reproduction.md").read_bytes()
@@ -109,3 +110,16 @@ def test_bits_on_the_same_machine_and_seeds_elsewhere(published: Path, machine: 
     found, said = stranger.verdict(old, new, [0.370, 0.373, 0.375])
     assert found == fine and ("to the bit" in said) == (machine == "same")
     assert ("standard deviations of 3 published seeds" in said) == (machine == "another")
+
+
+def test_the_words_on_a_paper_need_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "samformer", "--results-dir", str(tmp_path)]) == 2
+    assert "no Results below" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("semantics_2")
+def test_the_words_on_a_paper(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = unpack(tmp_path / "results")
+    assert main(["explain", "samformer", "--results-dir", str(store)]) in (0, 2)
+    said = capsys.readouterr()
+    assert "written: " in said.out or "expected cells with a printed number" in said.err
