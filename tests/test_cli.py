@@ -104,7 +104,7 @@ def test_a_digest_depends_on_what_changes_the_result_and_on_nothing_else(run_all
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
         (["--json"], "--dry-run"),
         (["--subset", "toy", "--papers", "samformer"], "nothing is selected"),
-        (["--results-dir", "/dev/null/x", "--subset", "toy"], "--results-dir"),
+        (["--results-dir", "/dev/null/x", "--subset", "toy"], "/dev/null/x"),
         (["--device", "cuda", "--subset", "toy", "--seeds", "1"], "cuda"),
     ],
 )

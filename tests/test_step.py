@@ -182,7 +182,7 @@ def test_its_optimizer_is_torchs(optimizer: str) -> None:
         taken = stepper(ours, values)
         taken.optimizer.load_state_dict(state)
         taken.set_pace(rate, beta1, number)
-        taken.step([batch])
+        take_step(taken, [batch])
         torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-5, atol=1e-7)
 
 
@@ -190,7 +190,7 @@ def test_a_weight_that_the_loss_does_not_depend_on_stays() -> None:
     model = net()
     model.unused = nn.Parameter(torch.ones(3))
     taken = stepper(model, training(rho=0.5))
-    taken.step(batches(4, 3))
+    take_step(taken, batches(4, 3))
     assert torch.equal(model.unused, torch.ones(3)) and not taken.optimizer.gradient.isnan().any()
     model.unused = nn.Parameter(torch.ones(3, dtype=torch.float64))
     with pytest.raises(ValueError, match="expected to be of one kind"):
