@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -220,3 +220,11 @@ def spelt(option: str, wanted: Iterable[str], known: Iterable[str]) -> tuple[str
         if name.casefold() not in folded:
             raise UsageError(f"{option}: unknown '{name}'{nearest(name, folded.values())}")
     return tuple(folded[name.casefold()] for name in wanted)
+
+
+def prints(program: str, description: str, document: Callable[[], str], arguments: list[str] | None) -> int:
+    """A command without options, which prints a document; returns the exit status: 0, 2 (usage), 130 (interrupted)."""
+    with command(program) as ended:
+        Parser(prog=program, description=description).parse_args(arguments)
+        print(document())
+    return ended.status

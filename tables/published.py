@@ -30,20 +30,13 @@ def render_from(known: Catalogue, folder: Path, options: Options, papers: Sequen
 
     Raises UsageError for a folder without an export, and for one of which a Result is damaged: what is published is whole.
     """
-    exports = sorted(folder.glob(EXPORTS))
-    if not exports:
-        how = "`python -m benchmark.store export` writes them"
-        raise UsageError(f"--from: no exported Results ({EXPORTS}) in {folder}; {how}")
     target, done, reasons = folder / "tables", Rendered(), _reasons(folder / UNMEASURED)
     with tempfile.TemporaryDirectory() as place:
-        store = Store(Path(place))
-        store.prepare()
-        for export in exports:
-            _take(export, store)
-        for path in render(known, Path(place), options, papers):
+        exports = take_in(folder, Store(Path(place)))
+        index, evidence = read(known, Path(place), options.extra)
+        for path in render(known, Path(place), options, papers, (index, evidence)):
             done.write(target / path.name, path.read_bytes())
         if papers is None:
-            index, evidence = read(known, Path(place))
             name = f"{folder.resolve().parent.name}/{folder.name}"
             published = Published(
                 folder=name, made=[in_words(export) for export in exports], index=index,
@@ -74,12 +67,25 @@ class Rendered:
             self.otherwise.append(path)
 
 
-def _take(export: Path, store: Store) -> None:
-    done = merge(export, store)
-    lost = len(done.damaged) + done.missing
-    if lost or done.other:
-        what = f"{lost} Results are damaged or lost" if lost else f"{len(done.other)} Results differ from another file's"
-        raise UsageError(f"{export}: {what}; export it anew")
+def take_in(folder: Path, store: Store) -> list[Path]:
+    """Takes the Results of all exports in a folder into a store; returns the exports.
+
+    Raises UsageError where there is none, and for one of which a Result is damaged, lost, or another in another file.
+    """
+    exports = sorted(folder.glob(EXPORTS))
+    if not exports:
+        how = "`python -m benchmark.store export` writes them"
+        raise UsageError(f"--from: no exported Results ({EXPORTS}) in {folder}; {how}")
+    store.prepare()
+    for export in exports:
+        done = merge(export, store)
+        lost = len(done.damaged) + done.missing
+        if lost or done.other:
+            what = (
+                f"{lost} Results are damaged or lost" if lost else f"{len(done.other)} Results differ from another file's"
+            )
+            raise UsageError(f"{export}: {what}; export it anew")
+    return exports
 
 
 def _reasons(path: Path) -> dict[str, str]:

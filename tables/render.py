@@ -15,7 +15,6 @@ from benchmark.files import write_atomically
 from benchmark.judging.verdict import MOST_SEEDS
 from benchmark.store import judged
 from benchmark.store.store import Store
-from benchmark.workloads import METRICS
 from tables.claims.evidence import Evidence
 from tables.claims.reader import Claim, load_claims
 from tables.documents import explain, protocols
@@ -68,20 +67,21 @@ DOCUMENTS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
 
 
 def render(
-    catalogue: Catalogue, results_dir: Path, options: Options = AS_IT_IS, papers: Sequence[str] | None = None
-) -> list[Path]:
+    catalogue: Catalogue, results_dir: Path, options: Options = AS_IT_IS, papers: Sequence[str] | None = None,
+    held: tuple[Index, Evidence] | None = None,
+) -> list[Path]:  # fmt: skip
     """Writes the tables of every paper that has Results, and ``protocols.md``, ``explain.md`` and ``claims.md``; returns
     what was written.
 
     `options`: how the papers' own tables are shown. `papers`: their names; None: all, and only then the three documents
-    about all of them, with the figures of the second.
+    about all of them, with the figures of the second. `held`: what `read` gave with `options.extra`, where that is had.
 
     ``tables/<paper>.{md,csv,tex,png,svg}`` and the figures ``<paper>.{deviation,sam,cost,curves}.{png,svg}``, as far as
     there is data for them, are of one protocol and one profile. ``<paper>`` alone is protocol paper in
     profile paper; where a protocol has Results of profile quick only, its tables are of those and say so. Other
     protocols, and quick beside paper, stand in files of their own: ``<paper>.<protocol>.quick``.
     """
-    found, evidence = read(catalogue, results_dir, [name for name in options.metrics if METRICS[name].extra])
+    found, evidence = held or read(catalogue, results_dir, options.extra)
     written = []
     for paper in catalogue.papers.values():
         if papers is not None and paper.name not in papers:

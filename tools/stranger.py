@@ -19,9 +19,9 @@ sys.path.insert(0, str(ROOT))
 
 from benchmark.console import Parser, command  # noqa: E402
 from benchmark.errors import UsageError, nearest  # noqa: E402
-from benchmark.store.exchange import merge  # noqa: E402
 from benchmark.store.result import Result  # noqa: E402
 from benchmark.store.store import Store  # noqa: E402
+from tables.published import take_in  # noqa: E402
 
 WITHIN = 3
 """Standard deviations of the published seeds."""
@@ -33,9 +33,7 @@ def published(folder: Path) -> list[Result]:
     """The done Results of the exports in a folder. Raises UsageError where there is none."""
     with tempfile.TemporaryDirectory() as place:
         store = Store(Path(place))
-        store.prepare()
-        for export in sorted(folder.glob("*.jsonl.gz")):
-            merge(export, store)
+        take_in(folder, store)
         found = [result for result in store.results() if result.status == "done"]
     if not found:
         raise UsageError(f"--from: no exported Results in {folder}")

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
-from tabulate import tabulate
 
-from benchmark.console import Parser, command
+from benchmark.console import prints
 from tables.claims.outcome import FAILS, HOLDS, SMALLER, UNDECIDED, UNSIZED, Effect, outcome
+from tables.pipe import pipe
 from tables.statistics import MEAN_PER_CELL, RATIO_OF_SUMS, Array, Sample, Statistic, by_set, over_sets
 
 DRAWS = 4_000
@@ -86,17 +86,12 @@ def document(draws: int = DRAWS) -> str:
 
 def _table(heads: list[str], lines: Iterator[list[str]], left: int) -> str:
     align = ["left"] * left + ["right"] * (len(heads) - left)
-    return str(tabulate(list(lines), heads, tablefmt="pipe", disable_numparse=True, colalign=align))
+    return pipe(lines, heads, align)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the tables; returns the exit status: 0, 2 (usage), 130 (interrupted)."""
-    with command("python -m tables.claims.simulation") as ended:
-        Parser(prog="python -m tables.claims.simulation", description="How sure the outcome of a claim is.").parse_args(
-            arguments
-        )
-        print(document())
-    return ended.status
+    return prints("python -m tables.claims.simulation", "How sure the outcome of a claim is.", document, arguments)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from tables.claims.outcome import RULE
 from tables.claims.reader import OWN, SUMS, WHOSE, Claim
 from tables.layout.markdown import HOLE, escape, number
 from tables.numbers import span
+from tables.pipe import pipe
 from tables.statistics import Estimate, Interval
 
 INTRODUCTION = (
@@ -43,7 +44,7 @@ def summary(claims: Iterable[Claim], evidence: Evidence) -> str:
 def _table(lines: Sequence[Sequence[str]], heads: Sequence[str], numbers: int = 0) -> str:
     align = ["left"] * len(heads)
     align[numbers or len(heads) :] = ["right"] * (len(heads) - (numbers or len(heads)))
-    return str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=align))
+    return pipe(lines, heads, align)
 
 
 def headline(claim: Claim, findings: Sequence[Finding], numbers: str, protocol: str) -> Finding:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tabulate import tabulate
-
 from benchmark.config.paper import Paper
 from tables.layout.markdown import HOLE, escape, number
 from tables.numbers import DIGITS
+from tables.pipe import pipe
 from tables.rows.row import Row
 from tables.statistics import LEAST_PAIRS, LEAST_SETS, CellKey, Estimate, Sample, average_ranks, signed_rank
 
@@ -151,4 +150,4 @@ def _remarks(tested: Sequence[Pair]) -> Iterator[str]:
 
 def _table(lines: Sequence[Sequence[str]], heads: Sequence[str], left: int) -> str:
     align = ["left"] * left + ["right"] * (len(heads) - left)
-    return str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=align))
+    return pipe(lines, heads, align)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tabulate import tabulate
-
 from benchmark.config.paper import Paper
 from benchmark.errors import UsageError
 from benchmark.workloads import METRICS
 from tables.documents.protocols import switches
 from tables.explain.nearness import Column, RowsByKind, Standing, columns, gaps, nearer_in, words
 from tables.layout.markdown import HOLE, escape, number
+from tables.pipe import pipe
 from tables.statistics import over_sets
 
 INTRODUCTION = (
@@ -84,7 +83,7 @@ def _section(paper: Paper, column: Column) -> list[str]:
         for s in column.standings if s.same
     ]  # fmt: skip
     return [f"### {escape(column_name(paper, column))}", words(column),
-            str(tabulate(lines, HEADS, tablefmt="pipe", disable_numparse=True, colalign=align)), *same]  # fmt: skip
+            pipe(lines, HEADS, align), *same]  # fmt: skip
 
 
 def _by_switches(standing: Standing) -> tuple[int, str]:

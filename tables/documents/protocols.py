@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tabulate import tabulate
-
 from benchmark.config.paper import Paper
 from benchmark.grid.plan import switches_of
 from tables.layout.markdown import HOLE, LEGEND, escape, marks, number, printed, spread
 from tables.numbers import fixed
+from tables.pipe import pipe
 from tables.rows.row import Row
 
 Key = tuple[str, int, str, bool]
@@ -57,7 +56,7 @@ def _section(paper: Paper, profile: str, rows_of: Mapping[str, Sequence[Row]]) -
     for name in others:
         heads += [escape(name), "Δ"]
     align = ["left", "right", "left", "left", "right", "right"] + ["right", "right"] * len(others) + ["left"]
-    parts.append(str(tabulate(lines, [*heads, "nearest"], tablefmt="pipe", disable_numparse=True, colalign=align)))
+    parts.append(pipe(lines, [*heads, "nearest"], align))
     if nearest:
         counts = ", ".join(f"{escape(n)} {sum(n in names for names in nearest)}" for n in ["paper", *others])
         parts.append(f"Nearest to the printed number, of {len(nearest)} cells with more than one protocol: {counts}.")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from tabulate import tabulate
-
 from benchmark.config.paper import Paper
 from benchmark.judging.verdict import VERDICTS
 from benchmark.workloads import METRICS
 from tables.layout.markdown import HOLE, MARKS, escape, number
 from tables.numbers import span
+from tables.pipe import pipe
 from tables.rows.judge import OfColumn, column_verdicts
 from tables.rows.means import horizon_name, judged
 from tables.rows.row import Row
@@ -105,4 +104,4 @@ def _counts(found: Sequence[Row], verdicts: Sequence[str], head: str, key: Calla
 def _table(lines: Sequence[Sequence[str]], heads: Sequence[str], words: int = 0) -> str:
     """The first column is text, and the last `words`."""
     align = ["left"] + ["right"] * (len(heads) - 1 - words) + ["left"] * words
-    return str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=align))
+    return pipe(lines, heads, align)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from tabulate import tabulate
 
-from benchmark.console import Parser, command
+from benchmark.console import prints
 from tables.explain.nearness import surely
+from tables.pipe import pipe
 from tables.statistics import over_sets
 
 DRAWS = 4_000
@@ -61,16 +61,13 @@ def document(draws: int = DRAWS) -> str:
         lines.append([name, *(f"– / {wrong:.1f}" if equal else f"{right:.1f} / {wrong:.1f}" for right, wrong in found)])
     heads = ["protocols", *(f"{sets} data sets" for sets in SETS)]
     align = ["left"] + ["right"] * len(SETS)
-    table = tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=align)
+    table = pipe(lines, heads, align)
     return f"### How often an explanation is sure of the nearest / of another, in percent of {draws} draws\n\n{table}"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the table; returns the exit status: 0, 2 (usage), 130 (interrupted)."""
-    with command("python -m tables.explain.simulation") as ended:
-        Parser(prog="python -m tables.explain.simulation", description="How sure an explanation is.").parse_args(arguments)
-        print(document())
-    return ended.status
+    return prints("python -m tables.explain.simulation", "How sure an explanation is.", document, arguments)
 
 
 if __name__ == "__main__":

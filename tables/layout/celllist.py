@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tabulate import tabulate
-
 from benchmark.config.paper import Paper
 from benchmark.data import optimum
 from benchmark.machine import time_in_words
 from benchmark.workloads import METRICS
 from tables.layout.markdown import HOLE, escape, marks, number, printed, spread
+from tables.pipe import pipe
 from tables.rows.row import Row
 
 
@@ -44,7 +43,7 @@ def table(paper: Paper, rows: Sequence[Row]) -> str:
         align.append("right")
         best = [None if r.variant else optimum(r.key.dataset, r.key.lookback, r.key.horizon) for r in shown]
         lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
-    return str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=tuple(align)))
+    return pipe(lines, heads, align)
 
 
 def _cell(row: Row) -> list[str]:

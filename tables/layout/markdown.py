@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-from tabulate import tabulate
-
 from benchmark.workloads import METRICS
 from tables.layout.table import PaperTable
 from tables.layout.texts import BELOW, Style, on_average, printed_alone, transposed, upright
 from tables.numbers import DIGITS, fixed, known
+from tables.pipe import pipe
 from tables.rows.row import Row
 
 HOLE = "–"
@@ -109,7 +108,7 @@ def own_table(table: PaperTable) -> str:
         shown = name if not i or name != found.lines[i - 1][0] else ""
         lines.append([shown, stub, *(cell for group in found.groups for cell in group.lines[i])])
     metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
-    text = str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=aligns))
+    text = pipe(lines, heads, aligns)
     used = {row.comparison.verdict for row in table.cells.values()}
     signs = [f"{sign} {verdict}{' X %' * (verdict == 'within')}" for verdict, sign in SIGNS.items() if verdict in used]
     notes = [f"Best of ours in bold, second in italics. {'Verdicts: ' + ', '.join(signs) + '. ' if signs else ''}"]

@@ -37,6 +37,11 @@ class Options:
     transposed: bool = False
     figures: bool = True
 
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """Of the metrics, those that decide nothing: rows have them where they are asked for."""
+        return tuple(name for name in self.metrics if METRICS[name].extra)
+
 
 AS_IT_IS = Options()
 
@@ -90,7 +95,7 @@ def paper_tables(paper: Paper, rows: Sequence[Row], profile: str, options: Optio
     Of the metrics that are asked for, each that no table of the paper's has gets one behind them.
     """
     layouts = paper.layout or tuple(Layout("", (metric,)) for metric in paper.metrics)
-    layouts += tuple(Layout("", (name,)) for name in options.metrics if METRICS[name].extra)
+    layouts += tuple(Layout("", (name,)) for name in options.extra)
     found = []
     for layout in layouts:
         metrics = tuple(m for m in layout.metrics if not options.metrics or m in options.metrics)

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from tabulate import tabulate
 
-from benchmark.console import Parser, command
+from benchmark.console import prints
 from benchmark.judging.seeds import STEPS, wide
 from benchmark.judging.spread import moderated
 from benchmark.judging.verdict import margin
+from tables.pipe import pipe
 from tables.rows import outside
 from tables.rows.drawn import (
     COLUMNS,
@@ -171,17 +171,12 @@ def document(columns: int = COLUMNS) -> str:
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    return str(tabulate(lines, heads, tablefmt="pipe", disable_numparse=True, colalign=["right"] * len(heads)))
+    return pipe(lines, heads, ["right"] * len(heads))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the tables; returns the exit status: 0, 2 (usage), 130 (interrupted)."""
-    with command("python -m tables.rows.simulation") as ended:
-        Parser(prog="python -m tables.rows.simulation", description="How often the rule of verdicts is wrong.").parse_args(
-            arguments
-        )
-        print(document())
-    return ended.status
+    return prints("python -m tables.rows.simulation", "How often the rule of verdicts is wrong.", document, arguments)
 
 
 if __name__ == "__main__":
