@@ -178,7 +178,7 @@ def test_packed_files_are_read_and_damaged_ones_named(end: str, pack: Callable[[
             b"PAR1",
             "a parquet file; write it as CSV, in Python: pandas.read_parquet('a.parquet').to_csv('a.csv'",
         ),
-        ("a.csv", gzip.compress(b"date,a\n"), "packed by gzip; let its name end in .gz, or unpack it"),
+        ("a.csv", b"\x1f\x8b", "packed by gzip; let its name end in .gz, or unpack it"),
         ("a.zip", b"PK\x03\x04", "a zip archive; unpack it"),
         ("a.xlsx", b"PK\x03\x04", "a workbook; save its sheet as CSV"),
         ("a.npz", b"PK\x03\x04", "an npz; where it holds 'data' [time, sensors, features], say 'reader: pems'"),
