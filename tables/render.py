@@ -219,11 +219,14 @@ def _fields(row: Row) -> dict[str, object]:
 
 
 def _needed(row: Row) -> str:
-    """Seeds that would decide a cell that is undecided; `none` where no number of them would."""
+    """Seeds that would decide a cell that is undecided; `none` where no number of them would, the least that it takes to be
+    judged where no more is known."""
     needed = row.comparison.needed
     if needed is None:
         return ""
-    return "none" if needed.seeds is None else f"> {MOST_SEEDS}" if needed.too_many else str(needed.seeds)
+    if needed.seeds is None:
+        return "none" if needed.why else f">= {needed.to_judge}"
+    return f"> {MOST_SEEDS}" if needed.too_many else str(needed.seeds)
 
 
 def _cell(value: object) -> str:

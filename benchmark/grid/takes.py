@@ -49,13 +49,38 @@ def said(found: JudgedCell | None) -> str:
     """A row's verdict, and what would decide it; nothing where nothing is known or all is decided."""
     if found is None or not found.open:
         return ""
+    said = found.verdict
+    if found.to_judge:
+        said += f": {found.to_judge} seeds to be judged at all"
+        if found.needed == found.to_judge:
+            return f"{said}, which would decide it{_lasts(found, found.needed)}"
+        if found.needed is None and not found.why:
+            return f"{said}{_lasts(found, found.to_judge)}"
     if found.needed is None:
-        return f"{found.verdict}, and no number of seeds decides it: {found.why}"
+        return f"{said}{'; then' if found.to_judge else ', and'} no number of seeds decides it: {found.why}"
     if found.needed > MOST_SEEDS:
-        return f"{found.verdict}; more than {MOST_SEEDS} seeds would decide it"
-    more = found.needed - found.n
-    lasts = "" if found.seconds is None else f" (+ {time_in_words(more * found.seconds)})"
-    return f"{found.verdict}; {found.needed} seeds would decide it{lasts}"
+        return f"{said}; more than {MOST_SEEDS} seeds would decide it"
+    return f"{said}; {found.needed} seeds would decide it{_lasts(found, found.needed)}"
+
+
+def _lasts(found: JudgedCell, seeds: int) -> str:
+    return "" if found.seconds is None else f" (+ {time_in_words((seeds - found.n) * found.seconds)})"
+
+
+def _open(still: Sequence[JudgedCell]) -> str:
+    """A line on the open cells: those that a number of seeds decides, those of which it shows once they are judged, and
+    the others."""
+    decide = [(each, each.needed) for each in still if each.needed is not None and each.needed <= MOST_SEEDS]
+    judge = [(each, each.to_judge) for each in still if each.needed is None and not each.why]
+    parts = []
+    for goals, what in ((decide, "would decide"), (judge, "would have a verdict on")):
+        more = sum(goal - each.n for each, goal in goals)
+        seconds = sum((goal - each.n) * (each.seconds or 0.0) for each, goal in goals)
+        lasts = f", {time_in_words(seconds)} on one core" if all(each.seconds is not None for each, _ in goals) else ""
+        parts += [f"{more} more seeds {what} {len(goals)} of them{lasts}"] if goals else []
+    beyond = len(still) - len(decide) - len(judge)
+    parts += [f"{beyond} are out of reach of {MOST_SEEDS} seeds"] if beyond else []
+    return f"{len(still)} open cells: {'; '.join(parts)}"
 
 
 def summary(cells: Sequence[Planned], left: Sequence[bool], found: Known) -> list[str]:
@@ -65,15 +90,7 @@ def summary(cells: Sequence[Planned], left: Sequence[bool], found: Known) -> lis
     lines = []
     still = [of_row for of_row in found.values() if of_row.open]
     if still:
-        can = [of_row for of_row in still if of_row.needed is not None and of_row.needed <= MOST_SEEDS]
-        more = sum(of_row.needed - of_row.n for of_row in can if of_row.needed is not None)
-        seconds = sum((of_row.needed - of_row.n) * (of_row.seconds or 0.0) for of_row in can if of_row.needed is not None)
-        lasts = f", {time_in_words(seconds)} on one core" if all(of_row.seconds is not None for of_row in can) else ""
-        beyond = len(still) - len(can)
-        lines.append(
-            f"{len(still)} open cells: " + (f"{more} more seeds would decide {len(can)} of them{lasts}" if can else "")
-            + ("; " if can and beyond else "") + (f"{beyond} are out of reach of {MOST_SEEDS} seeds" if beyond else "")
-        )  # fmt: skip
+        lines.append(_open(still))
     to_train = [found.get(row_of(planned.cell)) for planned, is_left in zip(cells, left, strict=True) if is_left]
     times = [of_row.seconds for of_row in to_train if of_row is not None and of_row.seconds is not None]
     if times:
@@ -85,9 +102,10 @@ def summary(cells: Sequence[Planned], left: Sequence[bool], found: Known) -> lis
 
 
 def open_cells(found: Known) -> list[dict[str, Any]]:
-    """The open rows of a plan for JSON: `seeds_needed` is null where no number of seeds would decide, and `why` says so."""
+    """The open rows of a plan for JSON: `seeds_needed` is null where no number of seeds would decide, as `why` says, or
+    where that is not known; `seeds_to_judge` is what a row with too few seeds needs for any verdict, else null."""
     return [
         {"row": row, "verdict": of_row.verdict, "n": of_row.n, "seeds_needed": of_row.needed, "why": of_row.why,
-         "seconds_each": of_row.seconds}
+         "seeds_to_judge": of_row.to_judge or None, "seconds_each": of_row.seconds}
         for row, of_row in found.items() if of_row.open
     ]  # fmt: skip

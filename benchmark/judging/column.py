@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.judging.compare import Beside, evidence_of, sample_deviation
+from benchmark.judging.compare import Beside, evidence_of, pooled, sample_deviation
 from benchmark.judging.spread import student
 from benchmark.judging.verdict import Evidence, rounded_up
 from benchmark.workloads import Metric
@@ -75,12 +75,6 @@ def judge_column(column: Sequence[Beside], metric: Metric) -> ColumnVerdict | No
         paper_seeds=min(cell.printed.seeds_behind for cell in cells if cell.printed is not None),
         largest=max(places, key=lambda place: abs(column[place].share - 1)),
     )  # fmt: skip
-
-
-def pooled(cells: Sequence[Beside]) -> tuple[float, float]:
-    """The spread of a seed over judged cells, by their own variances, and its degrees."""
-    degrees = sum(cell.ours.n - 1 for cell in cells)
-    return math.sqrt(sum((cell.ours.n - 1) * cell.variance for cell in cells) / degrees), float(degrees)
 
 
 def shared_error(cells: Sequence[Beside]) -> float | None:

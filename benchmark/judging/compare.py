@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark.judging.printed import PrintedNumber
 from benchmark.judging.spread import moderated
@@ -54,7 +54,8 @@ class Comparison:
 
     verdict: one of `VERDICTS`. deviation_pct: (mean − printed)/printed in percent. Where it is judged by its numbers:
     spread_pct, that of a seed, in percent of the printed number; degrees of freedom of it; tolerance_pct;
-    margin_pct, the X of `within X %`, rounded up; needed, the seeds that would decide what is `within`.
+    margin_pct, the X of `within X %`, rounded up. needed: the seeds that would decide what is `within`, or has too few of
+    them.
     """
 
     verdict: str = ""
@@ -121,7 +122,7 @@ def compare(column: Sequence[Beside], metric: Metric) -> list[Comparison]:
     judged = [cell for cell in column if cell.judged]
     spreads, degrees = moderated([cell.variance for cell in judged], [cell.ours.n - 1 for cell in judged])
     of_judged = zip(spreads.tolist(), degrees.tolist(), strict=True)
-    return [_judge(cell, *next(of_judged), metric) if cell.judged else _unjudged(cell) for cell in column]
+    return [_judge(cell, *next(of_judged), metric) if cell.judged else _unjudged(cell, judged, metric) for cell in column]
 
 
 def evidence_of(cell: Beside, spread: float, degrees: float, metric: Metric) -> Evidence:
@@ -146,7 +147,8 @@ def _judge(cell: Beside, spread: float, degrees: float, metric: Metric) -> Compa
     )  # fmt: skip
 
 
-def _unjudged(cell: Beside) -> Comparison:
+def _unjudged(cell: Beside, judged: Sequence[Beside], metric: Metric) -> Comparison:
+    """`judged`: the cells of its column that are."""
     ours, printed = cell.ours, cell.printed
     if printed is None:
         return Comparison()
@@ -156,9 +158,27 @@ def _unjudged(cell: Beside) -> Comparison:
         word = "not comparable"
     else:
         word = "not finite" if ours.not_finite else "too few seeds"
-    decides = Needed(LEAST_SEEDS) if word == "too few seeds" else None
+    decides = _once_judged(cell, judged, metric) if word == "too few seeds" else None
     # where ours is not of the same task, not even their distance is told
     return Comparison(verdict=word, deviation_pct=_deviation(cell) if cell.same_task else None, needed=decides)
+
+
+def _once_judged(cell: Beside, judged: Sequence[Beside], metric: Metric) -> Needed:
+    """What a cell of too few seeds needs: as many as are judged at all, and what the rule would ask for then, were its
+    deviation to stay and its seeds to differ as those of the column's judged cells do."""
+    if not judged or cell.printed is None:
+        return Needed(None, to_judge=LEAST_SEEDS)
+    spread, degrees = pooled(judged)
+    evidence = evidence_of(replace(cell, ours=replace(cell.ours, n=LEAST_SEEDS)), spread, degrees, metric)
+    if evidence.verdict(higher_is_better=metric.higher_is_better) != "within":
+        return Needed(LEAST_SEEDS, to_judge=LEAST_SEEDS)
+    return replace(needed(evidence, spread, LEAST_SEEDS, cell.printed.seeds_behind), to_judge=LEAST_SEEDS)
+
+
+def pooled(cells: Sequence[Beside]) -> tuple[float, float]:
+    """The spread of a seed over judged cells, by their own variances, and its degrees."""
+    degrees = sum(cell.ours.n - 1 for cell in cells)
+    return math.sqrt(sum((cell.ours.n - 1) * cell.variance for cell in cells) / degrees), float(degrees)
 
 
 def _deviation(cell: Beside) -> float | None:

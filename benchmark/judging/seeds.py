@@ -12,8 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmark.judging.column import pooled
-from benchmark.judging.compare import Beside
+from benchmark.judging.compare import Beside, pooled
 from benchmark.judging.spread import Array, Flags, student
 from benchmark.workloads import Metric
 

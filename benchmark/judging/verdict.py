@@ -95,20 +95,35 @@ def rounded_up(share: float) -> float:
 class Needed:
     """The seeds that would decide a cell if its deviation stays as it is: how many in all, None: no number of them does.
 
-    why: what stands in the way of any number.
+    why: what stands in the way of any number; with no `seeds` and no `why` it is not known. to_judge: of a cell that has
+    too few seeds for any verdict, the least that it takes; 0 where it has them.
     """
 
     seeds: int | None
     why: str = ""
+    to_judge: int = 0
 
     @property
     def too_many(self) -> bool:
         """Whether nobody runs so many."""
         return self.seeds is not None and self.seeds > MOST_SEEDS
 
+    def more(self, n: int) -> int:
+        """How many of them are not there yet, where there are n; of those that it takes to be judged where no more is
+        known, and 0 where no number of seeds, or none that anybody runs, decides it."""
+        goal = (0 if self.too_many else self.seeds) if self.seeds is not None else 0 if self.why else self.to_judge
+        return max(0, goal - n)
+
     def __str__(self) -> str:
+        first = f"{self.to_judge} seeds to be judged at all"
+        if not self.to_judge:
+            return self._decides
+        return f"{first}, which would decide it" if self.seeds == self.to_judge else f"{first}; then {self._decides}"
+
+    @property
+    def _decides(self) -> str:
         if self.seeds is None:
-            return f"no number of seeds: {self.why}"
+            return f"no number of seeds: {self.why}" if self.why else "it is seen how many would decide it"
         return f"more than {MOST_SEEDS} seeds" if self.too_many else f"{self.seeds} seeds"
 
 

@@ -23,22 +23,24 @@ UNKNOWN = (
 class JudgedCell:
     """A cell over its seeds.
 
-    verdict: in words. n: seeds that it is by. needed: seeds in all that would decide what is open; None: nothing is, or no
-    number of them would. why: what stands in the way of any number. seconds: of one training; None where that is not known.
-    digests: of the Results behind it.
+    verdict: in words. n: seeds that it is by. needed: seeds in all that would decide what is open; None: nothing is, no
+    number of them would, or it is not known. why: what stands in the way of any number. to_judge: of a cell with too few
+    seeds for a verdict, the least that it takes; else 0. seconds: of one training; None where that is not known. digests:
+    of the Results behind it.
     """
 
     verdict: str
     n: int
     needed: int | None = None
     why: str = ""
+    to_judge: int = 0
     seconds: float | None = None
     digests: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
         """Whether it is neither decided nor out of the question."""
-        return self.needed is not None or bool(self.why)
+        return self.needed is not None or bool(self.why) or self.to_judge > 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,8 +57,9 @@ def verdict_tags(cell: JudgedCell) -> dict[str, str]:
     """What came of a cell over all its seeds, as every one of their runs says it; nothing without a printed number."""
     if not cell.verdict:
         return {}
-    needed = "" if cell.needed is None else str(cell.needed)
-    return {"verdict": cell.verdict, "verdict_seeds": str(cell.n), "verdict_would_need": needed or cell.why or "nothing"}
+    judged = f"at least {cell.to_judge}" if cell.to_judge else "nothing"
+    needed = str(cell.needed) if cell.needed is not None else cell.why or judged
+    return {"verdict": cell.verdict, "verdict_seeds": str(cell.n), "verdict_would_need": needed}
 
 
 PEAK_MEMORY_OF_CPU = "resident in the worker process, libraries included"

@@ -84,5 +84,5 @@ def would_decide(row: Row) -> str:
     needed = row.comparison.needed
     if needed is None:
         return HOLE if row.comparison.verdict else ""
-    more = needed.seeds - row.ours.n if needed.seeds is not None and not needed.too_many else 0
-    return f"{needed}" + (f" (+ {time_in_words(more * row.seconds)})" if row.seconds and more > 0 else "")
+    more = needed.more(row.ours.n)
+    return f"{needed}" + (f" (+ {time_in_words(more * row.seconds)})" if row.seconds and more else "")

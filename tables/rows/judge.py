@@ -76,7 +76,7 @@ def judged_cells(rows: Sequence[Row], protocol: str, profile: str, metric: str) 
         for row in (rows[place] for place in places if rows[place].ours.n):
             needed = row.comparison.needed or Needed(None)
             cells[row_key(paper, protocol, profile, row.key.dataset, row.key.horizon, model, sam)] = JudgedCell(
-                verdict=row.comparison.words, n=row.ours.n, needed=needed.seeds, why=needed.why, seconds=row.seconds,
-                digests=row.ours.digests,
+                verdict=row.comparison.words, n=row.ours.n, needed=needed.seeds, why=needed.why, to_judge=needed.to_judge,
+                seconds=row.seconds, digests=row.ours.digests,
             )  # fmt: skip
     return Judged(cells, columns)

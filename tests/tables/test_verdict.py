@@ -63,7 +63,7 @@ def test_what_is_not_judged_by_its_numbers() -> None:
     assert one(0.4, None, 1, lookback=96).verdict == "not comparable"
     assert one(0.4, 0.0, 3, source="quoted").verdict == one(0.4, 0.0, 3, profile="quick").verdict == "not comparable"
     assert one(0.4, None, 1).verdict == one(0.4, 0.0, 2).verdict == "too few seeds"
-    assert str(one(0.4, 0.0, 2).needed) == "3 seeds"
+    assert str(one(0.4, 0.0, 2).needed) == "3 seeds to be judged at all; then it is seen how many would decide it"
     assert compare([replace(cell(0.4, 0.0, 3), printed=None)], MSE) == [Comparison()]
     assert compare([replace(cell(0.4, 0.0, 3), same_task=False)], MSE) == [Comparison(verdict="not comparable")]
 
@@ -159,6 +159,24 @@ def test_a_margin_is_rounded_up() -> None:
 def test_seeds_needed(deviation: float, spread: float, m: int, expected: str) -> None:
     evidence = Evidence(deviation=deviation, error=0, error_of_both=0, degrees=2, half_unit=0, tolerance=0.02)
     assert str(needed(evidence, spread, 3, m)) == expected
+
+
+@pytest.mark.parametrize(
+    ("mean", "m", "expected", "more"),
+    [
+        (0.4, 1, "3 seeds to be judged at all; then 7 seeds", 5),  # (2.487 · 2.1 / 2)²
+        (0.5, 5, "3 seeds to be judged at all, which would decide it", 1),
+        (0.4092, 1, "3 seeds to be judged at all; then no number of seeds: the paper's own may explain it", 0),
+        (0.4079, 1, "3 seeds to be judged at all; then more than 100 seeds", 0),
+    ],
+)
+def test_too_few_seeds_need_a_verdict_first_and_then_what_the_columns_spread_asks_for(
+    mean: float, m: int, expected: str, more: int
+) -> None:
+    column = [cell(0.4, 0.0084, 5, m=m), cell(0.4, 0.0084, 5, m=m), cell(mean, 0.02, 2, m=m)]
+    found = compare(column, MSE)[2]
+    assert found.verdict == "too few seeds" and found.needed is not None and str(found.needed) == expected
+    assert found.needed.more(2) == more
 
 
 def test_words_of_needed() -> None:
