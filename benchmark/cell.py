@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import zip_longest
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,11 @@ from benchmark.machine import processor
 from benchmark.store.result import Result
 
 if TYPE_CHECKING:
-    from baselines.base import Forecaster
+    from torch import nn
+
     from benchmark.problems.base import Held, Problem
     from benchmark.training.checkpoint import Checkpoint
-    from benchmark.training.loop import Epoch, Progress
+    from benchmark.training.loop import Epoch, Progress, Replica
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,23 @@ class Attempt:
     """A cell on its way to its Result.
 
     experiment: what it depends on. blank: its Result as `begun` made it. checkpoint: what it goes on from.
-    on_epoch: called after every epoch; it may raise StopTraining. history: the epochs that on_epoch has been told, for the
-    Result of a training that fails. result: what became of it; None while it is not known, and where it was asked to stop.
+    on_epoch: called after every epoch; it may raise StopTraining. on_end: called with its Result, once that is known.
+    history: the epochs that on_epoch has been told, for the Result of a training that fails. result: what became of it;
+    None while it is not known, and where it was asked to stop.
     """
 
     experiment: Experiment
     blank: Result
     checkpoint: Checkpoint
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    on_end: Callable[[Result], None] = lambda result: None
     history: list[Epoch] = field(default_factory=list)
     result: Result | None = None
+
+    def end(self, result: Result) -> None:
+        """This is what became of it."""
+        self.result = result
+        self.on_end(result)
 
     def failed(self, error: Exception) -> Result:
         """What a cell that could not be trained or measured comes to."""
@@ -94,7 +102,8 @@ class Attempt:
 
 
 def train_and_test(attempts: Sequence[Attempt], results_dir: Path, stacked: bool = False) -> None:
-    """Gives each attempt its Result, whatever becomes of it; what their probes keep goes below `results_dir`.
+    """Gives each attempt its Result, whatever becomes of it, as soon as it has ended; what their probes keep goes below
+    `results_dir`.
 
     Several are cells of one recipe (but for rho) and data set with other seeds. stacked: they are trained as one program.
     """
@@ -116,31 +125,35 @@ def train_and_test(attempts: Sequence[Attempt], results_dir: Path, stacked: bool
             evaluation_batch=lambda channels: cost.evaluation_batch(channels, horizon, recipe),
             sha256=first.data_sha256, cache_dir=first.cache_dir,
         )  # fmt: skip
-        models, replicas = [], []
+        replicas = []
         for attempt in attempts:
             seed, training = attempt.experiment.cell.seed, attempt.experiment.recipe.training
             seed_default(seed, "initialisation")
-            models.append(baselines.build(recipe.model, **problem.shape(), **recipe.arguments).to(device))
-            if training is None or isinstance(models[-1], ClosedForm):
-                problem.fit(models[-1])
+            model = baselines.build(recipe.model, **problem.shape(), **recipe.arguments).to(device)
+            if training is None or isinstance(model, ClosedForm):
+                problem.fit(model)
+                attempt.end(_measured(attempt, model, None, problem, held, results_dir))
             else:
-                on_epoch, checkpoint = attempt.on_epoch, attempt.checkpoint
-                replicas.append(Replica(models[-1], training, seed, on_epoch=on_epoch, checkpoint=checkpoint))
+                on_end = partial(_ended, attempt, problem=problem, held=held, results_dir=results_dir)
+                replicas.append(Replica(model, training, seed, on_epoch=attempt.on_epoch, on_end=on_end,
+                                        checkpoint=attempt.checkpoint))  # fmt: skip
         fit(replicas, problem, stacked=stacked, max_steps=recipe.bounds.max_steps)
     except Exception as error:
         for attempt in attempts:
-            attempt.result = attempt.failed(error)
-        return
-    for attempt, model, replica in zip_longest(attempts, models, replicas):
-        failed, progress = (replica.failed, replica.progress) if replica is not None else (None, None)
-        if failed is None:
-            attempt.result = _measured(attempt, model, progress, problem, held, results_dir)
-        elif not isinstance(failed, StopTraining):
-            attempt.result = attempt.failed(failed)
+            if attempt.result is None:
+                attempt.end(attempt.failed(error))
+
+
+def _ended(attempt: Attempt, replica: Replica, *, problem: Problem, held: Held, results_dir: Path) -> None:
+    """Gives a cell whose training has ended its Result, unless it was asked to stop."""
+    if replica.failed is None:
+        attempt.end(_measured(attempt, replica.model, replica.progress, problem, held, results_dir))
+    elif not isinstance(replica.failed, StopTraining):
+        attempt.end(attempt.failed(replica.failed))
 
 
 def _measured(
-    attempt: Attempt, model: Forecaster, progress: Progress | None, problem: Problem, held: Held, results_dir: Path
+    attempt: Attempt, model: nn.Module, progress: Progress | None, problem: Problem, held: Held, results_dir: Path
 ) -> Result:
     """The Result of a cell whose model is trained (progress) or fitted; its test examples are opened here, once."""
     from benchmark import analysis

@@ -121,7 +121,7 @@ def test_a_cell_whose_result_the_disk_does_not_take(
 
 def nothing_done(attempts: Sequence[Attempt], *others: object) -> None:
     for attempt in attempts:
-        attempt.result = attempt.blank
+        attempt.end(attempt.blank)
 
 
 def write_fails(path: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import run_all
 from benchmark.errors import StopTraining
 from benchmark.grid.cells import Planned
 from benchmark.grid.cost import programs
+from benchmark.problems.forecasting import Forecasting
 from benchmark.runner import pool, worker
 from benchmark.runner.job import Busy, Job, Stopped
 from benchmark.runner.pool import WorkerDied
@@ -97,6 +99,35 @@ def test_each_cell_has_what_is_its_own(tiny: Callable[[int], Path], tmp_path: Pa
         assert found.environment["replicas"] == 3 and "replicas" not in expected.environment
         assert member.log_path.read_text().count("epoch ") == 3 and not member.checkpoint_path.exists()
         assert not Leases(each.results_dir).path(member.digest).exists(), "its lease was not given back"
+
+
+def test_what_has_ended_is_in_the_store_while_others_are_trained(
+    tiny: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after one member has diverged and two have gone on: its Result is kept, and the others go on without it."""
+    undisturbed = [kept(outcome) for outcome in worker.work(job(tiny(4), tmp_path / "undisturbed"))]
+    each = job(tiny(4), tmp_path / "here")
+    gone = each.members[0]
+
+    def killed() -> None:
+        assert (there := Store(each.results_dir).read(gone.digest)) is not None and there.status == "diverged"
+        assert not gone.checkpoint_path.exists() and Store(each.results_dir).digests() == {gone.digest}
+        raise Killed
+
+    def validate(problem: Forecasting, model: Any, holdout: Any, seen: list[Any] = []) -> float:  # noqa: B006
+        seen.append(model)
+        return nan if model is seen[0] and seen.count(model) == 2 else whole(problem, model, holdout)
+
+    whole = Forecasting.validate
+    with monkeypatch.context() as patch:
+        patch.setattr(Forecasting, "validate", validate)
+        patch.setattr(Checkpoint, "epoch_ended", Checkpoint.write)
+        with pytest.raises(Killed):
+            worker.work(replace(each, watcher=Looks(7, killed)))
+    outcomes = worker.work(each)
+    assert isinstance(outcomes[0], Result) and outcomes[0].status == "diverged" and len(outcomes[0].epochs) == 1
+    assert [kept(outcome) for outcome in outcomes[1:]] == undisturbed[1:]
+    assert "going on from a checkpoint" in each.members[1].log_path.read_text()
 
 
 def test_members_that_are_done_or_held_elsewhere_are_left_out(tiny: Callable[[int], Path], tmp_path: Path) -> None:

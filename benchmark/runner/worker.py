@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
@@ -101,15 +101,14 @@ def train(turns: Sequence[Turn]) -> None:
 
         def expired(place: str) -> None:
             for task in tasks:
-                with _on_disk(task.turn):
-                    task.expired(place)
+                task.expired(place)
 
         if tasks:
             with time_limit(job.timeout, tasks[0].log, expired):
                 train_and_test([task.attempt for task in tasks], job.results_dir, job.stacked)
         for task in tasks:
-            with _on_disk(task.turn):
-                task.end(task.attempt.result)
+            if task.attempt.result is None:
+                task.turn.outcome = Stopped(task.turn.job.digest)
 
 
 @contextmanager
@@ -124,7 +123,8 @@ def _on_disk(turn: Turn) -> Iterator[None]:
 @dataclass
 class _Task:
     """A cell under training. turn: whose it is. attempt: on its way to its Result. log: its file. watch: who looks on.
-    memory: of this process. replicas: as the checkpoint has them."""
+    memory: of this process. replicas: as the checkpoint has them. ending: held by who writes its Result: this thread, or
+    that of the time limit. ended: whether there is one."""
 
     turn: Turn
     attempt: Attempt
@@ -132,6 +132,8 @@ class _Task:
     watch: Watch
     memory: device.PeakMemory
     replicas: int | None
+    ending: threading.Lock = field(default_factory=threading.Lock)
+    ended: bool = False
 
     def say(self, line: str) -> None:
         """Writes a line to the log."""
@@ -152,11 +154,14 @@ class _Task:
             self.attempt.checkpoint.write()
             raise StopTraining
 
-    def end(self, result: Result | None) -> None:
-        """Writes the cell's Result, if there is one. Raises OSError where the disk does not take it."""
-        if result is None:
-            self.turn.outcome = Stopped(self.turn.job.digest)
-            return
+    def end(self, result: Result) -> None:
+        """Writes the cell's Result, while others may still be trained. A disk that does not take it is the outcome."""
+        with self.ending, _on_disk(self.turn):
+            if not self.ended:
+                self.ended = True
+                self._write(result)
+
+    def _write(self, result: Result) -> None:
         whole = replace(result, seconds=self.attempt.checkpoint.seconds, peak_memory_bytes=self.memory.bytes(), ended=now(),
                         environment=environment(self.turn.job.experiment, self.replicas))  # fmt: skip
         self.say(f"{whole.traceback or ''}{whole.ended} {whole.status} {whole.reason or ''}")
@@ -165,7 +170,7 @@ class _Task:
             self.watch.ended(whole)
 
     def expired(self, place: str) -> None:
-        """The time is over; `place`: where it was."""
+        """The time is over, which is nothing to a cell that has ended; `place`: where it was."""
         among = f" of {self.replicas} cells trained as one" if self.replicas and self.replicas > 1 else ""
         reason = f"not done within {self.turn.job.timeout:g} s{among} (--timeout); the traceback says where it was"
         epochs = tuple(self.attempt.history)
@@ -187,7 +192,7 @@ def _opened(turn: Turn, replicas: int, memory: device.PeakMemory) -> Iterator[_T
         checkpoint = Checkpoint(job.checkpoint_path, job.digest, job.experiment.device, say, code, among)
         watch = job.watcher.open(blank) if job.watcher else Unwatched()
         task = _Task(turn, Attempt(job.experiment, blank, checkpoint), log, watch, memory, among)
-        task.attempt.on_epoch = task.on_epoch
+        task.attempt.on_epoch, task.attempt.on_end = task.on_epoch, task.end
         try:
             yield task
         finally:

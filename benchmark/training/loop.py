@@ -49,8 +49,9 @@ class Replica:
 
     model: trained in place, and left with the weights that the recipe selects. training: the recipe. seed: of its streams.
     progress: what came of it. on_epoch: called after every epoch; it may raise `errors.StopTraining` to end the training;
-    for the epochs that a checkpoint brings back it is called before the first. checkpoint: what it goes on from. failed:
-    what ended it before it was through (Diverged, StopTraining); None: nothing.
+    for the epochs that a checkpoint brings back it is called before the first. on_end: called once it has ended, while
+    others may still be trained. checkpoint: what it goes on from. failed: what ended it before it was through (Diverged,
+    StopTraining); None: nothing.
     """
 
     model: nn.Module
@@ -58,6 +59,7 @@ class Replica:
     seed: int
     progress: Progress = field(default_factory=Progress)
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
+    on_end: Callable[[Replica], None] = lambda replica: None
     checkpoint: Checkpoint | None = None
     failed: Exception | None = None
 
@@ -100,6 +102,12 @@ class Replica:
                 progress.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.on_epoch(entry)
 
+    def end(self) -> None:
+        """Leaves the model with the weights that the recipe selects, and says that it has ended."""
+        if self.failed is None and self.training.selection == "best_validation":
+            self.model.load_state_dict(self.progress.best_weights)
+        self.on_end(self)
+
 
 @dataclass
 class Running:
@@ -126,9 +134,9 @@ def fit(replicas: Sequence[Replica], problem: Problem, *, stacked: bool = False,
     Raises what goes wrong with the program; what goes wrong with one replica alone it keeps in `failed`.
     """
     for together in [replicas] if stacked else [[each] for each in replicas]:
-        everyone = [each for each in (_begun(replica, problem, stacked) for replica in together) if each is not None]
+        left = _left([each for each in (_begun(replica, problem, stacked) for replica in together) if each], max_steps)
         program: Program | None = None
-        while left := [each for each in everyone if not each.replica.through(max_steps)]:
+        while left:
             first = min(len(each.replica.progress.epochs) for each in left)  # a checkpoint may have brought some further
             now = [each for each in left if len(each.replica.progress.epochs) == first]
             if program is None or [each.stepper for each in now] != program.steppers:
@@ -138,9 +146,7 @@ def fit(replicas: Sequence[Replica], problem: Problem, *, stacked: bool = False,
             seconds = (time.perf_counter() - started) / len(now)
             for each, (loss, norm) in zip(now, outcomes, strict=True):
                 _validate(each, problem, loss, norm, seconds)
-        for replica in together:
-            if replica.failed is None and replica.training.selection == "best_validation":
-                replica.model.load_state_dict(replica.progress.best_weights)
+            left = _left(left, max_steps)
 
 
 def _begun(replica: Replica, problem: Problem, own_draws: bool) -> Running | None:
@@ -148,7 +154,16 @@ def _begun(replica: Replica, problem: Problem, own_draws: bool) -> Running | Non
         return replica.begin(problem, own_draws)
     except StopTraining as error:
         replica.failed = error
+        replica.end()
         return None
+
+
+def _left(running: Sequence[Running], max_steps: int | None) -> list[Running]:
+    """Those that are still to be trained; what is through ends here, whatever is left of the others."""
+    through = [each for each in running if each.replica.through(max_steps)]
+    for each in through:
+        each.replica.end()
+    return [each for each in running if each not in through]
 
 
 def _validate(running: Running, problem: Problem, loss: float, norm: float, seconds: float) -> None:
