@@ -29,7 +29,9 @@ def find(there: Catalogue, store: Store, text: str, folder: Path) -> tuple[Plann
     Raises UsageError for a name that is neither, with the nearest key.
     """
     if "/" not in text:
-        result = store.begins(text)
+        result = store.read(digest := store.digest_of(text))
+        if result is None:
+            return None, None, store.amiss(digest) or NONE_YET
         planned = _of_key(_cells(there, result.key, folder), result.key)
         return (planned if planned and planned.digest == result.digest else None), result, ""
     cells = _cells(there, text, folder)
@@ -120,11 +122,13 @@ def parser() -> Parser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0, 2 (usage, and a cell that there is not), 130 (interrupted)."""
+    """Returns the exit status: 0, 1 (no whole Result stands in its place), 2 (usage, and a cell that there is not), 130
+    (interrupted)."""
     with command("python -m benchmark.show") as ended:
         options = parser().parse_args(arguments)
-        where = data_dir(options.data_dir)
-        print(describe(*find(catalogue(options.config), Store(options.results_dir), options.cell, where)))
+        store, where = Store(options.results_dir), data_dir(options.data_dir)
+        print(describe(*find(catalogue(options.config), store, options.cell, where)))
+        ended.status = 1 if store.notes() else 0
     return ended.status
 
 

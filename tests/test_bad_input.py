@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ OPTIONS: dict[str, list[str]] = {
     "--sam": ["", "ON", "true", "on,off"],
     "--protocol": ["", "paper+", "released+fixed_rho_0.7", "paper+nope", "Papers", "+", "paper fixed"],
     "--profile": ["", "fast", "QUICK"],
-    "--config": ["", ".", "missing.yaml", "/dev/null", "x" * 5000, "file/x.yaml"],
+    "--config": ["", ".", "missing.yaml", "/dev/null", "pipe", "x" * 5000, "file/x.yaml"],
     "--jobs": ["", "0", "-1", "two", "1.5", "auto,", "1 2", "9" * 12],
     "--device": ["", "gpu", "cuda:0", "CPU"],
     "--backend": ["", "ray", "Dask", "dask"],
@@ -70,6 +71,7 @@ OPTIONS: dict[str, list[str]] = {
 @pytest.mark.parametrize(("option", "value"), [(option, value) for option, values in OPTIONS.items() for value in values])
 def test_an_option(option: str, value: str, said: Said, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file")
+    os.mkfifo(tmp_path / "pipe")
     rest = [] if option in ("--subset", "--papers") else ["--subset", "toy", "--seeds", "1"]
     if option == "--data-dir":
         rest = ["--subset", "ETTh1", "--papers", "samformer", "--horizons", "96", "--seeds", "1", "--offline"]

@@ -131,6 +131,7 @@ class Trap:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
+        (None, "expected a file, found a pipe"),
         (lambda raw: b"", "damaged"),
         (lambda raw: raw[:1000], "damaged"),
         (lambda raw: raw[:900] + bytes([raw[900] ^ 1]) + raw[901:], "damaged"),
@@ -148,13 +149,19 @@ class Trap:
     ],
 )  # fmt: skip
 def test_one_that_cannot_be_used_is_passed_over(
-    damage: Callable[[bytes], bytes], said: str, keep: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    damage: Callable[[bytes], bytes] | None,
+    said: str,
+    keep: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BrokenOff):
         trained({}, keep(), 3)
     path = keep().path
-    path.write_bytes(damage(path.read_bytes()))
+    raw = path.read_bytes()
+    path.unlink()
+    path.write_bytes(damage(raw)) if damage is not None else os.mkfifo(path)
     kept = keep()
     same(trained({}, kept), plainly())
     assert len(kept.said) == 1 and said in kept.said[0] and not (tmp_path / "trapped").exists()

@@ -19,14 +19,17 @@ from test_runner import finish, start, table, trainings
 
 import run_all
 from benchmark.cell import Attempt
+from benchmark.errors import UsageError
 from benchmark.files import write_atomically
 from benchmark.runner.job import Job, Unwritten
-from benchmark.runner.queue import Queue
+from benchmark.runner.queue import Queue, last_words
 from benchmark.runner.worker import train, under_lease
+from benchmark.store import judged
 from benchmark.store.store import Store
 from benchmark.tracking.server import Unusable, check_free
 from tables import __main__ as tables_command
 from tables.__main__ import main as tables
+from tables.figures import forecast
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -117,6 +120,27 @@ def test_a_cell_whose_result_the_disk_does_not_take(
     assert isinstance(turn.outcome, Unwritten) and not turn.outcome.alone
     assert turn.outcome.why.startswith(f"cannot write {each.results_dir / where}")
     assert Store(each.results_dir).digests() == set() and each.checkpoint_path.exists()
+
+
+def test_a_pipe_in_the_place_of_a_log_costs_that_cell_alone(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+    """Opening it to write would wait for somebody who reads."""
+    each = a_job(tiny, tmp_path / "results")
+    each.log_path.parent.mkdir(parents=True)
+    os.mkfifo(each.log_path)
+    with under_lease(each) as turn:
+        train([turn])
+    assert isinstance(turn.outcome, Unwritten) and turn.outcome.alone
+    assert turn.outcome.why == f"cannot write {each.log_path}: it is no regular file, and is left alone"
+    assert last_words(each) is None
+
+
+def test_a_pipe_beside_the_results_is_passed_over(tmp_path: Path) -> None:
+    """What is not needed (judged.json) is not known; what is asked for is named."""
+    os.mkfifo(tmp_path / judged.NAME)
+    assert judged.read(tmp_path) is None
+    os.mkfifo(tmp_path / "kept.npz")
+    with pytest.raises(UsageError, match=r"kept\.npz: not a file of kept forecasts .* found a pipe"):
+        forecast.read(tmp_path / "kept.npz")
 
 
 def nothing_done(attempts: Sequence[Attempt], *others: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,6 +102,21 @@ def test_nor_is_a_null_that_was_written_so(tmp_path: Path) -> None:
     assert store.status(DIGEST) is None and store.read(DIGEST) is None
 
 
+@pytest.mark.parametrize(
+    ("metrics", "extra", "why"),
+    [({"test_mse": -0.1}, {}, "its test_mse is -0.1, and an error is 0 or more"),
+     ({"val_mae": -1e-9}, {}, "its val_mae is -1e-09, and an error is 0 or more"),
+     ({}, {"test_rmse": -2.0}, "its test_rmse is -2, and an error is 0 or more"),
+     ({"val_mse": 1e-9}, {"test_r2": -0.5, "test_rmse": None}, "")],
+)  # fmt: skip
+def test_an_error_below_0_is_none(tmp_path: Path, metrics: dict[str, float], extra: dict[str, float], why: str) -> None:
+    """In a plan, which reads no more than it must, as in a table. R² is no error."""
+    store = Store(tmp_path)
+    store.write(replace(RESULT, metrics={**RESULT.metrics, **metrics}, extra_metrics=extra))
+    assert (store.read(DIGEST) is None, store.status(DIGEST)) == ((True, None) if why else (False, "done"))
+    assert [why in note for note in store.notes()] == ([True] if why else [])
+
+
 def test_a_text_that_was_only_laid_out_anew_still_counts(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write(RESULT)
@@ -110,22 +126,30 @@ def test_a_text_that_was_only_laid_out_anew_still_counts(tmp_path: Path) -> None
         assert store.status(DIGEST) == "done" and store.read(DIGEST) == RESULT and not store.notes()
 
 
+@pytest.mark.parametrize(
+    ("put", "what"),
+    [(Path.mkdir, "a folder"), (os.mkfifo, "expected a file, found a pipe"),
+     (lambda path: path.symlink_to("/dev/null"), "expected a file, found a device")],
+)  # fmt: skip
 def test_what_stands_in_a_results_place_is_said_before_anything_is_trained(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    put: Callable[[Path], None], what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["--papers", "toy", "--models", "SAMformer", "--seeds", "1", "--no-mlflow", "--results-dir", str(tmp_path)]
     run_all.main([*asked, "--dry-run", "--json"])
     cell = json.loads(capsys.readouterr().out)["cells"][0]
     digest, path = cell["digest"], Store(tmp_path).path(cell["digest"])
-    path.mkdir(parents=True)
-    assert run_all.main(asked) == 1 and path.is_dir() and not (tmp_path / "logs").exists()
+    path.parent.mkdir()
+    put(path)
+    kind = path.stat().st_mode
+    assert run_all.main(asked) == 1 and path.stat().st_mode == kind and not (tmp_path / "logs").exists()
     said = capsys.readouterr()
-    assert f"{digest}.json (a folder); no such cell is trained until you have moved it away" in said.err
+    assert f"{digest}.json ({what}); no such cell is trained until you have moved it away" in said.err
     assert said.out.splitlines()[-1] == "cells=1 done=0 refused=0 failed=1"
     assert run_all.main([*asked, "--dry-run"]) == 0
     assert "1 blocked" in capsys.readouterr().out
-    assert show([cell["key"], "--results-dir", str(tmp_path)]) == 0
-    assert "a folder" in capsys.readouterr().out
+    for word in (cell["key"], digest[:6]):
+        assert show([word, "--results-dir", str(tmp_path)]) == 1
+        assert what in capsys.readouterr().out
 
 
 def test_the_cell_of_a_damaged_result_is_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,8 +172,8 @@ def test_the_cell_of_a_damaged_result_is_to_run(tmp_path: Path, capsys: pytest.C
 def test_show_says_what_there_is_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key, store = "toy/toy/24/SAMformer/s0", Store(tmp_path)
 
-    def shown(said: str = key) -> str:
-        assert show([said, "--results-dir", str(tmp_path)]) == 0
+    def shown(said: str = key, status: int = 0) -> str:
+        assert show([said, "--results-dir", str(tmp_path)]) == status
         return capsys.readouterr().out
 
     assert shown().endswith("\nno Result yet\n")
@@ -157,8 +181,11 @@ def test_show_says_what_there_is_instead(tmp_path: Path, capsys: pytest.CaptureF
     store.write(replace(RESULT, key=key, digest=digest))
     assert "Result: done" in shown() and "no Result" not in shown()
     there = store.path(digest).read_text()
-    store.path(digest).write_text(there.replace("0.38", "0.37"))
-    assert "is no whole Result (changed since it was written); the next run of its cell replaces it" in shown()
+    edited = there.replace("0.38", "0.37")
+    for damage, why in ((edited, "changed since it was written"), (there[:200], "cut off, or no JSON")):
+        store.path(digest).write_text(damage)
+        said = f"is no whole Result ({why}); the next run of its cell replaces it"
+        assert said in shown(status=1) and said in shown(digest[:8], status=1)
     store.path(digest).unlink()
     store.write(replace(RESULT, key="toy/quick/toy/24/SAMformer/s0"))
     assert f"no Result of this recipe\nthere is one of profile quick: python -m benchmark.show {DIGEST[:12]}" in shown()

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from benchmark.errors import UsageError, nearest
+from benchmark.files import read
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -129,7 +130,7 @@ def load(path: Path, label: str | None = None) -> Section:
     """
     name = label or str(path)
     try:
-        raw = path.read_bytes()
+        raw = read(path)
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror}); give the path of a YAML file") from None
     if len(raw) > MAX_BYTES:

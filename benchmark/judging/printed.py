@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -13,6 +14,7 @@ from pathlib import Path
 from benchmark.config.paper import Printed
 from benchmark.config.reader import CONFIG_DIR
 from benchmark.errors import UsageError
+from benchmark.files import read
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,17 @@ def printed_models(paper: str) -> tuple[str, ...]:
     path = CONFIG_DIR / "published" / f"{paper}.csv"
     if not path.is_file():
         return ()
-    with path.open(encoding="utf-8", newline="") as file:
-        return tuple(dict.fromkeys(row.get("model") or "" for row in csv.DictReader(file)))
+    return tuple(dict.fromkeys(row.get("model") or "" for row in _rows(path)))
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    return csv.DictReader(io.StringIO(read(path).decode(), newline=""))
 
 
 def _read(path: Path, tables: tuple[str, ...], metrics: tuple[str, ...]) -> dict[Key, PrintedNumber]:
     numbers: dict[Key, PrintedNumber] = {}
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["table"] in tables and row["metric"] in metrics]
+        rows = [row for row in _rows(path) if row["table"] in tables and row["metric"] in metrics]
         digits: dict[tuple[str, str], int] = {}
         for row in rows:
             of_table = row["table"], row["metric"]

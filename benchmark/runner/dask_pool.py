@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import StopTraining, UsageError
+from benchmark.files import check_regular
 from benchmark.machine import bounded, host, own_process
 from benchmark.runner import dask_worker
 from benchmark.runner.job import Busy, Job, Outcome, Stopped, Unwritten
@@ -205,5 +206,6 @@ def _machine(address: str) -> str:
 
 def _append(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    check_regular(path)
     with path.open("a", encoding="utf-8") as log:
         log.write(text)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmark.cell import Experiment, begun, now
 from benchmark.errors import told
+from benchmark.files import NotAFile
 from benchmark.grid.code import changed
 from benchmark.machine import process_start
 from benchmark.runner.watch import Watcher
@@ -120,7 +121,7 @@ class Stopped:
 @dataclass(frozen=True)
 class Unwritten:
     """The disk does not take the cell's Result, log or lease. why: in words. alone: it is the matter of this cell alone,
-    since something else stands in its Result's place; else the others fare no better."""
+    since something else stands in its file's place; else the others fare no better."""
 
     digest: str
     why: str
@@ -129,7 +130,7 @@ class Unwritten:
     @classmethod
     def of(cls, digest: str, error: OSError) -> Unwritten:
         """What an error of the disk means."""
-        return cls(digest, f"cannot write {told(error)}", isinstance(error, IsADirectoryError))
+        return cls(digest, f"cannot write {told(error)}", isinstance(error, IsADirectoryError | NotAFile))
 
 
 Outcome = Result | Busy | Stopped | Unwritten

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark.files import read
 from benchmark.runner.job import Job, Outcome, Unwritten
 from benchmark.runner.pool import Pool, how
 from benchmark.runner.watchdog import GRACE_SECONDS
@@ -206,7 +207,7 @@ MOST_WORDS = 8000
 def last_words(job: Job) -> str | None:
     """The end of what a crash left in the cell's log: faulthandler's traceback, if there is one."""
     with suppress(OSError):
-        text = job.log_path.read_text("utf-8", "replace").rpartition(f"{job.digest}\n")[2]  # of the last attempt
+        text = read(job.log_path).decode("utf-8", "replace").rpartition(f"{job.digest}\n")[2]  # of the last attempt
         _, marker, words = text.rpartition("Fatal Python error")
         if not marker:
             _, marker, words = text.rpartition("Timeout (")

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from benchmark.cell import Attempt, begun, environment, now, train_and_test
 from benchmark.errors import StopTraining
+from benchmark.files import check_regular
 from benchmark.grid.code import canonical
 from benchmark.runner.job import Busy, Job, Outcome, Stopped, Unwritten, is_gone
 from benchmark.runner.watch import Unwatched, Watch
@@ -185,6 +186,7 @@ def _opened(turn: Turn, replicas: int, memory: device.PeakMemory) -> Iterator[_T
     job, among = turn.job, replicas if turn.job.stacked else None
     blank = begun(job.experiment)
     job.log_path.parent.mkdir(parents=True, exist_ok=True)
+    check_regular(job.log_path)
     with job.log_path.open("ab", buffering=0) as log:
         say = partial(_say, log)
         say(f"{blank.started} {job.experiment.cell.key} {job.digest}")

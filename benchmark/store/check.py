@@ -20,6 +20,8 @@ MAY_LACK = ("candidate",)
 """Fields of a cell that it has a default for."""
 SAID = ("python", "torch", "numpy", "platform", "machine", "processor", "device", "precision", "git_commit")
 """Of an environment, what is a text; the rest are texts, numbers, or true and false."""
+EXTRA_ERRORS = ("test_rmse", "test_raw_mse", "test_raw_mae", "test_mape", "test_smape", "test_mase")
+"""Of further metrics, those that are errors too, and so 0 or more, as all are that decide."""
 _WORDS: Mapping[type, str] = MappingProxyType({str: "a text", int: "a whole number from 0", bool: "true or false"})
 _MOST_SHOWN = 40
 
@@ -84,6 +86,10 @@ def _numbers(result: Result) -> str | None:
         for name, value in result.metrics.items():
             if not _is_number(value):
                 return f"done, and its {name} is no number"
+    extra = {name: value for name, value in result.extra_metrics.items() if name in EXTRA_ERRORS and value is not None}
+    for name, value in (*result.metrics.items(), *extra.items()):
+        if _is_number(value) and value < 0:
+            return f"its {name} is {value:g}, and an error is 0 or more"
     return None
 
 
@@ -92,14 +98,11 @@ def _is_number(value: object) -> bool:
 
 
 def undecided(result: Result) -> str | None:
-    """Why a done Result's metrics can decide nothing: an error is 0 or more, and has been measured on validation, by which
-    weights and look-backs are chosen, and on test; None where they can, and for one that is not done.
+    """Why a done Result's metrics can decide nothing: an error has been measured on validation, by which weights and
+    look-backs are chosen, and on test; None where they can, and for one that is not done.
     """
     if result.status != "done":
         return None
-    for name, value in result.metrics.items():
-        if value < 0:
-            return f"its {name} is {value:g}, and an error is 0 or more"
     chosen = {name.removeprefix("val_") for epoch in result.epochs for name in epoch if name.startswith("val_")}
     measured = {name.partition("_")[2] for name in result.metrics}
     for name in sorted(chosen | measured):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmark.files import write_atomically
+from benchmark import files
 
 NAME, SCHEMA = "judged.json", 1
 UNKNOWN = (
@@ -73,7 +73,7 @@ def write(results_dir: Path, judged: Judged) -> None:
     """Writes the file, whole or not at all; raises OSError where the disk does not take it."""
     cells = {key: asdict(cell) for key, cell in judged.cells.items()}
     content = {"schema": SCHEMA, "cells": cells, "columns": {key: asdict(each) for key, each in judged.columns.items()}}
-    write_atomically(results_dir / NAME, json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
+    files.write_atomically(results_dir / NAME, json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def by_digest(judged: Judged | None) -> dict[str, JudgedCell]:
@@ -84,7 +84,7 @@ def by_digest(judged: Judged | None) -> dict[str, JudgedCell]:
 def read(results_dir: Path) -> Judged | None:
     """What the file says; None where there is none, or none that can be used: it is made anew with the tables."""
     try:
-        content = json.loads((results_dir / NAME).read_bytes())
+        content = json.loads(files.read(results_dir / NAME))
         if content["schema"] != SCHEMA:
             return None
         cells = {key: JudgedCell(**each | {"digests": tuple(each["digests"])}) for key, each in content["cells"].items()}

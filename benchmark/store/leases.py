@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from benchmark.files import read
 from benchmark.machine import host, process_start
 
 LEASE_SECONDS = 60.0
@@ -50,10 +51,10 @@ def _parse(text: str) -> Held | None:
 def _content(path: Path) -> str | None:
     """What stands at a lease's place, whatever it is; None: nothing. Of what cannot be read, which file it is."""
     try:
-        return path.read_bytes().decode("utf-8", "replace")
+        return read(path).decode("utf-8", "replace")
     except FileNotFoundError:
         return None
-    except OSError:  # a folder, or another user's
+    except OSError:  # a folder, a pipe, or another user's
         with suppress(OSError):
             stat = path.lstat()
             return f"not to be read: {stat.st_ino} {stat.st_mtime_ns}"

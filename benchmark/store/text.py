@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, NoReturn
 
-from benchmark.store.check import CELL, amiss
+from benchmark.store.check import CELL, EXTRA_ERRORS, amiss
 from benchmark.store.result import SCHEMA, STATUSES, Result, Status, plain
 
 _HEAD = re.compile(rb'^\{\s*"schema":\s*(\d+),\s*"key":\s*"((?:[^"\\]|\\.)*)",\s*"digest":\s*"([0-9a-f]{64})",'
@@ -21,6 +21,8 @@ _CELL = re.compile(rb'\n "cell": \{\s*' + rb",\s*".join(b'"%s": %s' % (name.enco
                    for name, kind in CELL.items()) + rb"\s*\}")  # fmt: skip
 _ENVIRONMENT = b'\n "environment": {'
 _NESTED = re.compile(rb"[\[{]")
+_ODD = re.compile(rb":\s*(?:null|-)")
+_NEGATIVE = re.compile(rb'"(?:%s)":\s*-' % "|".join(EXTRA_ERRORS).encode())
 _MOST_HEAD = 4096
 _CODE = b'\n "code": {'
 _END = "\n}\n"
@@ -128,7 +130,7 @@ def status(content: bytes, digest: str) -> Status:
     head = _HEAD.match(content)
     if head is not None and int(head[1]) <= SCHEMA and head[3].decode() == digest and _is_sealed(content):
         found = next((s for s in STATUSES if s == head[4].decode()), None)
-        if found is not None and _is_usual(content) and not (found == "done" and _has_null_metric(content)):
+        if found is not None and _is_usual(content) and not _has_odd_metric(content):
             return found
     return read(content, digest).status
 
@@ -146,9 +148,12 @@ def _is_usual(content: bytes) -> bool:
     return flat and _CELL.search(content, 0, _MOST_HEAD) is not None
 
 
-def _has_null_metric(content: bytes) -> bool:
+def _has_odd_metric(content: bytes) -> bool:
+    """Whether one that decides is null, or one that is an error is negative: then the whole text has to be read."""
     begin = content.find(b'"metrics"')
-    return b"null" in content[begin : content.find(b"}", begin)]
+    return _ODD.search(content, begin, content.find(b"}", begin)) is not None or (
+        _NEGATIVE.search(content, begin, content.find(b'"windows"', begin)) is not None
+    )
 
 
 def key(content: bytes) -> str | None:

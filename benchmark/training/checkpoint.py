@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmark.files import write_atomically
+from benchmark.files import read, write_atomically
 from benchmark.training.adam import Adam
 
 SCHEMA = 2
@@ -113,7 +113,7 @@ class Checkpoint:
 
     def _load(self) -> dict[str, Any] | None:
         try:
-            raw = self.path.read_bytes()
+            raw = read(self.path)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark import files
 from benchmark.errors import UsageError
 from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, Rule, holes
 from tables.figures.style import Style
@@ -29,7 +30,7 @@ Arrays = Mapping[str, NDArray[Any]]
 def read(path: Path) -> Arrays:
     """What `benchmark.analysis.forecasts` wrote. Raises UsageError for a file that is not there, or not that."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        with np.load(io.BytesIO(files.read(path)), allow_pickle=False) as file:
             arrays = {name: file[name] for name in ("past", "truth", "forecast", "mse", "window")}
     except FileNotFoundError:
         raise UsageError(f"{path}: not there; a cell keeps its forecasts when it ends: run it again with --force") from None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +63,14 @@ def rows(row: Any) -> list[Row]:
         row("toy", h, m, mean=sum(v) / len(v), std=0.0, n=len(v), published=0.38, values=v, sam=m == "With_SAM")
         for (m, h), v in numbers.items()
     ]
+
+
+def test_a_pipe_in_the_place_of_printed_numbers_is_named(paper: Paper) -> None:
+    path = Path(printed.CONFIG_DIR) / "published" / "made.csv"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match=r"made\.csv: not a file of printed numbers .*found a pipe"):
+        printed.printed_numbers(paper.printed)
 
 
 def test_a_mean_over_horizons_is_seed_by_seed_and_of_all_horizons(paper: Paper, rows: list[Row]) -> None:
