@@ -33,8 +33,8 @@ def start(
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env)
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    out, err = process.communicate(timeout=240)
+def finish(process: subprocess.Popen[str], seconds: float = 240) -> tuple[int, str]:
+    out, err = process.communicate(timeout=seconds)
     assert "Traceback" not in err, err
     return process.returncode, out
 
@@ -202,22 +202,36 @@ def _under_way(folder: Path) -> list[Path]:
 
 
 KILLS = int(os.environ.get("BENCHMARK_TEST_KILLS", "100"))
+PATIENCE = 600.0
+"""Seconds for what takes some ten on a machine that has nothing else to do."""
+
+
+def _done(folder: Path) -> dict[str, int]:
+    """The digests of what is done, with the time of its file."""
+    store = Store(folder)
+    return {each: store.path(each).stat().st_mtime_ns for each in store.digests() if store.status(each) == "done"}
 
 
 @pytest.mark.parametrize(("kills", "mlflow"), [(5, False), pytest.param(KILLS, True, marks=pytest.mark.long)])
 def test_killed_at_random_every_result_is_there_once(
     tmp_path: Path, tiny: Callable[[int], Path], kills: int, mlflow: bool
 ) -> None:
-    """Parent or worker, by `kill -9`, while cells are under way; the same command again, until all is done."""
+    """Parent or worker, by `kill -9`, while cells are under way; the same command again, until all is done.
+
+    What was done before a kill stands after it, file for file. `-s` shows the figures.
+    """
     folder, config, chance = tmp_path / "results", tiny(2), random.Random(kills)
     cells = 4 * kills
     config.write_text(config.read_text().replace("seeds: {value: 3", f"seeds: {{value: {kills}"))
     undisturbed, words = tmp_path / "undisturbed", ("--jobs", "2", "--retry", "failed")
-    start(undisturbed, config, "--jobs", "2").communicate(timeout=1200)
-    killed, process = 0, start(folder, config, *words, mlflow=mlflow)
+    finish(start(undisturbed, config, "--jobs", "2"), PATIENCE * kills)
+    killed, lost, process = 0, 0, start(folder, config, *words, mlflow=mlflow)
+    done: dict[str, int] = {}
     while killed < kills and len(Store(folder).digests()) < cells:
         _until_under_way(process, folder)
         time.sleep(chance.uniform(0, 0.5))
+        stand = _done(folder)
+        lost, done = lost + len(done.items() - stand.items()), stand
         victim = chance.choice([process.pid, *workers_of(process.pid)])
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
@@ -225,15 +239,18 @@ def test_killed_at_random_every_result_is_there_once(
         if victim == process.pid or process.poll() is not None:
             process.communicate()
             process = start(folder, config, *words, mlflow=mlflow)
-    process.communicate(timeout=1200)
-    assert killed == kills
-    code, out = finish(start(folder, config, *words, mlflow=mlflow))
+    process.communicate(timeout=PATIENCE * kills)
+    lost += len(done.items() - _done(folder).items())
+    again = sum(trainings(folder).values()) - cells
+    print(f"\n{killed} kills, {lost} of {cells} Results lost, {again} trainings begun again")
+    assert (killed, lost) == (kills, 0)
+    code, out = finish(start(folder, config, *words, mlflow=mlflow), PATIENCE)
     assert code == 0 and out.splitlines()[-1] == f"cells={cells} done={cells} refused=0 failed=0"
     one, other = results(undisturbed), results(folder)
     assert all(one[key].comparable() == other[key].comparable() for key in one) and len(other) == cells
     assert table(folder) == table(undisturbed)
     assert list((folder / "leases").iterdir()) == []
-    assert sum(trainings(folder).values()) <= cells + 2 * kills, "twice but what was under way in two workers"
+    assert again <= 2 * kills, "twice but what was under way in two workers"
     if mlflow:
         assert _runs_of_cells(folder) == Counter(other.keys()), "one finished run a cell"
 
@@ -260,7 +277,7 @@ for experiment in client.search_experiments():
 
 def _until_under_way(process: subprocess.Popen[str], folder: Path) -> None:
     leases = folder / "leases"
-    until(lambda: process.poll() is not None or (workers_of(process.pid) != [] and any(leases.glob("*.json"))), 120)
+    until(lambda: process.poll() is not None or (workers_of(process.pid) != [] and any(leases.glob("*.json"))), PATIENCE)
 
 
 def test_two_on_forty_cells_one_killed(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
