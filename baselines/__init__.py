@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from baselines import footprint
 from baselines.arguments import REQUIRED, SCALAR, Argument, Kind, arguments_of, attribute_of
+from baselines.own import Source
 
 if TYPE_CHECKING:
     from baselines.base import Forecaster
 
-__all__ = ["MODELS", "SCALAR", "Argument", "Kind", "ModelInfo", "argument", "build", "misfit"]
+__all__ = ["MODELS", "SCALAR", "Argument", "Kind", "ModelInfo", "Source", "argument", "build", "misfit"]
 
 HERE = Path(__file__).parent
 
@@ -54,6 +55,11 @@ class ModelInfo:
     def arguments(self) -> Mapping[str, Argument]:
         """The keyword arguments that it takes beside `lookback`, `horizon` and `channels`."""
         return arguments_of(self._source, self.cls)
+
+    @property
+    def takes_any(self) -> bool:
+        """Whether there may be others, too: of a model that stands here, none."""
+        return False
 
     def of_step(self, shape: Mapping[str, int], batch: int, given: Mapping[str, Any]) -> tuple[int, int] | None:
         """Bytes of the activations of a training step on `batch` windows in float32, and the number of parameters.
@@ -116,12 +122,17 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names) or 'none'}"
 
 
-def build(name: str, *, lookback: int, horizon: int, channels: int, **arguments: Any) -> Forecaster:
-    """A freshly initialised model, its weights drawn from torch's default generator.
+def build(name: str | Source, *, lookback: int, horizon: int, channels: int, **arguments: Any) -> Forecaster:
+    """A freshly initialised model, its weights drawn from torch's default generator; of a `Source` a model of the user's
+    own, whose files this runs.
 
     `lookback` and `horizon` are in time steps. Raises ValueError for an unknown model or argument, naming the
     nearest known one, and for an argument's value that the model does not accept.
     """
+    if isinstance(name, Source):
+        from baselines.plain import built
+
+        return built(name, lookback=lookback, horizon=horizon, channels=channels, **arguments)
     info = MODELS.get(name)
     if info is None:
         raise ValueError(f"unknown model '{name}'{_nearest(name, MODELS)}")

@@ -129,7 +129,7 @@ def train_and_test(attempts: Sequence[Attempt], results_dir: Path, stacked: bool
         for attempt in attempts:
             seed, training = attempt.experiment.cell.seed, attempt.experiment.recipe.training
             seed_default(seed, "initialisation")
-            model = baselines.build(recipe.model, **problem.shape(), **recipe.arguments).to(device)
+            model = baselines.build(recipe.source or recipe.model, **problem.shape(), **recipe.arguments).to(device)
             if training is None or isinstance(model, ClosedForm):
                 problem.fit(model)
                 attempt.end(_measured(attempt, model, None, problem, held, results_dir))

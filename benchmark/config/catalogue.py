@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import baselines
+from benchmark.config.models.columns import before, with_columns, with_variant
+from benchmark.config.models.own import OwnModel, load_models
 from benchmark.config.own import idle_targets, join, load_own
 from benchmark.config.paper import Column, Paper, Value
 from benchmark.config.reader import CLAIMS, CONFIG_DIR, parse_paper
@@ -17,64 +19,82 @@ from benchmark.data.registry import DATASETS, GROUPS, DataSet
 from benchmark.errors import UsageError, nearest
 
 
-def override(paper: Paper, section: Section, datasets: tuple[str, ...]) -> Paper:
-    """A paper with recipe values of the user's own file before its own; they count as `ours`, in every column.
+def override(
+    paper: Paper, section: Section, datasets: tuple[str, ...], models: Mapping[str, OwnModel] = MappingProxyType({})
+) -> Paper:
+    """A paper with recipe values of the user's own file before its own; they count as `ours`, in every column; and with the
+    columns that the file has below `columns`, which take part in that and have what they say themselves.
 
     A plain value is taken everywhere; a table by data set or horizon where it has an entry, else the paper's own value.
-    Below `arguments`, a model's argument goes to every column whose model has it.
+    Below `arguments`, a model's argument goes to every column whose model has it; a model of the user's own has its own.
     """
-    reader = Reader(datasets, paper.workload, overriding=True)
-    reader.columns = tuple(paper.columns)
-    part = section.known([*recipe_fields(paper.workload), "arguments"])
+    reader = Reader(datasets, paper.workload, overriding=True, models=models)
+    part = section.known([*recipe_fields(paper.workload), "arguments", "columns"])
+    added = part.pop("columns").named() if "columns" in part else {}
+    reader.columns = (*paper.columns, *added)
     values = {name: reader.value(child, name) for name, child in part.items() if name != "arguments"}
-    known = {a: None for column in paper.columns.values() for a in baselines.MODELS[column.model].arguments}
-    found = part["arguments"].known(known) if "arguments" in part else {}
+    ours = [column.info.arguments for column in paper.columns.values() if column.own is None]
+    found = part["arguments"].known({name: None for each in ours for name in each}) if "arguments" in part else {}
     arguments = {name: reader.value(child, f"arguments.{name}") for name, child in found.items()}
     columns = {name: _overridden(column, values, arguments) for name, column in paper.columns.items()}
-    own = {name: _before(value, paper.recipe.get(name)) for name, value in values.items()}
+    own = {name: before(value, paper.recipe.get(name)) for name, value in values.items()}
     names = (*paper.overridden, *values, *(f"arguments.{name}" for name in arguments))
-    return replace(paper, recipe=dict(paper.recipe) | own, columns=columns, overridden=tuple(dict.fromkeys(names)))
+    changed = replace(paper, recipe=dict(paper.recipe) | own, columns=columns, overridden=tuple(dict.fromkeys(names)))
+    return with_columns(changed, added, reader)
 
 
 def _overridden(column: Column, values: Mapping[str, Value], arguments: Mapping[str, Value]) -> Column:
-    taken = [name for name in arguments if name in baselines.MODELS[column.model].arguments]
+    taken = [name for name in arguments if column.own is None and name in column.info.arguments]
     return replace(
         column,
-        recipe={name: _before(values.get(name), value) for name, value in column.recipe.items()},
-        arguments=dict(column.arguments) | {n: _before(arguments[n], column.arguments.get(n)) for n in taken},
+        recipe={name: before(values.get(name), value) for name, value in column.recipe.items()},
+        arguments=dict(column.arguments) | {n: before(arguments[n], column.arguments.get(n)) for n in taken},
     )
 
 
-def _before(first: Value | None, second: Value | None) -> Value:
-    return Value((*(first.blocks if first else ()), *(second.blocks if second else ())))
-
-
-def load_papers(datasets: tuple[str, ...], own: tuple[Path, ...] = (), folder: Path = CONFIG_DIR) -> dict[str, Paper]:
-    """Every paper of ``paper_configs``, then the user's files: a paper of one's own, or ``recipes: {paper: {…}}``.
+def load_papers(
+    datasets: tuple[str, ...],
+    own: tuple[Path, ...] = (),
+    folder: Path = CONFIG_DIR,
+    models: Mapping[str, OwnModel] = MappingProxyType({}),
+) -> dict[str, Paper]:
+    """Every paper of ``paper_configs``, then the user's files: a paper of one's own, or ``recipes: {paper: {…}}`` and, when
+    all of these are in, ``variants: {NAME: {paper: {…}}}``. models: the user's own.
 
     Raises UsageError for the first thing that is not as it should be.
     """
     papers: dict[str, Paper] = {}
+    variants: list[tuple[str, Section]] = []
     for path in sorted(set(folder.glob("*.yaml")) - {CLAIMS}):
         paper = parse_paper(load(path, f"paper_configs/{path.name}"), datasets)
         papers[paper.name] = paper
     for path in own:
         root = load(path)
         if _is_paper(root):
-            paper = parse_paper(root, datasets)
+            paper = parse_paper(root, datasets, models)
             if paper.name in papers:
                 raise root.fail(f"paper '{paper.name}' exists; to change its recipe write 'recipes: {{{paper.name}: …}}'")
             papers[paper.name] = paper
             continue
-        part = root.known(["recipes", "datasets"])  # data sets: see `benchmark.config.own`
-        overrides = part["recipes"].named() if "recipes" in part else {}
-        for paper_name, child in overrides.items():
-            if paper_name not in papers:
-                raise child.fail(f"unknown paper '{paper_name}'{nearest(paper_name, papers)}")
-            papers[paper_name] = override(papers[paper_name], child.mapping(), datasets)
+        part = root.known(["recipes", "variants", "datasets", "models"])  # the last two: see `own` and `models.own`
+        for paper_name, child in _of_papers(part.get("recipes"), papers):
+            papers[paper_name] = override(papers[paper_name], child.mapping(), datasets, models)
+        variants += part["variants"].named().items() if "variants" in part else []
+    for name, section in variants:
+        for paper_name, child in _of_papers(section, papers):
+            papers[paper_name] = with_variant(papers[paper_name], name, child, datasets)
     if not papers:
         raise UsageError(f"no recipe in {folder}; expected at least one YAML file")
     return papers
+
+
+def _of_papers(section: Section | None, papers: Mapping[str, Paper]) -> list[tuple[str, Section]]:
+    """What a section says of each of some papers. Raises UsageError for a paper that is none."""
+    found = section.named() if section is not None else {}
+    for name, child in found.items():
+        if name not in papers:
+            raise child.fail(f"unknown paper '{name}'{nearest(name, papers)}")
+    return list(found.items())
 
 
 def _is_paper(root: Section) -> bool:
@@ -83,11 +103,16 @@ def _is_paper(root: Section) -> bool:
 
 @dataclass(frozen=True)
 class Given:
-    """What a file of the user's gives: papers and data sets by name, and the sources of its recipe values, by which they
-    are known in a resolved recipe."""
+    """What a file of the user's gives.
+
+    papers, datasets, models, columns: by name. file: as its places have it. sources: of its recipe values, by which they
+    are known in a resolved recipe.
+    """
 
     papers: frozenset[str]
     datasets: frozenset[str]
+    models: frozenset[str]
+    columns: frozenset[str]
     file: str
     sources: frozenset[str]
 
@@ -102,7 +127,12 @@ def given_by(path: Path) -> Given:
     data: dict[str, Any] = root.data if isinstance(root.data, dict) else {}
     papers = {str(data.get("paper"))} if _is_paper(root) else set()
     datasets = data.get("datasets", {}) if not papers else {}
-    return Given(frozenset(papers), frozenset(map(str, datasets)), root.file, frozenset(_sources(data)))
+    of_papers = [] if papers else [recipe for recipe in data.get("recipes", {}).values() if isinstance(recipe, dict)]
+    columns = {str(name) for recipe in of_papers for name in recipe.get("columns", {})}
+    models = frozenset(map(str, data.get("models", {})))
+    return Given(
+        frozenset(papers), frozenset(map(str, datasets)), models, frozenset(columns), root.file, frozenset(_sources(data))
+    )
 
 
 def _sources(data: Any) -> Iterator[str]:
@@ -115,17 +145,20 @@ def _sources(data: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What there is to choose from: papers, data sets and groups of them. notes: sentences on the user's own files."""
+    """What there is to choose from: papers, data sets and groups of them. notes: sentences on the user's own files. models:
+    the user's own, by name."""
 
     papers: Mapping[str, Paper]
     datasets: Mapping[str, DataSet]
     groups: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
+    models: Mapping[str, OwnModel] = field(default_factory=dict)
 
 
 def catalogue(own: Sequence[Path] = ()) -> Catalogue:
     """All papers and data sets, the user's own files included. Raises UsageError for a file that cannot be used."""
     sets = load_own(own)
     datasets = DATASETS | {name: entry.dataset for name, entry in sets.items()}
-    papers = join(load_papers(tuple(datasets), tuple(own)), sets)
-    return Catalogue(papers, datasets, GROUPS, idle_targets(papers, sets))
+    models = load_models(own)
+    papers = join(load_papers(tuple(datasets), tuple(own), models=models), sets)
+    return Catalogue(papers, datasets, GROUPS, idle_targets(papers, sets), models)

@@ -212,7 +212,7 @@ def _is_about_target(paper: Paper, dataset: str) -> bool:
     for column in paper.columns.values():
         value = {**paper.recipe, **column.recipe}.get("features")
         for horizon in paper.horizons_of(dataset) if value is not None else ():
-            where = {"dataset": dataset, "horizon": horizon, "model": column.name, "sam": column.sam}
+            where = {"dataset": dataset, "horizon": horizon, "model": column.looked_up, "sam": column.sam}
             found = value.at(where) if value is not None else None
             if found is not None and found.value != "M":
                 return True

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from baselines import MODELS, ModelInfo
+from benchmark.config.models.signature import Signature
 from benchmark.config.recipe import Sourced
 from benchmark.workloads import FORECASTING, WORKLOADS, Metric
 
@@ -55,9 +57,10 @@ _ABSENT: Any = object()
 class Column:
     """A column of a paper's table: a registered model with its arguments, and what of the recipe is its own.
 
-    name: as the recipe has it. model: its name in `baselines.MODELS`. main: it stands in the main table. what: in words.
-    sam: whether it is trained with SAM. printed_as: its name in the printed table, where that is another. arguments: the
-    model's, by name. recipe: the values that are its own, by name.
+    name: as the recipe has it. model: its name in `baselines.MODELS`, or the user's for one of their own. main: it stands
+    in the main table. what: in words. sam: whether it is trained with SAM. printed_as: its name in the printed table,
+    where that is another. arguments: the model's, by name. recipe: the values that are its own, by name. own: of a model of
+    the user's, what it takes. variant_of: the column beside which it stands, with values of the user's in place of some.
     """
 
     name: str
@@ -68,6 +71,18 @@ class Column:
     printed_as: str | None
     arguments: Mapping[str, Value]
     recipe: Mapping[str, Value]
+    own: Signature | None = None
+    variant_of: str | None = None
+
+    @property
+    def info(self) -> ModelInfo | Signature:
+        """What its model takes and can."""
+        return self.own or MODELS[self.model]
+
+    @property
+    def looked_up(self) -> str:
+        """The name that tables of values by model know it by."""
+        return self.variant_of or self.name
 
 
 @dataclass(frozen=True)
@@ -170,7 +185,7 @@ class Paper:
 
     def own_variant(self, column: Column, dataset: str, horizon: int) -> str:
         """What the paper itself makes its task, without values of the user's own: its printed numbers are of that."""
-        where = {"dataset": dataset, "horizon": horizon, "model": column.name, "sam": column.sam}
+        where = {"dataset": dataset, "horizon": horizon, "model": column.looked_up, "sam": column.sam}
         workload = WORKLOADS[self.workload]
         values = {n: v for n, v in {**self.recipe, **column.recipe}.items() if n in workload.unsaid}
         said = {name: found.value for name, value in values.items() if (found := value.own(where)) is not None}

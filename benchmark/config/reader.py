@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import baselines
+from baselines.arguments import REQUIRED
+from benchmark.config.models.own import OwnModel
 from benchmark.config.paper import (
     HORIZONS,
     LAST,
@@ -30,12 +33,8 @@ CLAIMS = CONFIG_DIR / "claims.yaml"
 """Beside the papers, and none: `tables.claims.reader` reads it."""
 
 
-def _arguments(reader: Reader, section: Section, model: str) -> dict[str, Value]:
-    known = baselines.MODELS[model].arguments
-    return {name: reader.value(child, f"arguments.{name}") for name, child in section.known(known).items()}
-
-
-def _column(reader: Reader, section: Section, name: str, earlier: Mapping[str, Column]) -> Column:
+def column_of(reader: Reader, section: Section, name: str, earlier: Mapping[str, Column]) -> Column:
+    """A column of a paper. Raises UsageError for one that is not as it should be. earlier: those that it may be `like`."""
     part = section.known(["like", "model", "main", "what", "sam", "printed_as", "arguments", "recipe"])
     base: Column | None = None
     if "like" in part:
@@ -46,20 +45,30 @@ def _column(reader: Reader, section: Section, name: str, earlier: Mapping[str, C
     elif "model" not in part:
         raise section.fail("'model' (or 'like') is missing")
     model = part["model"].of(str, "a model") if "model" in part else base.model if base else ""
-    if model not in baselines.MODELS:
-        raise part["model"].fail(f"unknown model '{model}'{nearest(model, baselines.MODELS)}")
-    own_args = _arguments(reader, part["arguments"], model) if "arguments" in part else {}
+    own = reader.models.get(model)
+    if own is None and model not in baselines.MODELS:
+        known = (*baselines.MODELS, *reader.models)
+        raise part["model"].fail(f"unknown model '{model}'{nearest(model, known)}")
+    info = own.signature if own is not None else baselines.MODELS[model]
+    of_model = own.values(reader) if own is not None else {}
+    own_args = reader.arguments(part["arguments"], info) if "arguments" in part else {}
     own_recipe = reader.recipe(part["recipe"]) if "recipe" in part else {}
-    inherited = {k: v for k, v in base.arguments.items() if k in baselines.MODELS[model].arguments} if base else {}
+    inherited = {k: v for k, v in base.arguments.items() if k in info.arguments} if base else {}
+    arguments = of_model | inherited | own_args
+    lacking = [name for name, each in info.arguments.items() if each.default is REQUIRED and name not in arguments]
+    if lacking and (own is not None or reader.overriding):
+        raise section.fail(f"{model} needs {', '.join(lacking)}; say it under 'arguments'")
+    of_base = base is not None and (own is None or base.model == model) and base.sam
     return Column(
         name=name,
         model=model,
-        main=part["main"].of(bool, "true or false") if "main" in part else False,
+        main=part["main"].of(bool, "true or false") if "main" in part else own is not None or reader.overriding,
         what=part["what"].of(str, "a text") if "what" in part else "",
-        sam=part["sam"].of(bool, "true or false") if "sam" in part else base.sam if base else False,
+        sam=part["sam"].of(bool, "true or false") if "sam" in part else of_base,
         printed_as=part["printed_as"].of(str, "a text") if "printed_as" in part else None,
-        arguments=inherited | own_args,
+        arguments=arguments,
         recipe=(dict(base.recipe) if base else {}) | own_recipe,
+        own=own.signature if own is not None else None,
     )
 
 
@@ -128,12 +137,12 @@ KEYS = ("paper", "title", "venue", "links", "synthetic", "workload", "printed", 
         "columns", "switches", "released", "layout")  # fmt: skip
 
 
-def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
-    """One paper's YAML → Paper. `datasets`: every data set that is registered.
+def parse_paper(root: Section, datasets: tuple[str, ...], models: Mapping[str, OwnModel] = MappingProxyType({})) -> Paper:
+    """One paper's YAML → Paper. `datasets`: every data set that is registered. `models`: the user's own.
 
     Raises UsageError (file, line, what was expected, the nearest known key) for anything that is not as it should be.
     """
-    part = root.known(KEYS)
+    part = root.known((*KEYS, *(("models",) if models else ())))
     for key in ("paper", "title", "datasets", "horizons", "seeds", "recipe", "columns"):
         if key not in part:
             raise root.fail(f"'{key}' is missing")
@@ -141,7 +150,7 @@ def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
     if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
         raise part["paper"].fail("expected a name of letters, digits, '-' and '_'")
     workload = part["workload"].one_of(WORKLOADS, "kind of task") if "workload" in part else FORECASTING.name
-    reader = Reader(datasets, workload)
+    reader = Reader(datasets, workload, models=models)
     names = []
     for child in part["datasets"].items():
         if child.data not in datasets:
@@ -150,7 +159,7 @@ def parse_paper(root: Section, datasets: tuple[str, ...]) -> Paper:
     reader.columns = tuple(part["columns"].named())
     columns: dict[str, Column] = {}
     for key, child in part["columns"].named().items():
-        columns[key] = _column(reader, child, key, columns)
+        columns[key] = column_of(reader, child, key, columns)
     switches = {}
     if "switches" in part:
         switches = {key: _switch(child, key, workload) for key, child in part["switches"].named().items()}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from baselines import Source
 from benchmark.workloads import WORKLOADS, Workload
 
 STATUSES = ("verified", "sum-checked", "unverified", "ours")
@@ -93,11 +94,23 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a dry pass of a model of the user's own found: bytes that a training step keeps for each window, the number of
+    parameters, and whether several trainings of it can be one program."""
+
+    bytes_per_window: int
+    parameters: int
+    stacks: bool
+
+
+@dataclass(frozen=True)
 class Recipe:
     """The recipe of one cell, but for its seed: every value with its source, and the same values typed.
 
-    workload: the kind of task. model: a name in `baselines.MODELS`. values: by name; ``arguments.*`` are the model's own,
-    ``profile.*`` the profile's bounds. switches: those of the protocol that change this cell.
+    workload: the kind of task. model: a name in `baselines.MODELS`, or the user's for one of their own. values: by name;
+    ``arguments.*`` are the model's own, ``profile.*`` the profile's bounds. switches: those of the protocol that change
+    this cell. source: of a model of the user's, its class and files. measured: of such a model, what a dry pass found a
+    step to take; it enters no digest.
     """
 
     workload: str
@@ -105,6 +118,8 @@ class Recipe:
     sam: bool
     values: Mapping[str, Sourced]
     switches: tuple[str, ...] = ()
+    source: Source | None = None
+    measured: Measured | None = field(default=None, compare=False)
 
     @cached_property
     def training(self) -> Training | None:
@@ -148,7 +163,9 @@ class Recipe:
 
     def plain(self) -> dict[str, Any]:
         """Names and values only, as they enter the digest and the Result's JSON."""
-        return {"model": self.model, "sam": self.sam} | {k: v.value for k, v in sorted(self.values.items())}
+        own = {} if self.source is None else self.source.identity()
+        model = self.model if self.source is None else self.source.name
+        return {"model": model, "sam": self.sam, **own} | {k: v.value for k, v in sorted(self.values.items())}
 
     def weakest(self) -> str:
         """The worst status that any value has."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from baselines import MODELS
 from benchmark.config.paper import Column, Paper
 from benchmark.config.recipe import ARGUMENTS, PROFILE, Recipe, Sourced, fields_of
 from benchmark.workloads import WORKLOADS, Workload
@@ -26,7 +25,7 @@ def resolve(
     Of a model in closed form it keeps what concerns a model that is not trained. Its `lookback` is a tuple where the
     recipe lists several. Raises Refusal where a value that the cell needs stands nowhere.
     """
-    where = {"dataset": dataset, "horizon": horizon, "model": column.name, "sam": sam}
+    where = {"dataset": dataset, "horizon": horizon, "model": column.looked_up, "sam": sam}
     values: dict[str, Sourced] = {}
     for name, value in {**paper.recipe, **column.recipe}.items():
         found = value.at(where)
@@ -39,7 +38,7 @@ def resolve(
         values[ARGUMENTS + name] = found
     if not sam:
         values["rho"] = Sourced(None, "no SAM", "verified")
-    closed_form = MODELS[column.model].closed_form
+    closed_form = column.info.closed_form
     if closed_form and sam:
         raise Refusal(f"{column.name} is not trained: SAM has nothing to act on")
     workload = WORKLOADS[paper.workload]
@@ -55,7 +54,8 @@ def resolve(
         if name in values and values[name].value == value:
             del values[name]
     _bound(values, profile, workload)
-    return Recipe(paper.workload, column.model, sam, values, tuple(active))
+    source = column.own.source if column.own is not None else None
+    return Recipe(paper.workload, column.model, sam, values, tuple(active), source)
 
 
 def _concerns(fields: Mapping[str, object], name: str) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from baselines import SCALAR, argument
+from baselines import SCALAR, Kind, ModelInfo, argument
+from benchmark.config.models.signature import Signature
 from benchmark.config.paper import DIMENSIONS, OTHERWISE, Block, Value
 from benchmark.config.recipe import ARGUMENTS, STATUSES, fields_of
 from benchmark.config.yamlfile import Section
@@ -29,14 +31,14 @@ def _adapter(workload: str, field: str) -> TypeAdapter[Any]:
     return TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
-def checked(section: Section, workload: str, field: str | None, value: Any) -> Any:
-    """A leaf value, as the recipe's field or the model's argument (``arguments.NAME``) asks for it.
+def checked(section: Section, workload: str, field: str | Kind | None, value: Any) -> Any:
+    """A leaf value, as the recipe's field or the model's argument (``arguments.NAME``, or its kind) asks for it.
 
     Any scalar, where `field` is None.
     """
-    if field is None or field.startswith(ARGUMENTS):
-        known = argument((field or "").removeprefix(ARGUMENTS))
-        kind = known.kind if known else SCALAR
+    if field is None or isinstance(field, Kind) or field.startswith(ARGUMENTS):
+        known = argument((field or "").removeprefix(ARGUMENTS)) if not isinstance(field, Kind) else None
+        kind = field if isinstance(field, Kind) else known.kind if known else SCALAR
         if kind.fits(value):
             return value
         raise section.fail(f"expected {kind.what}, found {value!r}")
@@ -60,13 +62,20 @@ def _lookbacks(section: Section, value: list[Any]) -> tuple[int, ...]:
 class Reader:
     """Parses one paper's YAML; knows the data sets and columns that keys of tables may name."""
 
-    def __init__(self, datasets: tuple[str, ...], workload: str, overriding: bool = False) -> None:
+    def __init__(
+        self,
+        datasets: tuple[str, ...],
+        workload: str,
+        overriding: bool = False,
+        models: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.datasets = datasets
+        self.models = models
         self.workload = workload
         self.columns: tuple[str, ...] = ()
         self.overriding = overriding
 
-    def value(self, section: Section, field: str | None) -> Value:
+    def value(self, section: Section, field: str | Kind | None) -> Value:
         """A block, a list of blocks, or (in an override, whose source is the user's file) a plain value."""
         if isinstance(section.data, list) and section.data and all(isinstance(b, dict) for b in section.data):
             return Value(tuple(self._block(child, field) for child in section.children().values()))
@@ -77,7 +86,7 @@ class Reader:
             raise section.fail("expected {value: …, source: …, status: …}: no number without its source")
         return Value((self._block(section, field),))
 
-    def _block(self, section: Section, field: str | None) -> Block:
+    def _block(self, section: Section, field: str | Kind | None) -> Block:
         part = section.known(["value", "by", "values", "source", "status", "note"])
         if ("value" in part) == ("values" in part) or ("by" in part) != ("values" in part):
             raise section.fail("expected either 'value', or 'by' with 'values'")
@@ -105,7 +114,7 @@ class Reader:
             raise part["status"].fail(f"unknown status '{status}'{nearest(status, STATUSES)}")
         return part["source"].of(str, "a text"), status
 
-    def _table(self, section: Section, names: list[str], field: str | None) -> Any:
+    def _table(self, section: Section, names: list[str], field: str | Kind | None) -> Any:
         if not names:
             return checked(section, self.workload, field, section.data)
         keys: dict[str, tuple[Any, ...]] = {"dataset": self.datasets, "model": self.columns, "sam": (True, False)}
@@ -117,6 +126,12 @@ class Reader:
                 raise child.fail(f"unknown {names[0]} '{key}'{nearest(str(key), map(str, allowed or ()))}")
             table[key] = self._table(child, names[1:], field)
         return table
+
+    def arguments(self, section: Section, info: ModelInfo | Signature) -> dict[str, Value]:
+        """The arguments that a section gives a model. Raises UsageError for one that the model does not take, or not so."""
+        known = info.arguments
+        given = section.named() if info.takes_any else section.known(known)
+        return {name: self.value(child, known[name].kind if name in known else SCALAR) for name, child in given.items()}
 
     def recipe(self, section: Section) -> dict[str, Value]:
         """The values of a recipe section, by name."""

@@ -28,8 +28,8 @@ from benchmark.store.store import Store
 ROOMS = ("baselines/", "benchmark/training/", "benchmark/problems/", "benchmark/data/")
 """Where imports are followed."""
 TOLD_OTHERWISE = {
-    "baselines/__init__.py", "baselines/arguments.py", "benchmark/data/__init__.py", "benchmark/data/registry.py",
-    "benchmark/data/files.py", "benchmark/data/cache.py",
+    "baselines/__init__.py", "baselines/arguments.py", "baselines/own.py", "benchmark/data/__init__.py",
+    "benchmark/data/registry.py", "benchmark/data/files.py", "benchmark/data/cache.py",
 }  # fmt: skip
 """Of these rooms, what says which models, arguments, data sets and files there are: the digest has what of it counts."""
 SAME = Path(__file__).with_name("same_code.json")
@@ -139,15 +139,18 @@ def _sources() -> Sources:
 
 def code_of(recipe: Recipe) -> Code:
     """The sources that a cell's number depends on, as they are today; none for a model that there is not."""
-    return _code_of(recipe.workload, recipe.model)
+    return _code_of(recipe.workload, recipe.model if recipe.source is None else None)
 
 
 @cache
-def _code_of(workload: str, model: str) -> Code:
-    info = MODELS.get(model)
-    if info is None:
+def _code_of(workload: str, model: str | None) -> Code:
+    """model: None for one of the user's own, whose source stands in the digest."""
+    info = MODELS.get(model) if model is not None else None
+    if info is None and model is not None:
         return {}
-    of_model = f"baselines/{info.module}.py" if info.file is None else str(info.file)
+    of_model = (
+        "baselines/plain.py" if info is None else f"baselines/{info.module}.py" if info.file is None else str(info.file)
+    )
     return _sources().reached("benchmark/cell.py", f"benchmark/problems/{workload}.py", of_model)
 
 

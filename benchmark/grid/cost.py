@@ -19,6 +19,7 @@ _IN_FLIGHT = 3
 """Of a batch: gathered, laid out for the model, and its gradient or forecast."""
 _MOST_EXAMPLES, _ELEMENTS = 512, 2**23
 _EVALUATION_BYTES = 2**29
+_UNTRAINED_BATCH = 32
 
 
 def estimate(dataset: DataSet, horizon: int, recipe: Recipe) -> int | None:
@@ -47,6 +48,9 @@ def of_step(channels: int, horizon: int, recipe: Recipe) -> tuple[int, int]:
     """Bytes of the activations of a step on one micro-batch, and the number of parameters."""
     shape = WORKLOADS[recipe.workload].shape(channels, recipe.lookback, horizon)
     batch = recipe.training.batch_size if recipe.training else 1
+    if recipe.source is not None:
+        known = recipe.measured
+        return (known.bytes_per_window * batch, known.parameters) if known else (0, recipe.lookback * horizon + horizon)
     model = baselines.MODELS.get(recipe.model)
     found = model.of_step(shape, batch, recipe.arguments) if model is not None else None
     return found or (0, recipe.lookback * horizon + horizon)
@@ -56,11 +60,14 @@ def evaluation_batch(channels: int, horizon: int, recipe: Recipe) -> int:
     """Examples of one batch of validation and test: the recipe's; else what is safe beside a training step.
 
     As many as keep inputs and targets under 32 MiB, and activations under 512 MiB or a training step's, whichever is more,
-    even if all were kept that a training step keeps; at most 512. From the sizes alone.
+    even if all were kept that a training step keeps; at most 512. From the sizes alone. Of a model of the user's own, of
+    which these say nothing: a training batch.
     """
     if recipe.setting.evaluation_batch is not None:
         return recipe.setting.evaluation_batch
     batch = recipe.training.batch_size if recipe.training else 1
+    if recipe.source is not None:
+        return batch if recipe.training else _UNTRAINED_BATCH
     activations = max(1, of_step(channels, horizon, recipe)[0])
     safe = max(_EVALUATION_BYTES, activations) * batch // activations
     each = WORKLOADS[recipe.workload].example(channels, recipe.lookback, horizon)
@@ -137,7 +144,7 @@ def programs(
 def _kind(planned: Planned) -> str | None:
     """The same for cells that may be one program; None for a cell that is not trained."""
     recipe = planned.recipe
-    if recipe is None or recipe.training is None:
+    if recipe is None or recipe.training is None or (recipe.measured is not None and not recipe.measured.stacks):
         return None
     values = recipe.plain() | {"rho": recipe.training.rho is not None}
     return json.dumps([recipe.workload, planned.cell.dataset, planned.cell.horizon, values], sort_keys=True, default=str)

@@ -44,9 +44,12 @@ def _switches(cells: Sequence[Planned], protocol: str, papers: Mapping[str, Pape
 def _files(cells: Sequence[Planned], files: Iterable[Path]) -> Iterator[str]:
     for path in files:
         given = given_by(path)
-        if any(planned.cell.paper in given.papers or planned.cell.dataset in given.datasets for planned in cells):
+        if any(
+            p.cell.paper in given.papers or p.cell.dataset in given.datasets or p.cell.model in given.columns for p in cells
+        ):
             continue
         recipes = {id(planned.recipe): planned.recipe for planned in cells if planned.recipe is not None}
         sources = (value.source for recipe in recipes.values() for value in recipe.values.values())
-        if not any(map(given.has, sources)):
+        models = (recipe.model for recipe in recipes.values() if recipe.source is not None)
+        if not any(map(given.has, sources)) and given.models.isdisjoint(models):
             yield f"--config {path}: it changes no cell that is selected"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from baselines import MODELS, misfit
+from baselines import misfit
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Column, Paper
 from benchmark.config.recipe import PROFILE, Recipe
@@ -161,7 +161,7 @@ def _cells(
             continue
         for recipe in (affordable(r, cost.channels_of(dataset, r), horizon) for r in recipes):
             lookback = recipe.lookback
-            reason = misfit(lookback, recipe.arguments)
+            reason = misfit(lookback, recipe.arguments) if column.own is None else None
             reason = reason or _uncountable(dataset, column, recipe)
             reason = reason or WORKLOADS[recipe.workload].infeasible(dataset, lookback, horizon)
             reason = reason or _too_big(dataset, horizon, recipe, memory_limit)
@@ -174,7 +174,7 @@ def _cells(
 
 def _seeds(paper: Paper, column: Column, sam: bool, selection: Selection) -> Sequence[int]:
     """Those that are asked for; one of a model in which nothing is drawn."""
-    if MODELS[column.model].closed_form:
+    if column.info.closed_form:
         return (0,)
     if selection.seeds_of is not None:
         protocol = own_protocol(paper, selection.protocol)
@@ -186,9 +186,9 @@ def _seeds(paper: Paper, column: Column, sam: bool, selection: Selection) -> Seq
 def _uncountable(dataset: DataSet, column: Column, recipe: Recipe) -> str | None:
     """That some targets alone are to count, and the model cannot do that, if it is so."""
     why = WORKLOADS[recipe.workload].partial(dataset, recipe.variant)
-    if why is None or MODELS[recipe.model].partial_targets:
+    if why is None or column.info.partial_targets:
         return None
-    what = "what it is fitted to" if MODELS[recipe.model].closed_form else "its training loss"
+    what = "what it is fitted to" if column.info.closed_form else "its training loss"
     return f"{column.name} cannot have {why}: {what} is over all targets, and not the MSE of some alone"
 
 

@@ -158,6 +158,16 @@ class Index:
             notes.append(f"Ended without a number: {counts}; the folder logs says why, and --retry failed runs them again.")
         if paper.overridden:
             notes.append(f"Recipe values of the user's own file, not of the paper: {', '.join(paper.overridden)}.")
+        own = [column for column in paper.columns.values() if column.own is not None and column.main]
+        if own:
+            which = ", ".join(f"{column.name} ({column.own.source.name})" for column in own if column.own is not None)
+            notes.append(f"Columns of the user's own, not of the paper: {which}.")
+        varied = [column for column in paper.columns.values() if column.variant_of is not None and column.main]
+        if varied:
+            which = ", ".join(f"{column.name} ({column.what})" for column in varied)
+            notes.append(
+                f"Variants of the user's own, with other values than the column that they are named after: {which}."
+            )
         for name in paper.datasets:
             if name in self.files:
                 dataset = catalogue.datasets[name]
