@@ -140,8 +140,8 @@ class Session:
         else:
             print(listing.text(cells, status, self.catalogue.papers, self.supply.problems, found, count))
         other_code = code.note(code.made_otherwise(cells, self.store))
-        unknown = judged.UNKNOWN if judgement is None and "done" in status else None
-        for said in filter(None, (*self.store.notes(), listing.left_out(cells, self.store), other_code, unknown)):
+        unsure = judged.unsure(judgement, done="done" in status, auto=self.request.auto_seeds)
+        for said in filter(None, (*self.store.notes(), listing.left_out(cells, self.store), other_code, *unsure)):
             print(f"run_all.py: {said}", file=sys.stderr)
         return 0
 

@@ -24,6 +24,8 @@ from tables.numbers import DIGITS
 from tables.published import render_from
 from tables.render import read, render, write_claims, write_explanation
 
+RESULTS = Path("results")
+
 
 def parser() -> Parser:
     """The commands and their options."""
@@ -36,7 +38,7 @@ def parser() -> Parser:
     _places(rendered)
     rendered.add_argument("--from", dest="folder", type=Path, metavar="FOLDER",
                           help="from exported Results in FOLDER, not from a store: writes FOLDER/tables, and "
-                          "reproduction.md beside FOLDER, and says what came out otherwise than before")  # fmt: skip
+                          "reproduction.md beside FOLDER, and says what is new, and what came out otherwise")  # fmt: skip
     _table_options(rendered)
     claims = commands.add_parser(
         "claims", help="check what the papers say in a number",
@@ -62,7 +64,7 @@ def parser() -> Parser:
 
 
 def _places(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="default: results/")
+    command.add_argument("--results-dir", type=Path, metavar="DIR", help=f"default: {RESULTS}/")
     command.add_argument("--config", action="append", type=Path, default=[], metavar="FILE",
                          help="the YAML of your own that the Results were run with; repeatable")  # fmt: skip
 
@@ -85,6 +87,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Renders, checks claims, or explains; returns the exit status: 0, or 2 for what cannot be asked."""
     with command("python -m tables") as ended:
         options = parser().parse_args(arguments)
+        if getattr(options, "folder", None) is not None and options.results_dir is not None:
+            raise UsageError(
+                f"--from {options.folder} takes exported Results, --results-dir {options.results_dir} a store: give one of "
+                "them"
+            )
+        options.results_dir = options.results_dir or RESULTS
         try:
             _COMMANDS[options.command](options)
         except BrokenPipeError:
@@ -122,7 +130,10 @@ def _render_from(known: Catalogue, folder: Path, chosen: Options, papers: Sequen
     done = render_from(known, folder, chosen, papers)
     for path in done.otherwise:
         print(f"{'came out otherwise' if path in done.written else 'taken away'}: {path}")
-    print(f"{len(done.written)} files, {len(set(done.written) - set(done.otherwise))} of them as they stood there")
+    for path in done.new:
+        print(f"new: {path}")
+    same = len(set(done.written) - {*done.otherwise, *done.new})
+    print(f"{len(done.written)} files, {same} of them as they stood there")
 
 
 def _shows(paper: Paper, chosen: Options) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.yamlfile import load
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, nearest
 from benchmark.files import write_atomically
 from benchmark.store.exchange import in_words, merge
 from benchmark.store.store import Store
@@ -30,7 +30,7 @@ def render_from(known: Catalogue, folder: Path, options: Options, papers: Sequen
 
     Raises UsageError for a folder without an export, and for one of which a Result is damaged: what is published is whole.
     """
-    target, done, reasons = folder / "tables", Rendered(), _reasons(folder / UNMEASURED)
+    target, done, reasons = folder / "tables", Rendered(), _reasons(folder / UNMEASURED, known)
     with tempfile.TemporaryDirectory() as place:
         exports = take_in(folder, Store(Path(place)))
         index, evidence = read(known, Path(place), options.extra)
@@ -54,17 +54,20 @@ def render_from(known: Catalogue, folder: Path, options: Options, papers: Sequen
 
 @dataclass
 class Rendered:
-    """written: every file. otherwise: those of them that came out otherwise than they stood there, and those taken away."""
+    """written: every file. new: those of them that did not stand there. otherwise: those that came out otherwise than they
+    stood there, and those taken away."""
 
     written: list[Path] = field(default_factory=list)
+    new: list[Path] = field(default_factory=list)
     otherwise: list[Path] = field(default_factory=list)
 
     def write(self, path: Path, content: bytes) -> None:
         """Writes a file, unless it stands there as it is."""
         self.written.append(path)
-        if not path.exists() or path.read_bytes() != content:
+        there = path.read_bytes() if path.exists() else None
+        if there != content:
             write_atomically(path, content)
-            self.otherwise.append(path)
+            (self.new if there is None else self.otherwise).append(path)
 
 
 def take_in(folder: Path, store: Store) -> list[Path]:
@@ -88,9 +91,17 @@ def take_in(folder: Path, store: Store) -> list[Path]:
     return exports
 
 
-def _reasons(path: Path) -> dict[str, str]:
+def _reasons(path: Path, catalogue: Catalogue) -> dict[str, str]:
+    """Raises UsageError for a file of another form, and for a name that neither a data set nor a column has."""
     if not path.exists():
         return {}
     found = load(path)
     found.of(dict, "a sentence by data set or column")
+    papers = catalogue.papers.values()
+    names = {name for paper in papers for name in (*paper.datasets, *paper.columns)}
+    for name, child in found.children().items():
+        if name not in names:
+            raise child.fail(
+                f"expected the name of a data set or of a column of a paper{nearest(str(name), sorted(names))}"
+            )
     return {str(name): child.of(str, "a sentence") for name, child in found.children().items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from baselines import misfit
@@ -55,6 +55,11 @@ def switches_of(paper: Paper, protocol: str) -> tuple[str, ...]:
     """The switches that a protocol asks of a paper; those that the paper does not have are not its own."""
     names = paper.released if protocol == "released" else tuple(protocol.split("+")[1:])
     return tuple(n for n in names if n in paper.switches)
+
+
+def in_order(paper: Paper, protocols: Iterable[str]) -> list[str]:
+    """Protocols as every document lists them: the paper's own, then those of one switch, then of more."""
+    return sorted(protocols, key=lambda name: (name != "paper", len(switches_of(paper, name)), name))
 
 
 def own_protocol(paper: Paper, protocol: str) -> str:

@@ -187,7 +187,8 @@ def in_words(path: Path) -> str:
     head = _head(path, next(_lines(path, Imported()), b""))
     said = {name: ", ".join(sorted(head[name])) for name in ("commits", "semantics")}
     statuses = ", ".join(f"{count} {status}" for status, count in sorted(head["statuses"].items()))
-    return f"{path.name}: {statuses}; code at {said['commits']}; training semantics {said['semantics']}"
+    changed = " (+: with changes that were not committed)" if "+" in said["commits"] else ""
+    return f"{path.name}: {statuses}; code at {said['commits']}{changed}; training semantics {said['semantics']}"
 
 
 def _named_in(line: bytes) -> str:

@@ -17,6 +17,14 @@ UNKNOWN = (
     f"how many seeds would decide a verdict, and how long that takes, is not known: there is no {NAME} beside the Results; "
     "`python -m tables render` writes it"
 )
+AUTO_FIRST = (
+    f"--seeds auto: there is no {NAME} beside the Results, so this is the first step alone, three seeds a cell; a run "
+    "judges them, and goes on to five and ten where they differ so much"
+)
+AUTO_STEP = (
+    "--seeds auto: this is one step, by the seeds that are there (of each column the median of its cells' numbers of "
+    "seeds); a run may go on, by what the further seeds differ by"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +65,12 @@ class Judged:
 
     cells: Mapping[str, JudgedCell] = field(default_factory=dict)
     columns: Mapping[str, JudgedColumn] = field(default_factory=dict)
+
+
+def unsure(judged: Judged | None, *, done: bool, auto: bool) -> list[str]:
+    """What a plan cannot know, in a sentence each. done: whether there is any Result; auto: whether seeds are `auto`."""
+    of_auto = [AUTO_FIRST if judged is None else AUTO_STEP] if auto else []
+    return [*of_auto, *([UNKNOWN] if judged is None and done else [])]
 
 
 def row_key(paper: str, protocol: str, profile: str, dataset: str, horizon: int, model: str, sam: bool) -> str:

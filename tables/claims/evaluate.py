@@ -44,9 +44,10 @@ class Finding:
 
     numbers: printed or ours. protocol: of ours. average: how. what: which models, where there are several. estimate: None
     where no cell has a number, or the finding only sums up others. seeds: the least and the most of a cell. verdict: its
-    word. beside: our figure less that of the paper's own printed cells, over their data sets; None where it prints none, or
-    for printed numbers. gives: whether printed cells, as far as their digits say, give the figure that is claimed; None
-    where that cannot be said. note: what is lacking.
+    word. there: of ours, what the paper's own printed numbers give over the very cells that ours are of. beside: our
+    figure less that, over their data sets. Both are None where the paper does not print the cells, and for printed
+    numbers. gives: whether printed cells, as far as their digits say, give the figure that is claimed; None where that
+    cannot be said. note: what is lacking.
     """
 
     numbers: str
@@ -57,6 +58,7 @@ class Finding:
     of: int
     seeds: tuple[int, ...]
     verdict: str
+    there: float | None = None
     beside: Interval | None = None
     gives: bool | None = None
     note: str = ""
@@ -122,6 +124,10 @@ def _compared(
     common = [cell for cell in cells if all(cell in sample for sample in samples)]
     found = estimate(samples, common, statistic)
     finding = replace(finding, estimate=found, seeds=_seeds(samples, common, finding.numbers))
+    if printed and finding.numbers == OURS and all(cell in sample for sample in printed for cell in common):
+        there = estimate(printed, common, statistic)
+        beside = over_sets(by_set(samples, common, statistic) - by_set(printed, common, statistic)) if common else None
+        finding = replace(finding, there=there.value if there else None, beside=beside)
     counted = claim.kind == "parameters"
     few = _lacking(cells, len(common), sets=1 if counted else LEAST_SETS)
     if few or found is None:
@@ -135,8 +141,6 @@ def _compared(
         _, most = rounding(samples, cells, statistic, HALF_UNIT)
         favour = 0.0 if most is None else most - found.value
         finding = replace(finding, gives=found.value + favour >= claim.value - half_unit)
-    elif printed and all(cell in sample for sample in printed for cell in cells):
-        finding = replace(finding, beside=over_sets(by_set(samples, cells, statistic) - by_set(printed, cells, statistic)))
     effect = Effect(found.value, found.interval, finding.beside, favour)
     return replace(finding, verdict=outcome(effect, claim.value, half_unit))
 

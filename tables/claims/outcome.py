@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from tables.statistics import Interval
@@ -23,17 +24,21 @@ ROUNDING = 1e-9
 RULE = (
     "The interval is Student's t over the data sets' means of the figure (of a ratio of sums: over the jackknife's "
     "pseudo-values, one data set left out at a time), 95 %; its centre stands beside it. It says what other data sets "
-    "would show, not what other seeds would. Where the paper prints the cells, ours less printed has such an interval "
-    "too, data set by data set. The first that applies: a claim about fewer than three data sets is `inconclusive (no "
-    "interval)`; where not all of its cells are there (ours count from three seeds), `not enough cells (k of N)`, "
-    "whatever the figure over the k; it `holds` where the interval lies above 0 (of a rank: below the rank in the "
-    "middle), and the figure, to the digits that are claimed, reaches the claim, or the interval of ours less printed "
-    "contains 0 and reaches no further than 2 points to either side of its centre; it is `an improvement, smaller than "
-    "claimed` where the interval lies above 0, and it lies below the claim or ours less printed below 0; it `does not "
-    "hold` where the interval lies below the claim and not above 0; else it is `an improvement, its size not shown` "
-    "where the interval lies above 0, and `inconclusive` where it does not. 'About 4 times' holds where the figure "
-    "rounds to 4. Printed numbers are judged by the same interval, and by the figure that their last digits leave "
-    "possible, so that rounding is never taken for a mistake."
+    "would show, not what other seeds would. Where the paper prints the cells, what they give over the very cells that "
+    "there are of ours stands beside ours, and ours less printed has such an interval too, data set by data set. The first "
+    "that applies: a claim about fewer than three data sets is `inconclusive (no interval)`; where not all of its cells "
+    "are there (ours count from three seeds), `not enough cells (k of N)`, whatever the figure over the k; it `holds` "
+    "where the interval lies above 0 (of a rank: below the rank in the middle), and the figure, to the digits that are "
+    "claimed, reaches the claim, or the interval of ours less printed contains 0 and reaches no further than 2 points to "
+    "either side of its centre; it is `an improvement, smaller than claimed` where the interval lies above 0, and it lies "
+    "below the claim or ours less printed below 0; it `does not hold` where the interval lies below the claim and not "
+    "above 0; else it is `an improvement, its size not shown` where the interval lies above 0, and `inconclusive` where it "
+    "does not. 'About 4 times' holds where the figure over all cells of the claim rounds to 4, by either way of averaging "
+    "apart; a cell's parameters are counted from one training, seeds and metrics have no part in it, and of data sets that "
+    "the claim takes as one the first with a number counts. Does SAM help every model: each pair is judged over the cells "
+    "that both of its columns have, and `every model` has the worst of the pairs' outcomes, by the paper's way of "
+    "averaging; where several have not enough cells, the one with the fewest. Printed numbers are judged by the same "
+    "interval, and by the figure that their last digits leave possible, so that rounding is never taken for a mistake."
 )
 
 
@@ -82,6 +87,12 @@ def too_few(found: int, of: int) -> str:
 
 
 def worst(outcomes: list[str]) -> str:
-    """What becomes of 'every model', given what becomes of each: the outcome that is furthest from `holds`."""
+    """What becomes of 'every model', given what becomes of each: the outcome that is furthest from `holds`; where several
+    have not enough cells, that with the fewest."""
     order = [FAILS, TOO_FEW, UNDECIDED, SMALLER, UNSIZED, HOLDS]
-    return min(outcomes, key=lambda found: next(place for place, word in enumerate(order) if found.startswith(word)))
+
+    def place(found: str) -> tuple[int, int]:
+        cells = re.match(rf"{TOO_FEW} \((\d+) of", found)
+        return next(at for at, word in enumerate(order) if found.startswith(word)), int(cells[1]) if cells else 0
+
+    return min(outcomes, key=place)

@@ -71,12 +71,19 @@ def _brief(claim: Claim, finding: Finding) -> str:
         return finding.verdict
     asked = "asked for" if claim.whose == OWN else "claimed"
     given = {None: "", True: f", as {asked}", False: f", not the {_said(claim)} {asked}"}
-    return f"{finding.verdict}: {_figure(claim, finding.estimate)}{given[finding.gives if claim.value else None]}"
+    less = finding.there is not None and finding.estimate.cells < finding.of
+    there = f" (printed {_there(claim, finding)} there)" if less else ""
+    return f"{finding.verdict}: {_figure(claim, finding.estimate)}{given[finding.gives if claim.value else None]}{there}"
 
 
 def _said(claim: Claim) -> str:
     """What is claimed, with its own digits."""
     return number(claim.value, claim.digits) + UNITS[claim.kind]
+
+
+def _there(claim: Claim, finding: Finding) -> str:
+    """What the printed numbers give over the cells of ours."""
+    return HOLE if finding.there is None else number(finding.there, 2) + UNITS[claim.kind]
 
 
 def _figure(claim: Claim, estimate: Estimate | None) -> str:
@@ -114,12 +121,13 @@ def _section(claim: Claim, findings: Sequence[Finding], steps: Sequence[Part]) -
     several = any(o.what for o in findings)
     compared = claim.has_own_cells
     heads = [*(["models"] if several else []), "numbers", "protocol", "by", "outcome", "figure", "centre", "95 % interval",
-             *(["ours less printed"] if compared else []), "cells", "data sets", "seeds"]  # fmt: skip
+             *(["printed, same cells", "ours less printed"] if compared else []), "cells", "data sets",
+             "seeds"]  # fmt: skip
     body = [
         [*([escape(o.what)] if several else []), o.numbers, escape(o.protocol) or HOLE, o.average,
          o.verdict + (f" ({escape(o.note)})" if o.note else ""), _figure(claim, o.estimate), *_over_sets(o.estimate),
-         *([_interval(o.beside)] if compared else []), _cells(o), str(o.estimate.sets) if o.estimate else HOLE,
-         span(o.seeds) if o.seeds else HOLE]
+         *([_there(claim, o), _interval(o.beside)] if compared else []), _cells(o),
+         str(o.estimate.sets) if o.estimate else HOLE, span(o.seeds) if o.seeds else HOLE]
         for o in findings
     ]  # fmt: skip
     lines.append(_table(body, heads, numbers=heads.index("figure")))

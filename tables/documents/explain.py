@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from benchmark.config.paper import Paper
 from benchmark.errors import UsageError
+from benchmark.grid.plan import in_order
 from benchmark.workloads import METRICS
 from tables.documents.protocols import switches
 from tables.explain.nearness import Column, RowsByKind, Standing, columns, gaps, nearer_in, words
@@ -19,7 +20,8 @@ INTRODUCTION = (
     "percent. Seeds alone: what it would be on average if ours and the paper's seeds were of one method (√(2/π) · the "
     "mean of s·√(1/n + 1/m), s: the spread of a seed by all cells of the column, n: our seeds, m: the paper's, 1 where "
     "it does not say). Two protocols are compared by the data sets' means of what one is nearer by, with Student's t "
-    "over the data sets (95 %): cells of one data set are alike. `Nearer than paper by`: in points; under three data "
+    "over the data sets (95 %): cells of one data set are alike. `Nearer than paper by`: in points, the mean over the "
+    "data sets, which is the difference of two nearnesses only where each data set has as many cells; under three data "
     "sets, in how many cells. What is measured is what each protocol gives here; which one the authors' own runs "
     "followed is not known, and none of those that were run need be it."
 )
@@ -75,7 +77,8 @@ def column_name(paper: Paper, column: Column) -> str:
 
 def _section(paper: Paper, column: Column) -> list[str]:
     paper_itself = next((s for s in column.standings if "paper" in (s.protocol, *s.same)), None)
-    lines = [_line(column, standing, paper_itself) for standing in sorted(column.standings, key=_by_switches)]
+    by_name = {standing.protocol: standing for standing in column.standings}
+    lines = [_line(column, by_name[name], paper_itself) for name in in_order(paper, by_name)]
     align = ["left"] + ["right"] * (len(HEADS) - 1)
     same = [
         f"The same trainings as `{s.protocol}`, since the switches change none of these cells: "
@@ -84,10 +87,6 @@ def _section(paper: Paper, column: Column) -> list[str]:
     ]  # fmt: skip
     return [f"### {escape(column_name(paper, column))}", words(column),
             pipe(lines, HEADS, align), *same]  # fmt: skip
-
-
-def _by_switches(standing: Standing) -> tuple[int, str]:
-    return standing.protocol.count("+") if standing.protocol != "released" else 99, standing.protocol
 
 
 def _line(column: Column, standing: Standing, paper: Standing | None) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmark.config.paper import Paper
-from benchmark.grid.plan import switches_of
+from benchmark.grid.plan import in_order, switches_of
+from benchmark.judging.verdict import LEAST_SEEDS
 from tables.layout.markdown import HOLE, LEGEND, escape, marks, number, printed, spread
 from tables.numbers import fixed
 from tables.pipe import pipe
@@ -44,13 +45,13 @@ def document(papers: Iterable[tuple[Paper, RowsByKind]]) -> str:
 
 def _section(paper: Paper, profile: str, rows_of: Mapping[str, Sequence[Row]]) -> list[str]:
     """Heading, table, the count of what lies nearest."""
-    others = sorted(name for name in rows_of if name != "paper")
+    others = in_order(paper, rows_of.keys() - {"paper"})
     cells = {name: {_key(r): r for r in rows if r.key.metric == paper.metric.name} for name, rows in rows_of.items()}
     cells.setdefault("paper", {})
     keys = _keys(paper, cells)
     smoke = "" if profile == "paper" else f" (profile {profile}: a smoke run that says nothing about the paper)"
     parts = [f"## {paper.name}{smoke}"]
-    nearest: list[list[str]] = []
+    nearest: dict[Key, list[str]] = {}
     lines = [_line(key, cells, others, nearest) for key in keys]
     heads = ["data set", "H", "column", "SAM", "printed", "paper"]
     for name in others:
@@ -58,8 +59,10 @@ def _section(paper: Paper, profile: str, rows_of: Mapping[str, Sequence[Row]]) -
     align = ["left", "right", "left", "left", "right", "right"] + ["right", "right"] * len(others) + ["left"]
     parts.append(pipe(lines, [*heads, "nearest"], align))
     if nearest:
-        counts = ", ".join(f"{escape(n)} {sum(n in names for names in nearest)}" for n in ["paper", *others])
-        parts.append(f"Nearest to the printed number, of {len(nearest)} cells with more than one protocol: {counts}.")
+        counts = ", ".join(f"{escape(n)} {sum(n in names for names in nearest.values())}" for n in ["paper", *others])
+        few = sum(any(0 < r.ours.n < LEAST_SEEDS for of in cells.values() if (r := of.get(key))) for key in nearest)
+        less = f" ({few} of them with fewer than {LEAST_SEEDS} seeds under one of these)" if few else ""
+        parts.append(f"Nearest to the printed number, of {len(nearest)} cells with more than one protocol{less}: {counts}.")
     return parts
 
 
@@ -74,7 +77,9 @@ def _keys(paper: Paper, cells: Mapping[str, Mapping[Key, Row]]) -> list[Key]:
     return sorted(found, key=lambda k: (paper.datasets.index(k[0]), k[1], columns.index(k[2]), not k[3]))
 
 
-def _line(key: Key, cells: Mapping[str, Mapping[Key, Row]], others: Sequence[str], nearest: list[list[str]]) -> list[str]:
+def _line(
+    key: Key, cells: Mapping[str, Mapping[Key, Row]], others: Sequence[str], nearest: dict[Key, list[str]]
+) -> list[str]:
     """One row of the table; what lies nearest, where that can be said, is added to `nearest`."""
     base = cells["paper"].get(key)
     rows = {name: row for name in ("paper", *others) if (row := cells[name].get(key)) and row.ours.n}
@@ -90,7 +95,7 @@ def _line(key: Key, cells: Mapping[str, Mapping[Key, Row]], others: Sequence[str
     comparable = all(r.comparison.verdict != "not comparable" for r in trained.values())
     names = _nearest(trained, number_of.printed.value) if number_of and number_of.printed is not None and comparable else []
     if names:
-        nearest.append(names)
+        nearest[key] = names
     return [*line, ", ".join(map(escape, names)) or HOLE]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from benchmark.config.paper import Paper
 from benchmark.errors import UsageError
+from benchmark.grid.plan import in_order
 from tables.documents.explain import summary as explained
 from tables.documents.verdicts import summary as verdicts
 from tables.explain.nearness import RowsByKind
@@ -42,7 +43,8 @@ def document(of: Published) -> str:
         "\n".join(f"- {line}" for line in of.made),
     ]
     for paper, rows_of in of.papers:
-        kinds = {protocol: rows for (protocol, profile), rows in sorted(rows_of.items()) if profile == "paper"}
+        names = in_order(paper, (protocol for protocol, profile in rows_of if profile == "paper"))
+        kinds = {protocol: rows_of[protocol, "paper"] for protocol in names}
         if any(row.ours.n for rows in kinds.values() for row in rows):
             parts += _paper(of, paper, kinds, rows_of)
     text = "\n".join(parts)

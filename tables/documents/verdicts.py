@@ -40,13 +40,15 @@ def summary(paper: Paper, rows: Sequence[Row], profile: str) -> str:
 
 
 ON_AVERAGE = (
-    "Columns as a whole, over all their cells with three seeds or more: the mean deviation with its 90 % interval, and the "
-    "cell that deviates most, since a mean hides cells that cancel. The interval takes a seed's luck in one cell for "
-    "independent of that in another; in brackets its standard error, and the one from the seeds' means over the column, in "
-    "which that luck is, where all cells have the same seeds."
+    "Columns as a whole, over all their cells with three seeds or more: the mean deviation with its 90 % interval, judged "
+    "by the mean of the cells' tolerances, and the cell that deviates most, since a mean hides cells that cancel. The "
+    "spread is pooled from the cells' own variances; in the line of a cell it is another figure, its own variance drawn "
+    "towards those of its column. The interval takes a seed's luck in one cell for independent of that in another; in "
+    "brackets its standard error, and the one from the seeds' means over the column, in which that luck is, where all "
+    "cells have the same seeds."
 )
-COLUMN_HEADS = ["column", "cells", "n", "m", "spread", "mean deviation", "90 % interval", "(standard errors)", "largest",
-                "verdict"]  # fmt: skip
+COLUMN_HEADS = ["column", "cells", "n", "m", "pooled spread", "mean deviation", "90 % interval", "(standard errors)",
+                "largest", "verdict"]  # fmt: skip
 OFTEN_WRONG = {
     1: {1: ("4.1", "2.7", "1.8"), 2: ("21", "15", "10"), 5: ("65", "57", "50")},
     5: {1: ("1.3", "0.5", "0.4"), 2: ("7.9", "3.7", "2.1"), 5: ("45", "30", "19")},

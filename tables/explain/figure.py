@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.config.paper import Paper
+from benchmark.grid.plan import in_order
 from benchmark.workloads import METRICS
 from tables.explain.nearness import CellKey, Column, Standing, deviation
 from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, Rule, beside
@@ -21,8 +22,8 @@ def figure(paper: Paper, found: Sequence[Column]) -> Figure | None:
     """A panel a column and set of cells, None without one."""
     if not found:
         return None
-    names = list(dict.fromkeys(standing.protocol for column in found for standing in column.standings))
-    places = {name: place for place, name in enumerate(sorted(names, key=lambda name: (name.count("+"), name)))}
+    names = {standing.protocol for column in found for standing in column.standings}
+    places = {name: place for place, name in enumerate(in_order(paper, names))}
     most = max(len(column.cells) for column in found)
     return Figure(
         name="explain", title=f"{paper.name}: ours against printed under each protocol",

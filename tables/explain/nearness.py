@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.config.paper import Paper
-from benchmark.grid.plan import switches_of
+from benchmark.grid.plan import in_order
 from tables.rows.means import judged
 from tables.rows.row import Row
 from tables.statistics import Array, Interval, over_sets
@@ -73,8 +73,7 @@ def columns(paper: Paper, rows_of: RowsByKind) -> list[Column]:
     then, over fewer, those in which a further protocol takes part.
     """
     found: dict[tuple[str, bool, str], dict[str, dict[CellKey, Row]]] = {}
-    names = sorted((name for name, profile in rows_of if profile == "paper"), key=lambda name: _order(paper, name))
-    for name in names:
+    for name in in_order(paper, (name for name, profile in rows_of if profile == "paper")):
         for metric in paper.metrics:
             for row in judged(paper, rows_of[name, "paper"], "paper", metric):
                 if row.comparison.spread_pct is not None:
@@ -83,11 +82,6 @@ def columns(paper: Paper, rows_of: RowsByKind) -> list[Column]:
     order = {model: place for place, model in enumerate(paper.columns)}
     ordered = sorted(found.items(), key=lambda item: (paper.metrics.index(item[0][2]), order[item[0][0]]))
     return [Column(*key, *of) for key, of_protocol in ordered for of in _comparisons(of_protocol)]
-
-
-def _order(paper: Paper, protocol: str) -> tuple[int, str]:
-    """The paper's protocol, then one switch, then several."""
-    return len(switches_of(paper, protocol)), protocol
 
 
 def _comparisons(of_protocol: Mapping[str, Rows]) -> list[tuple[tuple[CellKey, ...], tuple[Standing, ...]]]:
@@ -161,7 +155,7 @@ def words(column: Column) -> str:
     best, second, cells = column.standings[0], column.standings[1], len(column.cells)
     found = over_sets(gaps(best, second))
     near, far = f"{best.nearness:.1f} %", f"`{second.protocol}` {second.nearness:.1f} %"
-    size = f"{cells} cells, {column.sets} data sets"
+    size = f"on average over {cells} cells of {column.sets} data sets"
     if found is None:
         sets = "1 data set" if column.sets == 1 else f"{column.sets} data sets"
         equal = cells - nearer_in(best, second) - nearer_in(second, best)
@@ -186,4 +180,5 @@ def words(column: Column) -> str:
 
 
 def _points(found: Interval) -> str:
-    return f"{found.centre:.1f} points [{found.low:.1f}, {found.high:.1f}]".replace("-", "−")
+    points = f"{found.centre:.1f} points [{found.low:.1f}, {found.high:.1f}]".replace("-", "−")
+    return f"{points} on average over the data sets"

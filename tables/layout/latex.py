@@ -10,7 +10,7 @@ from benchmark.judging.verdict import LEAST_SEEDS
 from benchmark.workloads import METRICS, Metric
 from tables.layout.latexstyle import CODE_MARK, FILLED_MARK, HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
 from tables.layout.pages import Page, pages_of
-from tables.layout.table import AS_IT_IS, Options, PaperTable, paper_tables
+from tables.layout.table import AS_IT_IS, SAME_CELLS, Options, PaperTable, paper_tables
 from tables.layout.texts import TextGrid, lookbacks, on_average, printed_alone, transposed, upright
 from tables.numbers import span
 from tables.rows.build import lookback_notes
@@ -30,6 +30,8 @@ LEGEND = {
 BELOW = {
     "improvement": "Improvement of the first column over each other one, in percent of the sums over the lines that both "
     "have (their number in brackets); printed: the paper's own figure, where it has one",
+    SAME_CELLS: "The same cells: that improvement over the lines of which there are ours and printed numbers of both "
+    "columns (their number in brackets), which are not all of the paper's",
     "rank": "Average rank among the columns, over the lines in which all have a number (how many in brackets), ties by "
     "the digits shown; printed: over all lines and columns of the paper's table",
     "first": "First places, over the same lines, ties counted for each",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from benchmark.workloads import METRICS
-from tables.layout.table import PaperTable
+from tables.layout.table import SAME_CELLS, PaperTable
 from tables.layout.texts import BELOW, Style, on_average, printed_alone, transposed, upright
 from tables.numbers import DIGITS, fixed, known
 from tables.pipe import pipe
@@ -123,6 +123,8 @@ def own_table(table: PaperTable) -> str:
 LAST = {
     "improvement": "of the first column over each other one, by the sums over the lines that both have (how many); "
     "printed: the paper's own figure, where it has one",
+    SAME_CELLS: "that improvement over the lines of which there are ours and printed numbers of both columns (how many), "
+    "which are not all of the paper's",
     "rank": "among the columns, over the lines in which all have a number (how many), ties by the digits shown; printed: "
     "over all lines and columns of the paper's table",
     "first": "over the same lines, ties counted for each",

@@ -124,7 +124,7 @@ def _paper_table(paper: Paper, rows: Sequence[Row], profile: str, options: Optio
     table = PaperTable(paper, layout, options, tuple(order), columns, own, cells, best, second, (),
                   tuple(d for d in datasets if d not in run),
                   column_verdicts(averages if layout.horizons == "mean" else rows, profile))  # fmt: skip
-    return replace(table, below=tuple(_below(table, last) for last in layout.last)) if order else table
+    return replace(table, below=tuple(below for last in layout.last for below in _below(table, last))) if order else table
 
 
 Cells = dict[tuple[LineKey, ColumnKey, str], Row]
@@ -147,20 +147,33 @@ def _emphasised(
     return frozenset(best), frozenset(second)
 
 
-def _below(table: PaperTable, last: Last) -> Below:
-    """Computed from ours and from the printed numbers; where the paper prints its own, those."""
+SAME_CELLS = "improvement, same cells"
+
+
+def _below(table: PaperTable, last: Last) -> list[Below]:
+    """Computed from ours and from the printed numbers; where the paper prints its own, those.
+
+    Improvements over other cells than the printed ones are no comparison with them: a second line then has ours beside
+    what the printed numbers give over the same cells.
+    """
     ours: dict[tuple[ColumnKey, str], tuple[float, int]] = {}
     printed: dict[tuple[ColumnKey, str], float] = {}
     lines = [line for line in table.lines if table.layout.horizons != "both" or line[1] != AVERAGE]
+    as_printed = last.row != "improvement" or table.columns[0][0] == (table.layout.columns or [table.columns[0][0]])[0]
+    prints_its_own = last.table is not None and as_printed
+    same = Below(SAME_CELLS)
     for metric in table.layout.metrics:
+        of_kind: dict[str, dict[ColumnKey, dict[LineKey, float]]] = {}
         for kind in ("ours", "printed"):
             numbers = {column: _numbers(table, lines, column, metric, kind) for column in table.columns}
-            found = _figures(last.row, {column: of_line for column, of_line in numbers.items() if of_line}, table)
+            of_kind[kind] = {column: of_line for column, of_line in numbers.items() if of_line}
+            found = _figures(last.row, of_kind[kind], table)
             if kind == "ours":
                 ours |= {(column, metric): value for column, value in found.items()}
             else:
                 printed |= {(column, metric): value for column, (value, _) in found.items()}
-    as_printed = last.row != "improvement" or table.columns[0][0] == (table.layout.columns or [table.columns[0][0]])[0]
+        if last.row == "improvement":
+            _add_same_cells(same, of_kind, table, metric, whole=not (prints_its_own and table.not_run))
     if last.table is not None and last.metric is not None and table.paper.printed is not None and as_printed:
         theirs = printed_numbers(Printed(table.paper.printed.file, (last.table,), (last.metric,)))
         of_model = {model: number.value for (_, _, model, _), number in theirs.items()}
@@ -168,7 +181,33 @@ def _below(table: PaperTable, last: Last) -> Below:
                  for c in table.columns if table.own_sam[c]}  # fmt: skip
         metric = table.layout.metrics[0]
         printed = {(column, metric): of_model[name] for column, name in names.items() if name in of_model}
-    return Below(last.row, ours, printed)
+    if not same.ours:
+        return [Below(last.row, ours, printed)]
+    apart = {place: figure for place, figure in ours.items() if place not in same.ours}
+    return [Below(last.row, apart, printed), same]
+
+
+def _add_same_cells(
+    same: Below, of_kind: Mapping[str, dict[ColumnKey, dict[LineKey, float]]], table: PaperTable, metric: str,
+    *, whole: bool,
+) -> None:  # fmt: skip
+    """Both improvements of every column that has ours and printed numbers, over the cells that have both of both columns;
+    none where these are all that the printed figure is over (`whole`: it is over no cells that the table lacks)."""
+    ours, printed = of_kind["ours"], of_kind["printed"]
+    first = table.columns[0]
+    found: dict[ColumnKey, list[tuple[float, int]]] = {}
+    for column in table.columns[1:]:
+        of_both = [kind[which] for kind in (ours, printed) for which in (first, column) if which in kind]
+        shared = set[LineKey].intersection(*map(set, of_both)) if len(of_both) == 4 else set[LineKey]()
+        if shared:
+            whole = whole and all(shared == set(numbers) for numbers in of_both)
+            pair = ({c: {line: kind[c][line] for line in shared} for c in (first, column)} for kind in (ours, printed))
+            figures = [_figures("improvement", numbers, table) for numbers in pair]
+            if all(column in of for of in figures):
+                found[column] = [of[column] for of in figures]
+    for column, (of_ours, of_printed) in found.items() if not whole else ():
+        same.ours[column, metric] = of_ours
+        same.printed[column, metric] = of_printed[0]
 
 
 def _numbers(

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmark.workloads import METRICS
-from tables.layout.table import Below, ColumnKey, LineKey, PaperTable
+from tables.layout.table import SAME_CELLS, Below, ColumnKey, LineKey, PaperTable
 from tables.numbers import DIGITS
 from tables.rows.means import horizon_name
 from tables.rows.row import Row
 
 BELOW = {
     "improvement": "improvement, %",
+    SAME_CELLS: "the same cells, %",
     "rank": "average rank",
     "first": "first places",
 }

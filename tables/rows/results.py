@@ -45,7 +45,7 @@ class Index:
     of a paper, the digests made under earlier training semantics, by version. files: of a data set, the checksums of the
     files that occur, with when each was last used. own: of a set of the user's, the checksum of the file that is there
     today. code: that made what is done, by digest, where that is known.
-    machines: what a digest was trained with, in words, where that is known.
+    machines: what a digest was trained with, in words, where that is known. datasets: of a digest.
     """
 
     done: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -60,6 +60,7 @@ class Index:
     own: Mapping[str, str] = field(default_factory=dict)
     code: dict[str, Code] = field(default_factory=dict)
     machines: dict[str, str] = field(default_factory=dict)
+    datasets: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(results: Iterable[Result], own: Mapping[str, str] = MappingProxyType({})) -> Index:
@@ -83,6 +84,7 @@ class Index:
                 numbers = {**result.metrics, **result.extra_metrics, "n_params": result.n_params, "seconds": result.seconds}
                 index.done[result.digest] = {k: v for k, v in numbers.items() if v is not None and known(v)}
                 index.paper[result.digest] = cell["paper"]
+                index.datasets[result.digest] = sys.intern(cell["dataset"])
                 if machine := _machine(result.environment):
                     index.machines[result.digest] = sys.intern(machine)
                 if result.code:
@@ -140,12 +142,18 @@ class Index:
         return f"{note}." if note else None
 
     def trained_with(self, used: Iterable[str]) -> str | None:
-        """One sentence on what these digests were trained with; None where nothing says so."""
-        counts = Counter(self.machines[digest] for digest in used if digest in self.machines)
-        if len(counts) < 2:
-            return f"Trained with {next(iter(counts))}." if counts else None
-        each = "; ".join(f"{count} with {machine}" for machine, count in sorted(counts.items()))
-        return f"Trained on {len(counts)} kinds of machine, between which the bits of a cell differ: {each}."
+        """One sentence on what these digests were trained with, and which data sets on which; None where none says so."""
+        sets: dict[str, Counter[str]] = defaultdict(Counter)
+        for digest in used:
+            if digest in self.machines:
+                sets[self.machines[digest]][self.datasets[digest]] += 1
+        if len(sets) < 2:
+            return f"Trained with {next(iter(sets))}." if sets else None
+        each = "; ".join(
+            f"{of.total()} with {machine} ({', '.join(f'{name} {count}' for name, count in sorted(of.items()))})"
+            for machine, of in sorted(sets.items())
+        )
+        return f"Trained on {len(sets)} kinds of machine, between which the bits of a cell differ: {each}."
 
     def notes(self, paper: Paper, catalogue: Catalogue, used: Set[str]) -> list[str]:
         """What of a paper's Results stands in none of its tables, and why, and what to know of its data sets.

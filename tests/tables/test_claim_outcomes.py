@@ -50,6 +50,7 @@ def test_every_model_is_as_good_as_the_worst_of_them() -> None:
     assert worst([HOLDS, UNSIZED]) == UNSIZED and worst([HOLDS, NONE_SEEN, SMALLER]) == NONE_SEEN
     assert worst([NONE_SEEN, "not enough cells (1 of 32)"]) == "not enough cells (1 of 32)"
     assert worst(["not enough cells (1 of 32)", FAILS]) == FAILS
+    assert worst(["not enough cells (10 of 32)", "not enough cells (9 of 32)"]) == "not enough cells (9 of 32)"
 
 
 def test_the_interval_is_students_over_the_means_of_data_sets() -> None:

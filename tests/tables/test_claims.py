@@ -136,6 +136,13 @@ def test_ours_holds_falls_short_or_cannot_be_said(known: Catalogue, claims: dict
     assert verdict(keep=12) == "not enough cells (12 of 32)"
     few = one(evaluate(claim, fed(claim, bare, keep=12)), OURS, SUMS)
     assert few.estimate is not None and few.estimate.cells == 12, "the figure over the twelve is shown all the same"
+    assert few.there == pytest.approx(few.estimate.value) and few.beside is not None, (
+        "beside the printed ones of the twelve"
+    )
+    assert few.beside.high == pytest.approx(0, abs=1e-9)
+    shown = document([claim], fed(claim, bare, keep=12, factor=1.05))
+    assert f"(printed {few.there:.2f} % there)" in shown and "| printed, same cells |" in " ".join(shown.split())
+    assert one(evaluate(claim, bare), PRINTED, SUMS).there is None
 
 
 def improved(claim: Claim, evidence: Evidence, percent: float, wobble: float) -> Evidence:

@@ -11,10 +11,12 @@ from made_up import changed
 
 from benchmark.config.catalogue import catalogue
 from benchmark.config.paper import Paper
+from benchmark.grid.plan import in_order
 from benchmark.judging.compare import Comparison, Ours
 from benchmark.judging.printed import PrintedNumber
 from tables.__main__ import main
 from tables.documents.explain import document, summary
+from tables.documents.protocols import document as protocols
 from tables.explain.figure import figure
 from tables.explain.nearness import Column, columns, surely, words
 from tables.explain.simulation import document as simulated
@@ -78,7 +80,8 @@ def test_nearest_where_the_interval_over_data_sets_excludes_nothing(paper: Paper
     # nearer by 2, 3 and 4 points: 3 ± 4.3027/√3
     column = only(paper, ("paper", rows("paper", 3, 4, -5, sets=3)), (MIXED, rows(MIXED, 1, -1, 1, sets=3)))
     assert words(column) == (
-        f"`{MIXED}` is nearest (1.0 %, next `paper` 4.0 %, 3 cells, 3 data sets); nearer by 3.0 points [0.5, 5.5]."
+        f"`{MIXED}` is nearest (1.0 %, next `paper` 4.0 %, on average over 3 cells of 3 data sets); nearer by 3.0 points "
+        "[0.5, 5.5] on average over the data sets."
     )
 
 
@@ -86,8 +89,8 @@ def test_nearest_here_and_not_shown(paper: Paper) -> None:
     # nearer by 0, 3 and 6 points: 3 ± 4.3027·3/√3
     column = only(paper, ("paper", rows("paper", 1, 4, -7, sets=3)), (MIXED, rows(MIXED, 1, -1, 1, sets=3)))
     assert words(column) == (
-        f"`{MIXED}` is nearest here, not shown over `paper` (1.0 %, next `paper` 4.0 %, 3 cells, 3 data sets; "
-        "3.0 points [−4.5, 10.5])."
+        f"`{MIXED}` is nearest here, not shown over `paper` (1.0 %, next `paper` 4.0 %, on average over 3 cells of 3 data "
+        "sets; 3.0 points [−4.5, 10.5] on average over the data sets)."
     )
 
 
@@ -158,6 +161,19 @@ def test_the_document_has_every_protocol_in_the_order_of_its_switches(paper: Pap
     assert "which one the authors' own runs followed is not known" in text and "- batch\\_mixed\\_denorm: " in text
     assert "\nWithout Results, and so not compared: `paper+fixed_rho_0.7`, `paper+epochs_100`, " in text
     assert "two protocols" in document([(paper, {("paper", "paper"): rows("paper", 3)})], figures=False).splitlines()[-1]
+
+
+def test_all_documents_have_the_protocols_in_one_order(paper: Paper) -> None:
+    names = ["paper", KERAS, f"{MIXED}+keras3_fans", "released"]
+    assert in_order(paper, reversed(names)) == names
+    of = {(name, "paper"): rows(name, place, 4) for place, name in enumerate(reversed(names))}
+    shown = figure(paper, columns(paper, of))
+    assert shown is not None and [entry.name for entry in shown.legend] == names
+    text, beside = document([(paper, of)], figures=False), protocols([(paper, of)])
+    lines = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ") and " of 2 |" in line]
+    assert [name.strip(" *").replace("\\", "") for name in lines] == names
+    head = next(line for line in beside.splitlines() if line.startswith("| data set"))
+    assert [cell.strip().replace("\\", "") for cell in head.split("|")[6:-2] if "Δ" not in cell] == names
 
 
 def test_the_figure_has_a_colour_a_protocol_and_a_panel_a_column(paper: Paper) -> None:

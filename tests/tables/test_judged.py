@@ -183,6 +183,27 @@ def test_seeds_auto_gives_a_wide_column_more_seeds_and_a_narrow_one_three(
     assert forced.go(render, judge) == 0 and forced.rounds == [26], "each cell once"
 
 
+def test_a_plan_of_seeds_auto_says_which_step_it_is(made: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert session(made, "--seeds", "auto", "--dry-run").go(render, judge) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == "cells=12 done=0 refused=0 failed=0"
+    assert "--seeds auto: there is no judged.json beside the Results, so this is the first step alone" in said.err
+    judge(made.catalogue, made.results)
+    assert session(made, "--seeds", "auto", "--dry-run").go(render, judge) == 0
+    assert "--seeds auto: this is one step, by the seeds that are there" in capsys.readouterr().err
+    assert session(made, "--dry-run").go(render, judge) == 0
+    assert "auto" not in capsys.readouterr().err
+
+
+def test_seeds_auto_goes_on_from_the_median_of_what_is_there() -> None:
+    def of(*counts: int) -> list[Beside]:
+        return [Beside(ours=Ours.of({seed: 0.4 + 0.02 * (seed % 2) for seed in range(n)}), profile="paper", lookback=512,
+                       printed=PrintedNumber(0.4, None, "512", "verified", "made up")) for n in counts]  # fmt: skip
+
+    steps = {(3, 3, 10): 5, (3, 5): 5, (5, 7): 10, (5, 5, 10): 10, (2, 2): 3}
+    assert {counts: asked(of(*counts), FORECASTING.metrics[0]) for counts in steps} == steps
+
+
 def test_seeds_auto_and_a_part_of_the_grid_do_not_go_together(made: Any) -> None:
     with pytest.raises(Exception, match="--seeds auto looks at whole columns, --shard trains parts of them: give one of"):
         session(made, "--seeds", "auto", "--shard", "1/2").go(render, judge)

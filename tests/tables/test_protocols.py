@@ -22,7 +22,7 @@ What each departure of a paper's released code from its text is worth, as measur
 | toy              |   8 | Plain     | off   |     0.600 | 0.415 ± 0.000 (3) § |                   = |      – |                   – |      – | –                |
 | a\\_b & 50%#&lt;1 |   4 | With\\_SAM | on    |     0.100 |           0.000 (1) |                   – |      – |                   – |      – | –                |
 
-Nearest to the printed number, of 3 cells with more than one protocol: paper 1, paper+other\\_rho 1, released 1.
+Nearest to the printed number, of 3 cells with more than one protocol (2 of them with fewer than 3 seeds under one of these): paper 1, paper+other\\_rho 1, released 1.
 
 - more\\_epochs: seven epochs, not two (source: code, run.py; verified)
 - other\\_rho: rho is 0.7 (source: code, run.sh; unverified)

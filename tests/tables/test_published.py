@@ -37,6 +37,8 @@ def test_it_renders_the_same_each_time_and_says_what_came_out_otherwise(
     (published / "unmeasured.yaml").write_text("Traffic: its file was not at hand\n")
     words = ["render", "--from", str(published), "--no-figures"]
     assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "new: " in said and "otherwise" not in said, "what did not stand there did not come out otherwise"
     files = {path.name: path.read_bytes() for path in (published / "tables").iterdir()}
     assert {"samformer.md", "samformer.csv", "samformer.tex", "claims.md", "explain.md", "protocols.md"} <= files.keys()
     document = (published.parent / "reproduction.md").read_text("utf-8")
@@ -55,7 +57,7 @@ def test_it_renders_the_same_each_time_and_says_what_came_out_otherwise(
 
 
 @pytest.mark.usefixtures("semantics_2")
-@pytest.mark.parametrize("harm", ["none", "cut off", "changed", "reasons"])
+@pytest.mark.parametrize("harm", ["none", "cut off", "changed", "reasons", "name"])
 def test_what_is_not_whole_is_refused_in_a_line(published: Path, harm: str, capsys: pytest.CaptureFixture[str]) -> None:
     export = published / "a.jsonl.gz"
     lines = gzip.decompress(export.read_bytes()).splitlines(keepends=True)
@@ -65,15 +67,35 @@ def test_what_is_not_whole_is_refused_in_a_line(published: Path, harm: str, caps
         export.write_bytes(gzip.compress(b"".join(lines[:-1])))
     elif harm == "changed":
         export.write_bytes(gzip.compress(b"".join([*lines[:-1], lines[-1].replace(b"0.", b"1.")])))
-    else:
+    elif harm == "reasons":
         (published / "unmeasured.yaml").write_text("[Traffic]\n")
+    else:
+        (published / "unmeasured.yaml").write_text("ECL: not at hand\nTrafic: not at hand\n")
     assert main(["render", "--from", str(published), "--no-figures"]) == 2
     said = capsys.readouterr().err
     expected = {
         "none": "no exported Results", "cut off": "1 Results are damaged or lost", "changed": "1 Results are damaged",
         "reasons": "expected a sentence by data set or column",
+        "name": "yaml:2: Trafic: expected the name of a data set or of a column of a paper; did you mean 'Traffic'?",
     }[harm]  # fmt: skip
     assert expected in said and said.count("\n") == 1
+
+
+def test_a_folder_of_exports_and_a_store_are_not_rendered_together(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["render", "--from", str(published), "--results-dir", "elsewhere", "--no-figures"]) == 2
+    said = capsys.readouterr().err
+    assert "give one of them" in said and said.count("\n") == 1 and not (published / "tables").exists()
+
+
+def test_a_commit_with_changes_is_explained(tmp_path: Path) -> None:
+    store = Store(unpack(tmp_path / "results"))
+    one = next(iter(store.results()))
+    for commit, explained in (("2e4ebd9bff42+", True), ("2e4ebd9bff42", False)):
+        store.write(replace(one, environment={**one.environment, "git_commit": commit}))
+        exchange.export(store, exchange.Chosen(), tmp_path / "a.jsonl.gz")
+        assert ("(+: with changes that were not committed)" in exchange.in_words(tmp_path / "a.jsonl.gz")) == explained
 
 
 @pytest.mark.skipif(not MEASURED.is_dir(), reason="nothing is published in this checkout")

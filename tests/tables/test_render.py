@@ -73,8 +73,8 @@ def test_a_table_names_torch_and_processor(made: Any) -> None:
     for result, environment in zip(results, (xeon, epyc, gpu), strict=True):
         store.write(replace(result, environment=environment))
     assert (
-        "\n\nTrained on 3 kinds of machine, between which the bits of a cell differ: 1 with torch 2.13.0 on EPYC; "
-        "1 with torch 2.13.0 on NVIDIA H100; 1 with torch 2.13.0 on Xeon.\n"
+        "\n\nTrained on 3 kinds of machine, between which the bits of a cell differ: 1 with torch 2.13.0 on EPYC (toy 1); "
+        "1 with torch 2.13.0 on NVIDIA H100 (toy 1); 1 with torch 2.13.0 on Xeon (toy 1).\n"
     ) in markdown(made)
 
 

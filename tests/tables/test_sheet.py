@@ -133,6 +133,25 @@ first places & & 2 (2) & 2 & & 0 (2) & 2 & & 1 \\
     assert "In italics: as printed" in text and pages(text, tmp_path) == 1
 
 
+def test_an_improvement_over_other_cells_than_the_printed_one_has_the_printed_one_over_its_own(
+    paper: Paper, rows: list[Row], tmp_path: Path
+) -> None:
+    numbers = {("With_SAM", 4): 0.38, ("With_SAM", 8): 0.4, ("Plain", 4): 0.5, ("Plain", 8): 0.45}
+    rows = [replace(row, printed=replace(row.printed, value=numbers[row.key.model, row.key.horizon])) for row in rows]
+    fewer = [changed(rows[3], mean=None, n=0, values=(), seeds=()) if i == 3 else row for i, row in enumerate(rows)]
+    (whole,), (part,) = (paper_tables(paper, of, "paper", Options()) for of in (rows, fewer))
+    assert [below.row for below in whole.below] == ["improvement", "rank", "first"], "all cells: one line says both"
+    plain = (("Plain", False), "mse")
+    assert plain not in part.below[0].ours and part.below[0].printed[plain] == pytest.approx(100 * (1 - 0.78 / 0.95))
+    same = part.below[1]
+    assert same.ours[plain] == (pytest.approx(24.0), 1) and same.printed[plain] == pytest.approx(24.0), "of horizon 4 alone"
+    text = own_table(part)
+    line = next(line for line in text.splitlines() if line.startswith("| the same cells, %"))
+    assert [cell.strip() for cell in line.split("|")[3:10]] == ["–", "–", "", "24.00 (1)", "24.00", "", "–"]
+    assert "The same cells, %: that improvement over the lines of which there are ours and printed numbers" in text
+    assert "the same cells, " in latex.document(paper, fewer, "paper", "paper")
+
+
 def test_transposed_without_std_and_with_other_digits(paper: Paper, rows: list[Row], tmp_path: Path) -> None:
     options = Options(digits=2, std=False, transposed=True, models=("Plain", "With_SAM"))
     text = latex.document(paper, rows, "paper", "paper", options)

@@ -62,6 +62,16 @@ def test_of_the_verdicts_that_are_given_fewer_are_wrong() -> None:
         assert together[0] < alone[0] and together[1] < alone[1]
 
 
+def test_what_is_decided_where_the_paper_is_right_is_told_with_the_false_verdicts_in_it() -> None:
+    decided, false, *_ = simulation.by_both(0.05, 3, COLUMNS)
+    right = draw(spread=0.05, n=3, truth=0.0, columns=COLUMNS)
+    for rule, given, wrong in zip((each_alone, todays), decided, false, strict=True):
+        assert wrong == percent(rule(right).beyond)
+        assert given == pytest.approx(percent(rule(right).reproduced) + wrong)
+    assert false[1] > 0.9 * decided[1], "nearly all"
+    assert next(simulation.first_table(40))[2].count("(") == 2 and "(falsely)" in simulation.TABLES[0][1][2]
+
+
 @pytest.mark.parametrize("table", range(len(simulation.TABLES)))
 def test_the_documents_tables_are_what_the_command_prints(table: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulation, "SPREADS", (0.02,))
