@@ -115,6 +115,9 @@ def _running(run: argparse._ArgumentGroup) -> None:
     run.add_argument("--retry", choices=("failed", "stale"), help="run cells again. failed: that failed, diverged or were "
                      "ended; stale: whose Result other code than today's has made")  # fmt: skip
     run.add_argument("--force", action="store_true", help="run every cell again, done or not")
+    run.add_argument("--keep", type=names, metavar="weights,predictions,epochs",
+                     help="beside each Result: the trained weights, all test forecasts, the weights of every epoch; a done "
+                     "cell that lacks one is trained again; default: none")  # fmt: skip
     run.add_argument("--offline", action="store_true", help="download nothing")
     run.add_argument("--no-mlflow", action="store_true",
                      help="log nothing to MLflow; `python -m benchmark.tracking sync` does it later")  # fmt: skip

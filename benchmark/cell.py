@@ -24,6 +24,8 @@ from benchmark.store.result import Result
 if TYPE_CHECKING:
     from torch import nn
 
+    from baselines.base import Forecaster
+    from benchmark.analysis.kept import Keeper
     from benchmark.problems.base import Held, Problem
     from benchmark.training.checkpoint import Checkpoint
     from benchmark.training.loop import Epoch, Progress, Replica
@@ -71,8 +73,9 @@ class Attempt:
 
     experiment: what it depends on. blank: its Result as `begun` made it. checkpoint: what it goes on from.
     on_epoch: called after every epoch; it may raise StopTraining. on_end: called with its Result, once that is known.
-    history: the epochs that on_epoch has been told, for the Result of a training that fails. result: what became of it;
-    None while it is not known, and where it was asked to stop.
+    history: the epochs that on_epoch has been told, for the Result of a training that fails. keeper: writes what is kept of
+    it beside its Result; None: nothing is. unwritten: what the disk said, where it did not take that; then there is no
+    Result. result: what became of it; None while it is not known, and where it was asked to stop.
     """
 
     experiment: Experiment
@@ -81,12 +84,31 @@ class Attempt:
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
     on_end: Callable[[Result], None] = lambda result: None
     history: list[Epoch] = field(default_factory=list)
+    keeper: Keeper | None = None
+    unwritten: OSError | None = None
     result: Result | None = None
 
-    def end(self, result: Result) -> None:
-        """This is what became of it."""
+    def end(self, result: Result | None) -> None:
+        """This is what became of it; None: it was asked to stop."""
         self.result = result
-        self.on_end(result)
+        if result is not None:
+            self.on_end(result)
+
+    def epoch_ended(self, model: nn.Module, epochs: int, epoch: Epoch) -> None:
+        """Tells of an epoch of a training that has had so many, which are more where a checkpoint brings them back; of the
+        last one, which the model's weights are of, it keeps them first. Raises StopTraining."""
+        number = len(self.history) + 1
+        if self.keeper is not None and number == epochs:
+            self.kept(partial(self.keeper.epoch, number, model, epoch))
+        self.on_epoch(epoch)
+
+    def kept(self, write: Callable[[], None]) -> None:
+        """Writes something that is kept. Raises StopTraining where the disk does not take it, or its place is lost."""
+        try:
+            write()
+        except OSError as error:
+            self.unwritten = error
+            raise StopTraining from None
 
     def failed(self, error: Exception) -> Result:
         """What a cell that could not be trained or measured comes to."""
@@ -109,38 +131,29 @@ def train_and_test(attempts: Sequence[Attempt], results_dir: Path, stacked: bool
     """
     import torch
 
-    import baselines
     from baselines.base import ClosedForm
-    from benchmark import problems
     from benchmark.training.loop import Replica, fit
-    from benchmark.training.streams import seed_default
 
     first = attempts[0].experiment
-    recipe, horizon, device = first.recipe, first.cell.horizon, torch.device(first.device)
-    if device.type == "cpu":
+    if first.device == "cpu":
         torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
     try:
-        problem, held = problems.load(
-            recipe, first.dataset, first.data_path, horizon, device,
-            evaluation_batch=lambda channels: cost.evaluation_batch(channels, horizon, recipe),
-            sha256=first.data_sha256, cache_dir=first.cache_dir,
-        )  # fmt: skip
+        problem, held = examples(first)
         replicas = []
         for attempt in attempts:
-            seed, training = attempt.experiment.cell.seed, attempt.experiment.recipe.training
-            seed_default(seed, "initialisation")
-            model = baselines.build(recipe.source or recipe.model, **problem.shape(), **recipe.arguments).to(device)
+            training, model = attempt.experiment.recipe.training, untrained(attempt.experiment, problem)
             if training is None or isinstance(model, ClosedForm):
                 problem.fit(model)
                 attempt.end(_measured(attempt, model, None, problem, held, results_dir))
             else:
                 on_end = partial(_ended, attempt, problem=problem, held=held, results_dir=results_dir)
-                replicas.append(Replica(model, training, seed, on_epoch=attempt.on_epoch, on_end=on_end,
-                                        checkpoint=attempt.checkpoint))  # fmt: skip
-        fit(replicas, problem, stacked=stacked, max_steps=recipe.bounds.max_steps)
+                seed, checkpoint = attempt.experiment.cell.seed, attempt.checkpoint
+                replicas.append(Replica(model, training, seed, on_end=on_end, checkpoint=checkpoint))
+                replicas[-1].on_epoch = _teller(attempt, replicas[-1])
+        fit(replicas, problem, stacked=stacked, max_steps=first.recipe.bounds.max_steps)
     except Exception as error:
         for attempt in attempts:
-            if attempt.result is None:
+            if attempt.result is None and attempt.unwritten is None:
                 attempt.end(attempt.failed(error))
 
 
@@ -152,9 +165,38 @@ def _ended(attempt: Attempt, replica: Replica, *, problem: Problem, held: Held, 
         attempt.end(attempt.failed(replica.failed))
 
 
+def examples(experiment: Experiment) -> tuple[Problem, Held]:
+    """What a cell is trained on, and what it is tested on. Raises DataError for a file that is not as it should be."""
+    import torch
+
+    from benchmark import problems
+
+    recipe, horizon = experiment.recipe, experiment.cell.horizon
+    return problems.load(
+        recipe, experiment.dataset, experiment.data_path, horizon, torch.device(experiment.device),
+        evaluation_batch=lambda channels: cost.evaluation_batch(channels, horizon, recipe),
+        sha256=experiment.data_sha256, cache_dir=experiment.cache_dir,
+    )  # fmt: skip
+
+
+def untrained(experiment: Experiment, problem: Problem) -> Forecaster:
+    """A cell's model as its seed initialises it, where the problem is."""
+    import baselines
+    from benchmark.training.streams import seed_default
+
+    seed_default(experiment.cell.seed, "initialisation")
+    recipe = experiment.recipe
+    return baselines.build(recipe.source or recipe.model, **problem.shape(), **recipe.arguments).to(problem.device)
+
+
+def _teller(attempt: Attempt, replica: Replica) -> Callable[[Epoch], None]:
+    """What a replica calls after every epoch."""
+    return lambda epoch: attempt.epoch_ended(replica.model, len(replica.progress.epochs), epoch)
+
+
 def _measured(
     attempt: Attempt, model: nn.Module, progress: Progress | None, problem: Problem, held: Held, results_dir: Path
-) -> Result:
+) -> Result | None:
     """The Result of a cell whose model is trained (progress) or fitted; its test examples are opened here, once."""
     from benchmark import analysis
 
@@ -167,13 +209,21 @@ def _measured(
     metrics = {f"test_{n}": value for n, value in test.items()} | {f"val_{n}": value for n, value in validation.items()}
     if wild := ", ".join(f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)):
         return replace(attempt.blank, status="diverged", reason=f"after training, {wild}", epochs=epochs)
-    return replace(
+    result = replace(
         attempt.blank, status="done", metrics=metrics, epochs=epochs,
         extra_metrics={f"test_{name}": value for name, value in held.extra.items()},
         windows=dict(zip(("train", "val", "test"), (*problem.counts(), len(held)), strict=True)),
         best_epoch=progress.best_epoch + 1 if progress is not None and epochs else None,
         n_params=sum(p.numel() for p in model.parameters()),
     )  # fmt: skip
+    if attempt.keeper is not None:
+        try:
+            attempt.kept(partial(attempt.keeper.trained, model, held, result))
+        except StopTraining:
+            return None
+        except Exception as error:
+            return attempt.failed(error)
+    return result
 
 
 def environment(experiment: Experiment, replicas: int | None = None) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 LOCK_POLL_SECONDS = 0.05
 
@@ -22,6 +24,41 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
     Raises OSError, which names the path.
     """
+    draft(path, lambda file: file.write(content.encode() if isinstance(content, str) else content)).settle()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A whole file that has a temporary name beside the place where it is to stand. path: as it was given. place: where
+    that leads to. name: where it is."""
+
+    path: Path
+    place: Path
+    name: Path
+
+    def settle(self) -> None:
+        """Gives it its name. Raises OSError, which names the path; then the draft is gone."""
+        try:
+            os.chmod(self.name, 0o644)
+            os.replace(self.name, self.place)
+        except BaseException as error:
+            self.drop()
+            raise (_named(error, self.path) if isinstance(error, OSError) else error) from None
+        folder = os.open(self.place.parent, os.O_RDONLY)
+        try:
+            with suppress(OSError):
+                os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def drop(self) -> None:
+        """Takes it away, where it has not settled."""
+        with suppress(OSError):
+            os.unlink(self.name)
+
+
+def draft(path: Path, write: Callable[[IO[bytes]], object]) -> Draft:
+    """What `write` writes, whole and fsynced, under a temporary name. Raises OSError, which names the path."""
     place = Path(os.path.realpath(path))
     check_regular(path)
     try:
@@ -29,9 +66,26 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except FileExistsError:
         raise NotADirectoryError(errno.ENOTDIR, "a file is where a folder has to be", str(path.parent)) from None
     try:
-        _write(place, content)
+        handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".tmp")
     except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error) or type(error).__name__, str(path)) from None
+        raise _named(error, path) from None
+    found = Draft(path, place, Path(name))
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException as error:
+        found.drop()
+        if isinstance(error, OSError):
+            raise _named(error, path) from None
+        raise
+    return found
+
+
+def _named(error: OSError, path: Path) -> OSError:
+    """The same error, of that path."""
+    return OSError(error.errno, error.strerror or str(error) or type(error).__name__, str(path))
 
 
 def read(path: str | Path, most: int = -1) -> bytes:
@@ -67,27 +121,6 @@ def is_special(path: Path) -> bool:
     except OSError:
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-
-
-def _write(path: Path, content: str | bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @contextmanager

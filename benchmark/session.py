@@ -15,13 +15,11 @@ from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.download.supply import Supply
 from benchmark.data.files import data_dir, locate
 from benchmark.errors import told
-from benchmark.grid import code, cost, listing, takes
-from benchmark.grid.asked import Request
-from benchmark.grid.cells import Planned, Selection, by_digest
-from benchmark.grid.idle import idle
+from benchmark.grid import again, code, cost, listing, takes
+from benchmark.grid.asked import Request, idle
+from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.plan import parse_protocol, plan
-from benchmark.store import judged
-from benchmark.store.result import STATUSES, Status
+from benchmark.store import judged, kept
 from benchmark.store.store import Store
 
 if TYPE_CHECKING:
@@ -43,6 +41,7 @@ class Session:
         self.catalogue = catalogue(request.config)
         self.store = Store(request.results_dir)
         self.supply = Supply(self.folder)
+        self.again = again.Again.of(request)
         self.invocation: Invocation | None = None
         self.interrupted = False
         self.unwritten: Container[str | None] = ()
@@ -71,12 +70,19 @@ class Session:
         for line in (*listing.refusals(cells), *filter(None, [listing.left_out(cells, self.store)])):
             print(line)
         self.store.prepare()
+        kept.check_folders(self.store.root, self.again.keep)
         otherwise = code.note(code.made_otherwise(cells, self.store))
         for said in filter(None, (*self.store.notes(), *self.store.not_kept(), otherwise)):
             print(f"run_all.py: {said}", file=sys.stderr)
         for todo in self._rounds(cells, judge if grows else None):
+            _, keeping = again.kept_bytes(todo, self.again.keep, self.catalogue.datasets, self.store.root)
+            earlier = self.again.earlier(todo, self.store)
+            for said in filter(None, [keeping]):
+                print(f"run_all.py: {said}", file=sys.stderr)
             with self._queue(todo) as queue:
                 queue.run()
+            for said in again.other_numbers(earlier, self.store):
+                print(f"run_all.py: {said}", file=sys.stderr)
         status = listing.statuses(cells, self.store)
         rendered = self._rendered(render)
         if self.invocation:
@@ -93,7 +99,7 @@ class Session:
         """What is left to train; where `judge` is given, again and again, as long as the spread of the seeds that columns
         have asks for more of them, which join `cells`."""
         begun: set[str | None] = set()
-        while todo := [planned for planned in self._todo(cells) if planned.digest not in begun]:
+        while todo := [planned for planned in self.again.todo(cells, self.store) if planned.digest not in begun]:
             begun |= {planned.digest for planned in todo}
             if self.invocation:
                 self.invocation.finish(interrupted=False)
@@ -128,20 +134,20 @@ class Session:
 
     def _show(self, cells: Sequence[Planned]) -> int:
         """The plan alone, in words or as JSON."""
-        replaces = self._replaces()
-        known = listing.statuses(cells, self.store)
-        again = self._made_otherwise(cells)
-        status = [listing.TO_RUN if s in replaces or p.digest in again else s for p, s in zip(cells, known, strict=True)]
+        status = self.again.statuses(cells, self.store)
+        left = [p for p, s in zip(cells, status, strict=True) if s in (listing.TO_RUN, listing.NO_DATA)]
+        size, keeping = again.kept_bytes(left, self.again.keep, self.catalogue.datasets, self.store.root)
         judgement = judged.read(self.request.results_dir)
         found = takes.known(cells, self.catalogue.papers, judgement)
         count = listing.programs(cells, status, self.request.replicas, self.catalogue.datasets)
         if self.request.json:
-            print(listing.as_object(cells, status, found, count))
+            print(listing.as_object(cells, status, found, count, size))
         else:
             print(listing.text(cells, status, self.catalogue.papers, self.supply.problems, found, count))
         other_code = code.note(code.made_otherwise(cells, self.store))
         unsure = judged.unsure(judgement, done="done" in status, auto=self.request.auto_seeds)
-        for said in filter(None, (*self.store.notes(), listing.left_out(cells, self.store), other_code, *unsure)):
+        notes = (*self.store.notes(), listing.left_out(cells, self.store), other_code, *unsure, keeping)
+        for said in filter(None, notes):
             print(f"run_all.py: {said}", file=sys.stderr)
         return 0
 
@@ -165,7 +171,7 @@ class Session:
         missing = [self.catalogue.datasets[name] for name in sorted(needed)]
         if not self.request.offline and self.supply.fetch(missing):
             cells = self.plan()
-        used = {p.cell.dataset for p in self._todo(cells)}
+        used = {p.cell.dataset for p in self.again.todo(cells, self.store)}
         self.supply.parse(self.catalogue.datasets[name] for name in sorted(used))
         for name in sorted(needed | used):
             if name in self.supply.problems:
@@ -175,23 +181,6 @@ class Session:
     def _usable(self, cells: Sequence[Planned]) -> list[Planned]:
         """The cells; those whose data cannot be used without a digest."""
         return [replace(p, digest=None) if p.cell.dataset in self.supply.problems else p for p in cells]
-
-    def _todo(self, cells: Sequence[Planned]) -> list[Planned]:
-        unique = list(by_digest(cells).values())
-        wanted = (listing.TO_RUN, *self._replaces())
-        known = listing.statuses(unique, self.store)
-        again = self._made_otherwise(unique)
-        return [p for p, status in zip(unique, known, strict=True) if status in wanted or p.digest in again]
-
-    def _made_otherwise(self, cells: Sequence[Planned]) -> Container[str | None]:
-        """The digests that run again because other code has made their Results."""
-        return code.made_otherwise(cells, self.store) if self.request.retry == "stale" else ()
-
-    def _replaces(self) -> tuple[Status, ...]:
-        """The statuses whose Results are made anew."""
-        if self.request.force:
-            return STATUSES
-        return tuple(s for s in STATUSES if s != "done") if self.request.retry == "failed" else ()
 
     @contextmanager
     def _queue(self, todo: Sequence[Planned]) -> Iterator[Queue]:
@@ -285,9 +274,9 @@ class Session:
             )  # fmt: skip
 
         return [
-            Job(first, self.request.results_dir.resolve(), self._replaces(), self.request.retry == "stale",
+            Job(first, self.request.results_dir.resolve(), self.again.replaces, self.again.other_code,
                 machine.own_process(), timeout=self.request.timeout, companions=tuple(others),
-                stacked=stacked and first.recipe.training is not None)
+                stacked=stacked and first.recipe.training is not None, keep=again.keeps(first.recipe, self.again.keep))
             for first, *others in (map(experiment, cells) for cells in together)
         ]  # fmt: skip
 

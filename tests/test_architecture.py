@@ -26,7 +26,7 @@ MAY = {
     "judging": GROUND | {"store", "data", "workloads", "config", "grid"},
     "problems": GROUND | {"data", "workloads", "config", "baselines"},
     "training": GROUND | {"config", "problems", "baselines"},
-    "analysis": GROUND | {"data", "workloads", "config", "problems", "training", "baselines"},
+    "analysis": GROUND | {"store", "data", "workloads", "config", "problems", "training", "baselines"},
     "cell": PLAN | {"problems", "training", "analysis", "baselines"},
     "runner": PLAN | {"problems", "training", "analysis", "cell", "baselines"},
     "session": PLAN | {"runner", "cell", "tracking"},

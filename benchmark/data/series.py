@@ -44,7 +44,8 @@ class Series:
     values [time, channels] (float64): standardised. train, validation, test: the window starts of each split (row
     numbers). scale: how it was standardised. targets [time, C'] (float64): what is to be forecast, where it is not all of
     `values`: the last channel with features MS; NaN where it is missing (``fill: mask``), while `values` hold the last
-    value there. marks [time, 4] (float32): the time features, where they were asked for and the set has dates.
+    value there. marks [time, 4] (float32): the time features, where they were asked for and the set has dates. times
+    [time]: seconds since 1970 as the file's clock has them, where it has dates.
     """
 
     values: Array
@@ -54,6 +55,7 @@ class Series:
     scale: Scale
     targets: Array | None = None
     marks: NDArray[np.float32] | None = None
+    times: Times | None = None
 
 
 def load(
@@ -105,7 +107,7 @@ def load(
     targets = scaled[:, -1:] if features == "MS" else scaled
     if missing is not None and missing.any():
         scaled = previous(pd.DataFrame(scaled)).to_numpy(np.float64)
-    return Series(scaled, train, validation, test, scale, None if targets is scaled else targets, stamps)
+    return Series(scaled, train, validation, test, scale, None if targets is scaled else targets, stamps, times)
 
 
 def moments(values: Array, parts: Ranges) -> tuple[Array, Array]:

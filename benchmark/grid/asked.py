@@ -1,12 +1,18 @@
-"""What one invocation is asked for."""
+"""What one invocation is asked for, and what of it no cell of its plan shows: switches of other papers, idle files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.console import AUTO
+from benchmark.config.catalogue import given_by
+from benchmark.config.paper import Paper
+from benchmark.console import AUTO, spelt
 from benchmark.errors import UsageError
+from benchmark.grid.cells import Planned
+from benchmark.grid.plan import switches_of
+from benchmark.store.kept import KINDS
 
 
 @dataclass(frozen=True)
@@ -15,8 +21,9 @@ class Request:
 
     subset, papers, models, horizons, seeds (`auto` too), sam, protocol, profile: what of the grid. config: files of the
     user's. jobs: None for `auto`; replicas: cells of one program, likewise. device, backend, scheduler: where it is
-    trained. shard: (I, N). timeout: seconds of one cell. retry, force: which Results are made anew. offline: download
-    nothing. no_mlflow: log nothing there. dry_run, json: the plan alone. data_dir, results_dir: folders.
+    trained. shard: (I, N). timeout: seconds of one cell. retry, force: which Results are made anew. keep: what of a trained
+    cell stands beside its Result. offline: download nothing. no_mlflow: log nothing there. dry_run, json: the plan alone.
+    data_dir, results_dir: folders.
     """
 
     subset: tuple[str, ...] | None
@@ -37,6 +44,7 @@ class Request:
     timeout: float | None
     retry: str | None
     force: bool
+    keep: tuple[str, ...] | None
     offline: bool
     no_mlflow: bool
     dry_run: bool
@@ -56,6 +64,7 @@ class Request:
 
     def check(self) -> None:
         """Raises UsageError for options that do not go together."""
+        spelt("--keep", self.keep or (), KINDS)
         if self.backend == "dask" and self.scheduler is None:
             raise UsageError("--backend dask needs the address of a running scheduler: --scheduler tcp://host:8786")
         if self.backend != "dask" and self.scheduler is not None:
@@ -68,3 +77,46 @@ class Request:
             raise UsageError("--force runs every cell again, --retry only some: give one of them")
         if self.auto_seeds and self.shard:
             raise UsageError("--seeds auto looks at whole columns, --shard trains parts of them: give one of them")
+
+
+def idle(cells: Sequence[Planned], protocol: str, papers: Mapping[str, Paper], files: Iterable[Path]) -> list[str]:
+    """One sentence for each part of the protocol, and for each file of `--config`, that changes nothing in these cells.
+
+    Raises UsageError where no paper of these cells has any of the switches that the protocol names.
+    """
+    return [*_switches(cells, protocol, papers), *_files(cells, files)]
+
+
+def _switches(cells: Sequence[Planned], protocol: str, papers: Mapping[str, Paper]) -> Iterator[str]:
+    if protocol == "paper":
+        return
+    there = sorted({planned.cell.paper for planned in cells})
+    named = protocol.split("+")[1:]
+    lacking = [name for name in named if not any(name in papers[paper].switches for paper in there)]
+    for name in lacking:
+        owners = ", ".join(paper.name for paper in papers.values() if name in paper.switches)
+        if lacking == named:
+            raise UsageError(f"--protocol: no selected paper has the switch '{name}', which is of {owners}")
+        yield f"--protocol: no selected paper has the switch '{name}', which is of {owners}: it changes nothing"
+    without = [paper for paper in there if not switches_of(papers[paper], protocol)]
+    if without:
+        yield f"--protocol {protocol} is as protocol paper in {', '.join(without)}: no such switches there"
+    acting = {(p.cell.paper, name) for p in cells if p.recipe for name in p.recipe.switches}
+    for paper in there:
+        for name in named:
+            if name in papers[paper].switches and (paper, name) not in acting:
+                yield f"--protocol: the switch {name} changes no cell of {paper} that is selected"
+
+
+def _files(cells: Sequence[Planned], files: Iterable[Path]) -> Iterator[str]:
+    for path in files:
+        given = given_by(path)
+        if any(
+            p.cell.paper in given.papers or p.cell.dataset in given.datasets or p.cell.model in given.columns for p in cells
+        ):
+            continue
+        recipes = {id(planned.recipe): planned.recipe for planned in cells if planned.recipe is not None}
+        sources = (value.source for recipe in recipes.values() for value in recipe.values.values())
+        models = (recipe.model for recipe in recipes.values() if recipe.source is not None)
+        if not any(map(given.has, sources)) and given.models.isdisjoint(models):
+            yield f"--config {path}: it changes no cell that is selected"

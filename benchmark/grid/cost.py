@@ -10,9 +10,10 @@ import baselines
 from benchmark.config.recipe import Recipe
 from benchmark.data.registry import DataSet
 from benchmark.grid.cells import Planned
+from benchmark.store.kept import EPOCHS, PREDICTIONS, WEIGHTS
 from benchmark.workloads import WORKLOADS
 
-_FLOAT32 = 4
+_FLOAT32, _FLOAT64 = 4, 8
 _COPIES = 6
 """Of the parameters: weights, gradients, two moments, SAM's way back, the best epoch's."""
 _IN_FLIGHT = 3
@@ -72,6 +73,26 @@ def evaluation_batch(channels: int, horizon: int, recipe: Recipe) -> int:
     safe = max(_EVALUATION_BYTES, activations) * batch // activations
     each = WORKLOADS[recipe.workload].example(channels, recipe.lookback, horizon)
     return max(1, min(_MOST_EXAMPLES, _ELEMENTS // each, safe))
+
+
+_HEADER = 6_000
+"""Bytes of a kept file beside its numbers: the recipe, mostly."""
+
+
+def kept(planned: Planned, dataset: DataSet, wanted: Sequence[str]) -> int:
+    """About how many bytes of a trained cell stand beside its Result, at most: its weights, those of each epoch, its test
+    forecasts with their targets. What is not known counts for nothing."""
+    recipe, horizon = planned.recipe, planned.cell.horizon
+    assert recipe is not None
+    weights = _HEADER + _FLOAT32 * of_step(channels_of(dataset, recipe) or 1, horizon, recipe)[1]
+    total = weights * ((WEIGHTS in wanted) + (recipe.training.epochs if EPOCHS in wanted and recipe.training else 0))
+    variant = WORKLOADS[recipe.workload].variant(recipe.plain())
+    found = WORKLOADS[recipe.workload].forecasts(dataset, variant, recipe.lookback, horizon)
+    if PREDICTIONS in wanted and found is not None:
+        count, each, truth = found
+        examples = min(count, recipe.bounds.max_windows or count)
+        total += _HEADER + _FLOAT32 * (each * examples + truth) + 2 * _FLOAT64 * count  # places and times
+    return total
 
 
 PROCESS_BYTES = 600 * 10**6

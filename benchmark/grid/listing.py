@@ -149,11 +149,13 @@ def as_object(
     status: Sequence[str],
     found: takes.Known = MappingProxyType({}),
     programs: int | None = None,
+    keep_bytes: int | None = None,
 ) -> str:
     """The plan as one JSON object: `cells`, a list; `counts`; `open`, the rows that more seeds might decide; `programs`, as
-    `text` has it, where that is known."""
+    `text` has it, where that is known; `keep_bytes`, about what is kept beside the Results of the cells to run (--keep)."""
     counts = dict(part.split("=") for part in last_line(status).split())
     listed = [as_json(p, s) for p, s in zip(cells, status, strict=True)]
     counted = {k: int(v) for k, v in counts.items()}
-    known = {} if programs is None else {"programs": programs}
+    more = {"programs": programs, "keep_bytes": keep_bytes}
+    known = {name: count for name, count in more.items() if count is not None}
     return json.dumps({"cells": listed, "counts": counted, "open": takes.open_cells(found)} | known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from baselines.base import ClosedForm, Forecaster
 from benchmark.config.recipe import Recipe, Setting
 from benchmark.data import series, windows
+from benchmark.data.readers import Times
 from benchmark.data.registry import DataSet
 from benchmark.data.series import Scale
 from benchmark.data.windows import Batch, Windows
@@ -154,12 +155,14 @@ class Forecasting:
 
 @dataclass
 class HeldWindows:
-    """The test windows. scale: of their series, None where it is its own. each [N], extra: every window's MSE, and the
-    metrics that decide nothing, once they have been measured."""
+    """The test windows. setting: how they are evaluated. scale: of their series, None where it is its own. times [T]:
+    seconds since 1970 of its steps, where its file has dates. each [N], extra: every window's MSE, and the metrics that
+    decide nothing, once they have been measured."""
 
     windows: Windows
     setting: Setting
     scale: Scale | None = None
+    times: Times | None = None
     each: Tensor | None = field(default=None)
     extra: dict[str, float | None] = field(default_factory=dict)
 
@@ -180,6 +183,19 @@ class HeldWindows:
         metrics = evaluate(model, self.windows, self.setting, observe=observe)
         self.each, self.extra = each, extra.metrics()
         return metrics
+
+    @torch.no_grad()
+    def forecasts(self, model: Forecaster) -> Iterator[Tensor]:
+        """The forecasts that `measure` measures, batch by batch in the order of the windows: [B, H, C'] (float32, on the
+        standardised scale, of the channels that are to be forecast)."""
+        model.eval()
+        size = self.setting.evaluation_batch or len(self)
+        for start in range(0, len(self), size):
+            x, y, marks = self.windows.batch(slice(start, start + size))
+            with autocast(self.setting, x.device):
+                forecast = model(x, marks)
+            yield forecast[..., -y.shape[-1] :].float()
+        model.train()
 
 
 def load(
@@ -205,4 +221,4 @@ def load(
     for name, split in (("training", splits.train), ("validation", validation), ("test", test)):
         if split.gaps and not split.weighed()[1].any():
             raise DataError(f"{dataset.name}: every target of the {name} windows is missing; split it otherwise")
-    return Forecasting(splits.train, validation, setting, truncate), HeldWindows(test, setting, data.scale)
+    return Forecasting(splits.train, validation, setting, truncate), HeldWindows(test, setting, data.scale, data.times)

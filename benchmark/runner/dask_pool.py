@@ -156,7 +156,7 @@ class DaskPool:
             raise StopTraining
         if isinstance(answer, dask_worker.Brought):
             _append(job.log_path, answer.log)
-            return job.record(answer.result, is_lost)
+            return job.record(answer.result, is_lost, partial(job.kept.take, answer.kept))
         assert isinstance(answer, Result | Busy | Unwritten)
         return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache as remembered
@@ -34,10 +34,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Brought:
-    """A Result that was made where the results folder cannot be seen, with the cell's log."""
+    """A Result that was made where the results folder cannot be seen, with the cell's log, and what is kept beside it, by
+    its place below that folder."""
 
     result: Result
     log: str
+    kept: Mapping[str, bytes]
 
 
 class OtherCode(Exception):
@@ -89,7 +91,9 @@ def train_for(job: Job, code: str, stop: str, content: bytes | None = None) -> B
         log = job.log_path.read_text("utf-8", "replace")
         job.log_path.unlink()
         Store(scratch).path(job.digest).unlink(missing_ok=True)
-        return Brought(outcome, log)
+        kept = job.kept.files() if outcome.status == "done" and job.keep else {}
+        job.kept.clear()
+        return Brought(outcome, log, kept)
 
 
 def ask_to_stop(stop: str) -> None:

@@ -13,6 +13,7 @@ from benchmark.files import NotAFile
 from benchmark.grid.code import changed
 from benchmark.machine import process_start
 from benchmark.runner.watch import Watcher
+from benchmark.store.kept import Kept
 from benchmark.store.result import Result, Status
 from benchmark.store.store import Store
 
@@ -29,7 +30,8 @@ class Job:
     ends with the epoch under way. asker: host, number and start of the process that holds the lease, where that is not
     the one that trains. place: of the worker among those of its machine, from 0; of several CUDA devices it decides which.
     companions: cells that are trained beside the first; what is said of the cell holds for each. stacked: by the program of
-    several replicas, however many there are, so that a cell's last digits do not depend on its companions.
+    several replicas, however many there are, so that a cell's last digits do not depend on its companions. keep: what of
+    the trained cell is to stand beside its Result (`benchmark.store.kept`).
     """
 
     experiment: Experiment
@@ -44,6 +46,7 @@ class Job:
     place: int = 0
     companions: tuple[Experiment, ...] = ()
     stacked: bool = False
+    keep: tuple[str, ...] = ()
 
     @property
     def members(self) -> tuple[Job, ...]:
@@ -54,6 +57,11 @@ class Job:
     def digest(self) -> str:
         """The cell's."""
         return self.experiment.digest
+
+    @property
+    def kept(self) -> Kept:
+        """What is kept of it beside its Result."""
+        return Kept(self.results_dir, self.digest)
 
     @property
     def log_path(self) -> Path:
@@ -78,11 +86,18 @@ class Job:
         other = self.replaces_other_code and bool(changed(there.code, self.experiment.code))
         return there.status not in self.replaces and not other
 
-    def record(self, result: Result, is_lost: Callable[[], bool]) -> Outcome:
-        """Writes the cell's Result and returns what stands then.
+    def lacks(self, there: Result) -> bool:
+        """Whether something of what is to be kept beside a done Result is not there."""
+        return there.status == "done" and self.kept.lacks(self.keep, there)
+
+    def record(
+        self, result: Result, is_lost: Callable[[], bool], settle: Callable[[], None] = lambda: None
+    ) -> Outcome:  # fmt: skip
+        """Writes the cell's Result and returns what stands then; before it, `settle` puts what is kept in place.
 
         Not written, and returned as Busy: where `is_lost` says that somebody else has taken the cell over. Nor where a done
-        Result stands, which one that is not done replaces only if the user asked for it. What was kept to go on with goes,
+        Result stands, which one that is not done replaces only if the user asked for it, nor where it says the same and the
+        cell was trained for what is kept alone. What was kept to go on with goes,
         unless the cell was ended from outside: then another attempt, with more time or memory, goes on from it.
 
         Raises OSError where the disk does not take the Result.
@@ -90,14 +105,19 @@ class Job:
         if is_lost():
             return Busy(self.digest)
         store = Store(self.results_dir)
-        there = store.read(self.digest) if result.status != "done" else None
-        if there is not None and there.status == "done" and self.stands(there):
+        there = store.read(self.digest) if result.status != "done" or self.keep else None
+        if there is not None and not (there.status == "done" and self.stands(there)):
+            there = None
+        if there is not None and result.status != "done":
             return there
-        store.write(result)
+        settle()
+        if there is None or there.comparable() != result.comparable():
+            store.write(result)
+            there = result
         if result.status not in ("timeout", "killed"):
             with suppress(OSError):  # the Result stands; a checkpoint that stays leads to the same one
                 self.checkpoint_path.unlink()
-        return result
+        return there
 
     def without_result(self, status: Status, reason: str, trace: str | None = None) -> Result:
         """The Result of a cell whose process did not live to write one, or could not be reached."""

@@ -128,7 +128,7 @@ class Queue:
         self.leases.sweep()
         for digest, job in list(self.busy.items()):
             result = self.store.read(digest)
-            if result is not None and (self._has_new(job) or job.stands(result)):
+            if result is not None and not job.lacks(result) and (self._has_new(job) or job.stands(result)):
                 del self.busy[digest]
                 self._end(result)
             elif not self.leases.path(digest).exists():

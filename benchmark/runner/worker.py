@@ -19,6 +19,7 @@ from benchmark.grid.code import canonical
 from benchmark.runner.job import Busy, Job, Outcome, Stopped, Unwritten, is_gone
 from benchmark.runner.watch import Unwatched, Watch
 from benchmark.runner.watchdog import time_limit
+from benchmark.store.kept import EPOCHS
 from benchmark.store.leases import Leases
 from benchmark.store.result import Result
 from benchmark.store.store import Store
@@ -75,7 +76,7 @@ def under_lease(job: Job) -> Iterator[Turn]:
             store = Store(job.results_dir)
             earlier, stamp = store.read(job.digest), store.stamp(job.digest)
             turn.is_lost = lambda: lease.taken() or (not lease.mine() and store.stamp(job.digest) != stamp)
-            turn.is_ours = earlier is None or not job.stands(earlier)
+            turn.is_ours = earlier is None or not job.stands(earlier) or job.lacks(earlier)
             turn.outcome = earlier or turn.outcome
             yield turn
     except StopTraining:
@@ -108,7 +109,9 @@ def train(turns: Sequence[Turn]) -> None:
             with time_limit(job.timeout, tasks[0].log, expired):
                 train_and_test([task.attempt for task in tasks], job.results_dir, job.stacked)
         for task in tasks:
-            if task.attempt.result is None:
+            if task.attempt.unwritten is not None:
+                task.turn.outcome = Unwritten.of(task.turn.job.digest, task.attempt.unwritten)
+            elif task.attempt.result is None:
                 task.turn.outcome = Stopped(task.turn.job.digest)
 
 
@@ -156,7 +159,8 @@ class _Task:
             raise StopTraining
 
     def end(self, result: Result) -> None:
-        """Writes the cell's Result, while others may still be trained. A disk that does not take it is the outcome."""
+        """Writes the cell's Result, and what is kept, while others may still be trained. A disk that does not take it is the
+        outcome."""
         with self.ending, _on_disk(self.turn):
             if not self.ended:
                 self.ended = True
@@ -166,9 +170,10 @@ class _Task:
         whole = replace(result, seconds=self.attempt.checkpoint.seconds, peak_memory_bytes=self.memory.bytes(), ended=now(),
                         environment=environment(self.turn.job.experiment, self.replicas))  # fmt: skip
         self.say(f"{whole.traceback or ''}{whole.ended} {whole.status} {whole.reason or ''}")
-        self.turn.outcome = self.turn.job.record(whole, self.turn.is_lost)
-        if self.turn.outcome is whole:
-            self.watch.ended(whole)
+        settle = self.attempt.keeper.settle if self.attempt.keeper is not None else lambda: None
+        self.turn.outcome = self.turn.job.record(whole, self.turn.is_lost, settle)
+        if self.turn.outcome is whole or (whole.status == "done" and isinstance(self.turn.outcome, Result)):
+            self.watch.ended(self.turn.outcome)  # the one that was there, where it says the same
 
     def expired(self, place: str) -> None:
         """The time is over, which is nothing to a cell that has ended; `place`: where it was."""
@@ -181,6 +186,7 @@ class _Task:
 @contextmanager
 def _opened(turn: Turn, replicas: int, memory: device.PeakMemory) -> Iterator[_Task]:
     """A cell with its log and its checkpoint, and with who looks on. Raises OSError for a log that cannot be."""
+    from benchmark.analysis.kept import Keeper
     from benchmark.training.checkpoint import Checkpoint
 
     job, among = turn.job, replicas if turn.job.stacked else None
@@ -191,13 +197,20 @@ def _opened(turn: Turn, replicas: int, memory: device.PeakMemory) -> Iterator[_T
         say = partial(_say, log)
         say(f"{blank.started} {job.experiment.cell.key} {job.digest}")
         code = canonical(job.experiment.code)
-        checkpoint = Checkpoint(job.checkpoint_path, job.digest, job.experiment.device, say, code, among)
+        checkpoint = Checkpoint(
+            job.checkpoint_path, job.digest, job.experiment.device, say, code, among, EPOCHS in job.keep
+        )
         watch = job.watcher.open(blank) if job.watcher else Unwatched()
         task = _Task(turn, Attempt(job.experiment, blank, checkpoint), log, watch, memory, among)
         task.attempt.on_epoch, task.attempt.on_end = task.on_epoch, task.end
+        if job.keep:
+            workload = job.experiment.recipe.workload
+            task.attempt.keeper = Keeper(job.kept, job.keep, workload, blank, turn.is_lost)
         try:
             yield task
         finally:
+            if task.attempt.keeper is not None:
+                task.attempt.keeper.drop()
             watch.close()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmark.errors import UsageError
 from benchmark.files import NotAFile, read, write_atomically
-from benchmark.store import text
+from benchmark.store import kept, text
 from benchmark.store.result import Result, Status
 
 DRAFT_SECONDS = 3600.0
@@ -51,7 +51,8 @@ class Store:
             self.cells.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.cells) as file:
                 now = os.fstat(file.fileno()).st_mtime  # by the clock that dates the others too
-            for draft in (path for folder in (self.cells, *self.beside) for path in folder.glob(".*.tmp")):
+            drafts = (path for folder in (self.cells, *self.beside) for path in folder.glob(".*.tmp"))
+            for draft in (*drafts, *kept.drafts(self.root)):
                 with suppress(OSError):
                     if now - draft.stat().st_mtime > DRAFT_SECONDS:
                         draft.unlink()

@@ -73,14 +73,16 @@ class Checkpoint:
 
     def __init__(
         self, path: Path, digest: str, device: str, say: Callable[[str], None], code: str | None = None,
-        replicas: int | None = None,
+        replicas: int | None = None, keeps_epochs: bool = False,
     ) -> None:  # fmt: skip
         """`code`: what stands for the code that trains; None: nobody asks. `replicas`: how many trainings share the time
-        as one program; None: it is trained alone."""
+        as one program; None: it is trained alone. `keeps_epochs`: the weights of every epoch are kept, so that a training
+        which kept none is of no use."""
         self.path = path
         self._made_for = {"schema": SCHEMA, "digest": digest, "torch": str(torch.__version__), "device": device}
         if replicas is not None:
             self._made_for["program"] = "several replicas"
+        self._keeps_epochs = keeps_epochs
         self._among = replicas or 1
         self._code = code
         self._say = say
@@ -134,6 +136,9 @@ class Checkpoint:
         if others:
             self._say(f"checkpoint passed over: it was made for another {', '.join(others)}")
             return None
+        if self._keeps_epochs and not held["made_for"].get("keeps_epochs"):
+            self._say("checkpoint passed over: the weights of its epochs were not kept")
+            return None
         return held
 
     def epoch_ended(self) -> None:
@@ -148,6 +153,7 @@ class Checkpoint:
         begun = time.monotonic()
         content = io.BytesIO()
         made_for = self._made_for | ({"code": self._code} if self._code else {})
+        made_for |= {"keeps_epochs": True} if self._keeps_epochs else {}
         torch.save({"made_for": made_for, "seconds": self.seconds, "state": self._state.capture()}, content)
         payload = content.getvalue()
         try:

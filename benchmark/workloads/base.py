@@ -71,6 +71,10 @@ class Workload(Protocol):
     def train_examples(self, dataset: DataSet, lookback: int, horizon: int) -> int:
         """How many there are to train on; 1 where that is not known."""
 
+    def forecasts(self, dataset: DataSet, variant: str, lookback: int, horizon: int) -> tuple[int, int, int] | None:
+        """How many test examples there are, the numbers in the forecast of one, and in what they are held against; None
+        where that is not known."""
+
     def data_bytes(self, dataset: DataSet, lookback: int, horizon: int) -> int | None:
         """Bytes that the data of a cell take in a worker; None where the data set's size is not known."""
 

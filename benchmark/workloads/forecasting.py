@@ -99,6 +99,17 @@ class Forecasting:
             return 1
         return max(1, segments(dataset, dataset.rows, lookback).train.windows(lookback, horizon))
 
+    def forecasts(self, dataset: DataSet, variant: str, lookback: int, horizon: int) -> tuple[int, int, int] | None:
+        """Windows of the test split, H·C of one (C the channels that are forecast), T·C of the rows that they have."""
+        channels = 1 if variant in ("S", "MS") else dataset.channels
+        if dataset.rows is None or channels is None:
+            return None
+        if dataset.split == "pairs":
+            count = int(dataset.options["test"])
+            return count, horizon * channels, count * (lookback + horizon) * channels
+        count = max(0, segments(dataset, dataset.rows, lookback).test.windows(lookback, horizon))
+        return count, horizon * channels, (count + horizon) * channels
+
     def data_bytes(self, dataset: DataSet, lookback: int, horizon: int) -> int | None:
         """The table and its standardised copy (float64), and the series on the device (float32)."""
         if dataset.rows is None or dataset.channels is None:
