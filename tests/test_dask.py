@@ -19,6 +19,7 @@ from data.samples import series
 from test_faults import BAD, COLUMN, EXPECTED, LIMIT, MISBEHAVING
 from test_runner import finish, results, start, table, until
 
+from benchmark.store.kept import KINDS, Kept
 from benchmark.store.store import Store
 
 pytest.importorskip("distributed")
@@ -129,7 +130,7 @@ def test_cells_that_go_wrong_end_as_results_there_too(
 def test_workers_that_see_neither_our_folder_nor_our_data(
     cluster: Cluster, hidden: Path, tmp_path: Path, run_all: Run, tiny: Callable[[int], Path]
 ) -> None:
-    """The data travels there, the Results travel back."""
+    """The data travels there, the Results and what is kept beside them travel back."""
     ours, far = hidden, cluster.folder
     (ours / "mine.csv").write_text(series(400))
     tiny(2)
@@ -137,10 +138,14 @@ def test_workers_that_see_neither_our_folder_nor_our_data(
     (tmp_path / "mine.yaml").write_text(mine)
     base = ["--subset", "mine", "--papers", "tiny", "--config", str(tmp_path / "tiny.yaml"),
             "--config", str(tmp_path / "mine.yaml"), "--results-dir"]  # fmt: skip
-    done = run_all(*base, str(ours / "results"), "--backend", "dask", "--scheduler", cluster.address)
+    keep = ["--keep", "weights,predictions,epochs"]
+    done = run_all(*base, str(ours / "results"), "--backend", "dask", "--scheduler", cluster.address, *keep)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "cells=6 done=6 refused=0 failed=0", done
     assert len(list((ours / "results" / "logs").glob("*.log"))) == 6
     assert len(list((far / "cache").rglob("by-checksum/*/mine.csv"))) == 1
+    found = results(ours / "results").values()
+    assert not any(Kept(ours / "results", each.digest).lacks(KINDS, each) for each in found), "what is kept comes back, too"
+    assert not list(far.rglob("forecast-benchmark/*/*.safetensors")) and not list(far.rglob("forecast-benchmark/*/*.npz"))
     done = run_all(*base, str(tmp_path / "local"), "--jobs", "1")
     assert done.returncode == 0 and table(ours / "results") == table(tmp_path / "local")
 

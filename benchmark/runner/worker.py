@@ -159,7 +159,7 @@ class _Task:
             raise StopTraining
 
     def end(self, result: Result) -> None:
-        """Writes the cell's Result, and what is kept, while others may still be trained. A disk that does not take it is the
+        """Writes the cell's Result and what is kept, while others may still be trained. A disk that does not take it is the
         outcome."""
         with self.ending, _on_disk(self.turn):
             if not self.ended:
