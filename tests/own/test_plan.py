@@ -12,8 +12,8 @@ import baselines
 from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.registry import DataSet
 from benchmark.errors import UsageError
+from benchmark.grid.asked import idle
 from benchmark.grid.cells import Planned, Selection
-from benchmark.grid.idle import idle
 from benchmark.grid.plan import plan
 from benchmark.store.result import Result
 from benchmark.store.store import Store
