@@ -85,6 +85,9 @@ _ALL = (
     ModelInfo("itransformer", "itransformer", "ITransformer", footprint.itransformer),
     ModelInfo("patchtst", "patchtst", "PatchTST", footprint.patchtst),
     ModelInfo("dlinear", "dlinear", "DLinear", footprint.dlinear),
+    ModelInfo("formerbaseline", "formerbaseline", "FormerBaseline", footprint.formerbaseline),
+    ModelInfo("fits", "fits", "FITS", footprint.fits),
+    ModelInfo("cats", "cats", "CATS", footprint.cats),
     ModelInfo("last_value", "naive", "LastValue", closed_form=True),
     ModelInfo("seasonal_naive", "naive", "SeasonalNaive", closed_form=True),
     ModelInfo("ridge", "ridge", "Ridge", closed_form=True),
@@ -98,8 +101,8 @@ def argument(name: str) -> Argument | None:
     return next((model.arguments[name] for model in MODELS.values() if name in model.arguments), None)
 
 
-def misfit(lookback: int, arguments: Mapping[str, Any]) -> str | None:
-    """Why no model can be built with these arguments, if they do not fit each other or the look-back; else None.
+def misfit(lookback: int, horizon: int, arguments: Mapping[str, Any]) -> str | None:
+    """Why no model can be built with these arguments, if they do not fit each other, look-back or horizon; else None.
 
     Only what is given counts. A model says the same when it is built.
     """
@@ -112,6 +115,16 @@ def misfit(lookback: int, arguments: Mapping[str, Any]) -> str | None:
         return f"a look-back of {lookback} has no patch of {arguments['patch']} steps"
     if arguments.get("season", 1) > lookback:
         return f"a season of {arguments['season']} steps does not fit a look-back of {lookback}"
+    if "positions" in arguments and lookback + horizon > arguments["positions"]:
+        return (
+            f"a look-back of {lookback} and a horizon of {horizon} have more steps than {arguments['positions']} positions"
+        )
+    if "harmonics" in arguments and "period" in arguments:
+        return footprint.too_few_frequencies(lookback, horizon, arguments["period"], arguments["harmonics"])
+    if "noconv" in arguments and (
+        longer := [steps for steps in footprint.BLOCKS if lookback + -lookback % steps // 2 * 2 < steps]
+    ):
+        return f"a look-back of {lookback} has no block of {longer[0]} steps"
     return None
 
 

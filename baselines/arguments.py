@@ -1,13 +1,14 @@
 """Which arguments a model takes, of which kind, with which default: read off its constructor, without importing it.
 
 A constructor is the one place where a model's arguments stand. This file reads its syntax tree, so that a plan can check
-names and values without torch. Kinds are told by the annotations: `Size`, `Rate`, `bool`, a `Literal` of words (or its
-name in the same file); anything else is any scalar.
+names and values without torch. Kinds are told by the annotations: `Size`, `Rate`, `Weight`, `bool`, a `Literal` of words
+(or its name in the same file); anything else is any scalar.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,8 @@ Size = int
 """Annotation of an argument: a whole number from 1."""
 Rate = float
 """Annotation of an argument: a number from 0 to under 1, such as a dropout rate."""
+Weight = float
+"""Annotation of an argument: a number from 0, such as the weight of a loss's second term."""
 
 SHAPE = ("lookback", "horizon", "channels")
 """What every model is built with; its own arguments are the others."""
@@ -47,6 +50,7 @@ SCALAR = Kind(
 KINDS: Mapping[str, Kind] = {
     "Size": Kind("a whole number from 1", lambda value: type(value) is int and value >= 1),
     "Rate": Kind("a number from 0 to under 1", lambda value: type(value) in (int, float) and 0 <= value < 1),
+    "Weight": Kind("a number from 0", lambda value: type(value) in (int, float) and 0 <= value < math.inf),
     "bool": Kind("true or false", lambda value: type(value) is bool),
 }
 

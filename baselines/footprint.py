@@ -17,6 +17,12 @@ PARTS = 8
 """In how many parts they then work on them."""
 FIXED_ROWS = 128
 """Tokens for which FixedVAR has tables."""
+BLOCKS = (12, 24)
+"""Steps of the blocks that CATS makes series of."""
+KERNELS, GROUPED_KERNEL = (49, 193), 99
+"""Steps of CATS's convolutions."""
+SELECTION = 8
+"""Hidden features of CATS's scores, by series."""
 _BYTES = 4
 _MASK = 1
 _HEAP, _HEAP_MOST = 1.8, 2**23
@@ -41,6 +47,22 @@ class Sizes(NamedTuple):
     def outputs(self) -> int:
         """Numbers in a batch of forecasts."""
         return self.batch * self.channels * self.horizon
+
+
+def frequencies(lookback: int, horizon: int, period: int, harmonics: int) -> tuple[int, int]:
+    """How many frequencies FITS's map takes in, K = (⌊L/period⌋ + 1)·harmonics + 10, and gives out, ⌊K·(L + H)/L⌋."""
+    taken = (lookback // period + 1) * harmonics + 10
+    return taken, int(taken * ((lookback + horizon) / lookback))
+
+
+def too_few_frequencies(lookback: int, horizon: int, period: int, harmonics: int) -> str | None:
+    """Why FITS cannot be, where a window, or window and horizon together, has not the frequencies that it asks for."""
+    taken, given = frequencies(lookback, horizon, period, harmonics)
+    for steps, what, asked in ((lookback, "", taken), (lookback + horizon, f" and a horizon of {horizon}", given)):
+        if asked > steps // 2 + 1:
+            there = f"{steps // 2 + 1} in a look-back of {lookback}{what}"
+            return f"{harmonics} harmonics of {period} steps ask for {asked} frequencies, and there are {there}"
+    return None
 
 
 class Estimator(Protocol):
@@ -127,6 +149,47 @@ def patchtst(s: Sizes, a: Any) -> tuple[float, float, int]:
     parameters += a.layers * (_encoder_layer(a.width, a.ff_width) + 1)
     held = a.layers * layer + 3 * weights + 3 * tokens + 4 * s.inputs + 3 * s.outputs
     return held, max(tokens, weights), parameters
+
+
+@_estimator
+def formerbaseline(s: Sizes, a: Any) -> tuple[float, float, int]:
+    """Tokens are the L + H steps; with dropout the attention's weights [B, h, T, T] are held, in the last layer the
+    horizon's alone."""
+    steps, ff_width = s.lookback + s.horizon, a.mlp_ratio * a.width
+    held, largest = 3.0 * s.inputs + 3 * s.outputs, 0.0
+    for rows in (*[steps] * (a.layers - 1), s.horizon):
+        tokens, weights = s.batch * rows * a.width, s.batch * a.heads * rows * steps if a.dropout else 0
+        held += 3 * s.batch * steps * a.width + (6 + 2 * _MASK) * tokens + s.batch * rows * ff_width + (2 + _MASK) * weights
+        largest = max(largest, s.batch * rows * ff_width, weights)
+    parameters = _linear(s.channels, a.width) + a.positions * a.width + s.horizon * s.channels
+    parameters += a.layers * _encoder_layer(a.width, ff_width) + _linear(a.width, s.channels)
+    return held + 2 * largest, largest, parameters
+
+
+@_estimator
+def fits(s: Sizes, a: Any) -> tuple[float, float, int]:
+    """The window standardised, its frequencies, and window and horizon together; a frequency is two numbers."""
+    taken, given = frequencies(s.lookback, s.horizon, a.period, a.harmonics)
+    maps = s.channels if a.individual else 1
+    frequencies_ = s.batch * s.channels * 2 * (taken + 2 * given)
+    return 2.5 * s.inputs + 2 * s.outputs + frequencies_, s.inputs, 2 * maps * _linear(taken, given)
+
+
+@_estimator
+def cats(s: Sizes, a: Any) -> tuple[float, float, int]:
+    """The E series are held some ten times, and the hidden layer of the MLP that forecasts them."""
+    channels, lookback = s.channels, s.lookback
+    series = 2 * (a.noconv + a.conv) + (a.gconv + a.identity + 1) * channels + a.lin + a.emb
+    numbers, hidden = s.batch * series * lookback, s.batch * series * a.mlp_ratio * lookback
+    parameters = sum(_linear(channels * steps, a.noconv * steps) for steps in BLOCKS)
+    parameters += sum(_linear(channels * steps, a.conv) for steps in KERNELS)
+    parameters += _linear(GROUPED_KERNEL, a.gconv * channels) + _linear(channels, a.lin) + lookback * a.emb
+    if a.channel_sparsity:
+        parameters += _linear(lookback, 1) + _linear(channels, SELECTION * series) + _linear(SELECTION * series, series)
+    parameters += (series * (lookback + 1) + lookback) if a.mid_gate else 0
+    parameters += _linear(lookback, a.mlp_ratio * lookback) + _linear(a.mlp_ratio * lookback, s.horizon)
+    parameters += _linear(series, channels) if a.output_projection else 0
+    return 12 * numbers + (2 + _MASK) * hidden + 3 * s.batch * series * s.horizon, hidden, parameters
 
 
 class _Segmented(NamedTuple):

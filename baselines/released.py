@@ -59,7 +59,7 @@ def load_released(arrays: Mapping[str, Any]) -> nn.Module:
         if not key.startswith("param/"):
             continue
         name, array = key.removeprefix("param/"), np.asarray(arrays[key])
-        if released.is_unused(name):
+        if released.is_unused(name, targets):
             unused[name] = array.size
             continue
         our = released.ours(name)

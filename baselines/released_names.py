@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ class Released:
     its parameters and buffers → ours, where `*` stands for the number of a layer, the same in both. `keras`:
     names are matched by their end, without the counters that Keras appends, and an array's axes run the other
     way round ([in, out]). Axes of length 1 may be there or not (one attention head, a convolution of kernel
-    1). `unused`: parameters that the released class holds and never uses; our model does not have them.
+    1). `unused`: parameters that the released class holds and never uses; our model does not have them. `idle`: those that
+    it may hold where an argument keeps them from being used; then our model does not have them either.
     """
 
     model: str
@@ -25,10 +26,12 @@ class Released:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     keras: bool = False
     unused: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
 
-    def is_unused(self, name: str) -> bool:
-        """Whether a released name is one of `unused`."""
-        return any(_expression(pattern).fullmatch(name) for pattern in self.unused)
+    def is_unused(self, name: str, ours: Container[str]) -> bool:
+        """Whether a released name is one of `unused`, or of `idle` and our model, whose names are given, has no such."""
+        found = any(_expression(pattern).fullmatch(name) for pattern in self.unused)
+        return found or (self.ours(name) not in ours and any(_expression(p).fullmatch(name) for p in self.idle))
 
     def ours(self, name: str) -> str | None:
         """Our name for a released one; None if there is none."""
@@ -86,6 +89,22 @@ _STRUCTURAL = _SEGMENTS | {
     "channel_emb_pos": "channel_parity",
     "transformer.VAR_input_norm.weight": "var_norm.weight",
     "transformer.generate_S.LU": "structure",
+}
+
+_CATS_COUNTS = {"F_conv_output": "conv", "F_noconv_output": "noconv", "F_gconv_output_rate": "gconv"}
+_CATS_COUNTS |= {"F_lin_output": "lin", "F_id_output_rate": "identity", "F_emb_output": "emb", "mlp_ratio": "mlp_ratio"}
+_CATS_SWITCHES = ("channel_sparsity", "mid_gate", "output_projection", "continuity_beta")
+_CATS_IDLE = _pairs(
+    {
+        "channel_selection.aggregation.0": "selection.level",
+        "channel_selection.attention.0": "selection.up",
+        "channel_selection.attention.2": "selection.down",
+        "output_conv_1x1.1": "correction",
+    }
+) | {
+    "generate_self_mask.weights.0": "gate.weight",
+    "generate_self_mask.biases.0": "gate.bias",
+    "mask_generate_linspace": "gate.ramp",
 }
 
 _PATCHTST_LAYER = "model.backbone.encoder.layers.*"
@@ -211,6 +230,49 @@ RELEASED: dict[tuple[str, str], Released] = {
     ),
     ("dlinear", "pytorch"): Released(
         "dlinear", {"kernel_size": "kernel_size"}, _pairs({"Linear_Seasonal": "seasonal", "Linear_Trend": "trend"})
+    ),
+    ("formerbaseline", "pytorch"): Released(
+        "formerbaseline",
+        _SIZES | {"mlp_ratio": "mlp_ratio"},
+        {"positional_embedding": "position", "output_embedding": "placeholder"}
+        | {f"model.layers.*.self_attn.in_proj_{end}": f"layers.*.projection.{end}" for end in ("weight", "bias")}
+        | _pairs(
+            {
+                "input_projection": "embedding",
+                "model.layers.*.self_attn.out_proj": "layers.*.output",
+                "model.layers.*.linear1": "layers.*.up",
+                "model.layers.*.linear2": "layers.*.down",
+                "model.layers.*.norm1": "layers.*.attention_norm",
+                "model.layers.*.norm2": "layers.*.ff_norm",
+                "output_projection": "head",
+            }
+        ),
+    ),
+    ("fits", "pytorch"): Released(
+        "fits",
+        {"individual": "individual", "base_T": "period", "H_order": "harmonics"},
+        {"freq_upsampler.weight": "weights.0", "freq_upsampler.bias": "biases.0"}
+        | {"freq_upsampler.*.weight": "weights.*", "freq_upsampler.*.bias": "biases.*"},
+    ),
+    ("cats", "pytorch"): Released(
+        "cats",
+        _CATS_COUNTS | {"predictor_dropout": "dropout"} | {name: name for name in _CATS_SWITCHES},
+        _CATS_IDLE
+        | {"pure_emb": "learned"}
+        | _pairs(
+            {
+                "input_conv.conv1d": "blocks.0.map",
+                "input_conv_alter.conv1d": "blocks.1.map",
+                "input_conv2": "smooth.0",
+                "input_conv2_alter": "smooth.1",
+                "input_conv_grouped2": "grouped",
+                "input_conv_1x1": "mixed",
+                "Predictor.model.0": "up",
+                "Predictor.model.3": "down",
+            }
+        ),
+        unused=("channel_w", "channel_b"),
+        idle=tuple(_CATS_IDLE),
     ),
 }
 """By `model` and the first word of `variant` in the config; without a variant it is the PyTorch code."""

@@ -81,7 +81,7 @@ def test_what_a_class_says_is_known_without_importing_it() -> None:
         cls = getattr(import_module(f"baselines.{info.module}"), info.cls)
         assert info.partial_targets is cls.partial_targets, info.name
     allowed = {name for name, info in baselines.MODELS.items() if info.partial_targets}
-    trained = {"samformer", "tsmixer", "itransformer", "patchtst", "dlinear"}
+    trained = {"samformer", "tsmixer", "itransformer", "patchtst", "dlinear", "formerbaseline", "fits"}
     assert allowed == trained | {"last_value", "seasonal_naive"}
 
 
@@ -154,9 +154,10 @@ def test_own_data_say_it_and_a_target_that_does_nothing_is_explained(tmp_path: P
     ],
 )
 def test_every_trained_model_takes_a_step(name: str, features: str) -> None:
-    small = {"width": 8, "heads": 2, "ff_width": 8, "layers": 1, "patch": 4, "stride": 2, "kernel_size": 5}
+    small = {"width": 8, "heads": 2, "ff_width": 8, "layers": 1, "patch": 4, "stride": 2, "kernel_size": 5, "mlp_ratio": 2}
+    small |= {"period": 24, "harmonics": 1}
     given = {k: v for k, v in small.items() if k in baselines.MODELS[name].arguments}
-    recipe = made_up(name, given, lookback=16, features=features)
+    recipe = made_up(name, given, lookback=24, features=features)
     problem, _ = load(recipe, VAR, None, 8, CPU, evaluation_batch=lambda channels: 512, sha256="", cache_dir=None)
     torch.manual_seed(0)
     model = baselines.build(name, **problem.shape(), **given)

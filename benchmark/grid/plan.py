@@ -166,7 +166,7 @@ def _cells(
             continue
         for recipe in (affordable(r, cost.channels_of(dataset, r), horizon) for r in recipes):
             lookback = recipe.lookback
-            reason = misfit(lookback, recipe.arguments) if column.own is None else None
+            reason = misfit(lookback, horizon, recipe.arguments) if column.own is None else None
             reason = reason or _uncountable(dataset, column, recipe)
             reason = reason or WORKLOADS[recipe.workload].infeasible(dataset, lookback, horizon)
             reason = reason or _too_big(dataset, horizon, recipe, memory_limit)

@@ -25,6 +25,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "dlinear": {"kernel_size": 5},
     "last_value": {},
     "seasonal_naive": {"season": 7},
+    "formerbaseline": {"width": 8, "heads": 2, "layers": 2, "mlp_ratio": 2, "positions": 62},
+    "fits": {"period": 25, "harmonics": 2},
+    "cats": {"conv": 2, "noconv": 2, "lin": 3, "emb": 2, "mlp_ratio": 2},
     "ridge": {},
 }
 """Arguments of a small model."""
@@ -133,14 +136,29 @@ def test_its_arguments_are_checked_before_torch_is_imported(name: str) -> None:
     [
         ("samovar", {"width": 36, "heads": 8}), ("itransformer", {"width": 36, "heads": 8}),
         ("patchtst", {"width": 36, "heads": 8}), ("patchtst", {"patch": 200, "stride": 8}), ("dlinear", {"kernel_size": 4}),
-        ("seasonal_naive", {"season": 49}),
+        ("seasonal_naive", {"season": 49}), ("formerbaseline", {"width": 36, "heads": 8}),
+        ("formerbaseline", {"positions": 59}), ("fits", {"period": 24, "harmonics": 6}),
     ],
 )  # fmt: skip
 def test_what_a_plan_refuses_no_model_is_built_with(name: str, arguments: dict[str, Any]) -> None:
-    assert misfit(48, arguments)
+    assert misfit(48, 12, arguments)
     with pytest.raises(ValueError):
         build(name, lookback=48, horizon=12, channels=3, **arguments)
-    assert all(misfit(48, small) is None for small in SMALL.values())
+    assert all(misfit(48, 12, small) is None for small in SMALL.values())
+
+
+def test_a_window_that_is_too_short_is_refused_with_its_numbers() -> None:
+    short: list[tuple[str, int, int, dict[str, Any], str]] = [
+        ("cats", 17, 12, {"noconv": 8}, "a look-back of 17 has no block of 24 steps"),
+        ("fits", 53, 12, {"period": 24, "harmonics": 6},
+         "6 harmonics of 24 steps ask for 28 frequencies, and there are 27 in a look-back of 53"),
+        ("fits", 24, 30, {"period": 25, "harmonics": 3},
+         "3 harmonics of 25 steps ask for 29 frequencies, and there are 28 in a look-back of 24 and a horizon of 30"),
+    ]  # fmt: skip
+    for name, lookback, horizon, arguments, said in short:
+        assert misfit(lookback, horizon, arguments) == said
+        with pytest.raises(ValueError, match=said):
+            build(name, lookback=lookback, horizon=horizon, channels=2, **arguments)
 
 
 @pytest.mark.parametrize("name", [name for name, info in MODELS.items() if "batch_mixed_denorm" in info.arguments])

@@ -20,6 +20,13 @@ ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "patchtst": [{}, {"width": 8, "heads": 2, "layers": 1, "ff_width": 7, "patch": 5, "stride": 3}],
     "itransformer": [{}, {"width": 24, "heads": 2, "layers": 3, "ff_width": 7, "time_marks": True}],
     "dlinear": [{}, {"kernel_size": 3}],
+    "formerbaseline": [{}, {"width": 24, "heads": 2, "layers": 1, "mlp_ratio": 3, "positions": 100}],
+    "fits": [{"period": 25, "harmonics": 2}, {"period": 60, "harmonics": 1, "individual": True}],
+    "cats": [
+        {},
+        {"conv": 2, "noconv": 3, "gconv": 2, "lin": 5, "identity": 2, "emb": 3, "mlp_ratio": 2},
+        {"channel_sparsity": False, "mid_gate": False, "output_projection": False},
+    ],
 }
 SAVING = ["samovar", "fixedvar", "lintrans"]
 SEGMENTS: list[dict[str, Any]] = [{}, {"width": 24, "heads": 2, "layers": 1}]
@@ -32,6 +39,9 @@ LARGE: dict[str, tuple[int, int, int, int, dict[str, Any]]] = {
     "itransformer": (8, 96, 96, 250, {"width": 128}),
     "patchtst": (4, 336, 96, 16, {"heads": 16}),
     "dlinear": (32, 1024, 96, 300, {}),
+    "formerbaseline": (8, 512, 96, 7, {}),
+    "fits": (64, 512, 96, 200, {}),
+    "cats": (8, 512, 96, 24, {}),
 }
 """B, L, H, C and arguments with which a training step takes some hundred megabytes and less than a second."""
 
@@ -76,7 +86,7 @@ torch.optim.Adam([torch.zeros(1)])  # imports for a second; without it each of t
 for key, sam, large, shape in json.loads(sys.argv[1]):
     print(key, end="=", flush=True)
     if os.fork() == 0:
-        step(sam, shape[0], 2, 48, 12, 3, {})  # libraries load their kernels
+        step(sam, shape[0], 2, 60, 12, 3, {})  # libraries load their kernels
         segments.LARGE = large
         print(look(*shape) if sam is None else step(sam, *shape), flush=True)
         os._exit(0)

@@ -35,6 +35,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "samovar": {"width": 16, "heads": 2, "layers": 2, "dropout": 0.1},
     "fixedvar": {"width": 16, "heads": 2, "layers": 2, "dropout": 0.1},
     "lintrans": {"width": 16, "heads": 2, "layers": 2, "dropout": 0.1},
+    "formerbaseline": {"width": 16, "heads": 2, "layers": 2, "mlp_ratio": 40, "dropout": 0.1, "positions": 64},
+    "fits": {"period": 24, "harmonics": 4}, "cats": {"mlp_ratio": 2, "dropout": 0.1},
 }  # fmt: skip
 
 
