@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from benchmark.judging.verdict import VERDICTS
 from benchmark.store import exchange
 from benchmark.store.store import Store
 from tables.__main__ import main
@@ -145,3 +147,18 @@ def test_the_words_on_a_paper(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["explain", "samformer", "--results-dir", str(store)]) in (0, 2)
     said = capsys.readouterr()
     assert "written: " in said.out or "expected cells with a printed number" in said.err
+
+
+@pytest.mark.parametrize("name", ["etth1", "samformer", "samovar"])
+def test_older_numbers_stand_apart_with_their_conditions_and_without_a_verdict(name: str) -> None:
+    text = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+    before, _, older = text.partition("\n## Older numbers\n")
+    numbers, _, _read_off = older.partition("\n### What a person reads off them\n")
+    assert "±" not in before and "reproduction.md" in before, "what is measured is in the document that is generated"
+    said = " ".join(numbers.split())
+    assert all(word in said for word in ("raining semantics 2", "commit ", "processor", "±"))
+    given = [word for word in VERDICTS if word != "missing"]
+    tables = [line for line in numbers.splitlines() if line.startswith("|")]
+    assert tables and not [line for line in tables if any(word in line for word in given)]
+    for picture in re.findall(r"\]\(([^)]+\.png)\)", text):
+        assert (ROOT / "docs" / picture).is_file()

@@ -43,8 +43,8 @@ ETTH1 = [
     ("Transformer", ((0.558, 0.020), (0.521, 0.005), (0.566, 0.025), (0.596, 0.008)),
      ["worse", "within 5.0 %", "within 4.5 %", "within 3.3 %"], "within 3.1 %", 1.37),
 ]  # fmt: skip
-"""ETTh1 at horizons 96, 192, 336, 720, three seeds against five of the paper: as documented in docs/samformer.md, first
-with protocol paper, then with batch_mixed_denorm."""
+"""ETTh1 at horizons 96, 192, 336, 720, three seeds (of training semantics 2) against five of the paper: first with
+protocol paper, then with batch_mixed_denorm."""
 
 
 @pytest.mark.parametrize(("model", "ours", "verdicts", "column", "deviation"), ETTH1)
