@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from benchmark.errors import UsageError
 from benchmark.judging.verdict import VERDICTS
 from benchmark.store import exchange
 from benchmark.store.store import Store
@@ -134,6 +135,20 @@ def test_bits_on_the_same_machine_and_seeds_elsewhere(published: Path, machine: 
     found, said = stranger.verdict(old, new, [0.370, 0.373, 0.375])
     assert found == fine and ("to the bit" in said) == (machine == "same")
     assert ("standard deviations of 3 published seeds" in said) == (machine == "another")
+
+
+def test_a_stranger_without_a_key_gets_a_cell_that_any_machine_can_check(published: Path) -> None:
+    sys.path.insert(0, str(ROOT / "tools"))
+    import stranger
+
+    found = stranger.published(published)
+    old = next(r for r in found if r.key == "samformer/ETTh1/96/SAMformer/sam/s0")
+    alone = replace(old, key="alone", cell={**old.cell, "model": "Ridge"}, seconds=0.0)
+    chosen = stranger.quickest([*found, alone])
+    assert chosen.key != "alone" and len(stranger.seeds_of(chosen, found)) > 1
+    assert stranger.quickest([alone]) is alone
+    with pytest.raises(UsageError, match=r"no second seed is published .*; give a cell with several seeds"):
+        stranger.verdict(alone, replace(alone, environment={}), [0.37])
 
 
 def test_the_words_on_a_paper_need_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
