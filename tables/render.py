@@ -93,8 +93,9 @@ def render(
             print(f"{paper.name}: {note}", file=sys.stderr)
         for kind, table in of_paper.items():
             base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
-            machines = found.trained_with({digest for row in table for digest in row.ours.digests})
-            said = [*lookback_notes(table), *code_notes(table), *filter(None, [machines]), *notes]
+            shown = {digest for row in table for digest in row.ours.digests}
+            made = filter(None, [found.trained_with(shown), found.made_by(shown)])
+            said = [*lookback_notes(table), *code_notes(table), *made, *notes]
             subject = Subject(paper=paper, rows=table, protocol=kind[0], profile=kind[1], options=options, notes=said,
                               curves=found.curves)  # fmt: skip
             for suffix, document in DOCUMENTS:

@@ -27,6 +27,8 @@ from benchmark.store.store import Store
 FORMAT = "forecast-benchmark Results"
 VERSION = 1
 NOT_SAID = "not said"
+CHANGED = " (+: with changes that were not committed)"
+"""What a mark behind a commit means."""
 LARGEST_LINE = 2**28
 """Bytes of a line, more than any Result has: a file of something else does not fill the memory."""
 
@@ -187,7 +189,7 @@ def in_words(path: Path) -> str:
     head = _head(path, next(_lines(path, Imported()), b""))
     said = {name: ", ".join(sorted(head[name])) for name in ("commits", "semantics")}
     statuses = ", ".join(f"{count} {status}" for status, count in sorted(head["statuses"].items()))
-    changed = " (+: with changes that were not committed)" if "+" in said["commits"] else ""
+    changed = CHANGED if "+" in said["commits"] else ""
     return f"{path.name}: {statuses}; code at {said['commits']}{changed}; training semantics {said['semantics']}"
 
 

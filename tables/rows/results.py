@@ -21,6 +21,7 @@ from benchmark.grid.cells import Planned
 from benchmark.grid.code import Code
 from benchmark.grid.digest import semantics_note
 from benchmark.grid.plan import own_protocol
+from benchmark.store.exchange import CHANGED
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 from tables.numbers import known
@@ -45,7 +46,8 @@ class Index:
     of a paper, the digests made under earlier training semantics, by version. files: of a data set, the checksums of the
     files that occur, with when each was last used. own: of a set of the user's, the checksum of the file that is there
     today. code: that made what is done, by digest, where that is known.
-    machines: what a digest was trained with, in words, where that is known. datasets: of a digest.
+    machines: what a digest was trained with, in words, where that is known. datasets: of a digest. made: of a digest, the
+    training semantics and the commit, where they are known.
     """
 
     done: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -61,6 +63,7 @@ class Index:
     code: dict[str, Code] = field(default_factory=dict)
     machines: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, str] = field(default_factory=dict)
+    made: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     @staticmethod
     def of(results: Iterable[Result], own: Mapping[str, str] = MappingProxyType({})) -> Index:
@@ -87,6 +90,8 @@ class Index:
                 index.datasets[result.digest] = sys.intern(cell["dataset"])
                 if machine := _machine(result.environment):
                     index.machines[result.digest] = sys.intern(machine)
+                if (commit := result.environment.get("git_commit")) and result.semantics:
+                    index.made[result.digest] = result.semantics, sys.intern(str(commit))
                 if result.code:
                     index.code[result.digest] = codes.setdefault(tuple(result.code.items()), result.code)
                 if result.epochs:
@@ -154,6 +159,16 @@ class Index:
             for machine, of in sorted(sets.items())
         )
         return f"Trained on {len(sets)} kinds of machine, between which the bits of a cell differ: {each}."
+
+    def made_by(self, used: Iterable[str]) -> str | None:
+        """One sentence on the training semantics and the commits that these digests were made under; None where none says
+        so."""
+        made = [self.made[digest] for digest in used if digest in self.made]
+        if not made:
+            return None
+        semantics = ", ".join(map(str, sorted({version for version, _ in made})))
+        commits = ", ".join(sorted({commit for _, commit in made}))
+        return f"Made under training semantics {semantics} by code at {commits}{CHANGED if '+' in commits else ''}."
 
     def notes(self, paper: Paper, catalogue: Catalogue, used: Set[str]) -> list[str]:
         """What of a paper's Results stands in none of its tables, and why, and what to know of its data sets.

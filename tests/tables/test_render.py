@@ -78,6 +78,18 @@ def test_a_table_names_torch_and_processor(made: Any) -> None:
     ) in markdown(made)
 
 
+def test_a_table_names_semantics_and_commits(made: Any) -> None:
+    made.add("toy", 4, "Plain", 0.4, 0.4)
+    assert "Made under" not in markdown(made)
+    store = Store(made.results)
+    for result, commit in zip(list(store.results()), ("2e4ebd9bff42+", "8aca6a0d8450"), strict=True):
+        store.write(replace(result, semantics=3, environment={"git_commit": commit}))
+    assert (
+        "\n\nMade under training semantics 3 by code at 2e4ebd9bff42+, 8aca6a0d8450 (+: with changes that were not "
+        "committed).\n"
+    ) in markdown(made)
+
+
 def markdown(made: Any) -> str:
     render(made.catalogue, made.results, Options(figures=False))
     return str((made.results / "tables" / "made.md").read_text("utf-8"))
