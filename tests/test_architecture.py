@@ -32,6 +32,7 @@ MAY = {
     "session": PLAN | {"runner", "cell", "tracking"},
     "perf": PLAN | {"problems", "training", "analysis", "cell", "runner", "baselines"},
     "show": PLAN,
+    "load": PLAN | {"show", "cell", "problems", "baselines"},
     "tables": PLAN,
     "run_all": PLAN | {"session", "tables"},
     "baselines": set(),

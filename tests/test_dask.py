@@ -145,7 +145,7 @@ def test_workers_that_see_neither_our_folder_nor_our_data(
     assert len(list((far / "cache").rglob("by-checksum/*/mine.csv"))) == 1
     found = results(ours / "results").values()
     assert not any(Kept(ours / "results", each.digest).lacks(KINDS, each) for each in found), "what is kept comes back, too"
-    assert not list(far.rglob("forecast-benchmark/*/*.safetensors")) and not list(far.rglob("forecast-benchmark/*/*.npz"))
+    assert not list(far.rglob("weights/*.safetensors")) and not list(far.rglob("predictions/*.npz")), "none stays there"
     done = run_all(*base, str(tmp_path / "local"), "--jobs", "1")
     assert done.returncode == 0 and table(ours / "results") == table(tmp_path / "local")
 
