@@ -36,7 +36,7 @@ data set & $H$ & ours & printed & & ours & printed & \\
 toy & 4 & \textbf{0.380} {\scriptsize$\pm$ 0.001} & 0.380 & $=$ & \underline{0.450} {\scriptsize$\pm$ 0.000}$^{\S}$ & 0.500$^{\ddagger}$ & $\downarrow$ \\
  & 8 & \textbf{0.415} {\scriptsize$\pm$ 0.007} & 0.400$^{\dagger}$ & $\circ$ & \textbf{0.415} {\scriptsize$\pm$ 0.000}$^{\S}$ & 0.600 & $\times$ \\
 \addlinespace
-a\_b \& 50\%\#\textless{}1 & 4 & 0.000 & 0.100 & $\circ$ & -- & 0.200 & \\
+a\_b \& 50\%\#\textless{}1 & 4 & 0.100 & 0.100 & $\circ$ & -- & 0.200 & \\
  & 8 & -- & -- & & -- & -- & \\
 \bottomrule
 \end{tabular}
@@ -62,7 +62,7 @@ data set & $H$ & With\_SAM & Plain \\
 toy & 4 & \textbf{0.480} {\scriptsize$\pm$ 0.001} & \underline{0.550} {\scriptsize$\pm$ 0.000}$^{\S}$ \\
  & 8 & \textbf{0.515} {\scriptsize$\pm$ 0.007} & \textbf{0.515} {\scriptsize$\pm$ 0.000}$^{\S}$ \\
 \addlinespace
-a\_b \& 50\%\#\textless{}1 & 4 & 0.100 & -- \\
+a\_b \& 50\%\#\textless{}1 & 4 & 0.200 & -- \\
  & 8 & -- & -- \\
 \bottomrule
 \end{tabular}
