@@ -199,11 +199,14 @@ def _measured(
 ) -> Result | None:
     """The Result of a cell whose model is trained (progress) or fitted; its test examples are opened here, once."""
     from benchmark import analysis
+    from benchmark.analysis.independence import checked
 
+    recipe = attempt.experiment.recipe
     epochs = tuple(progress.epochs) if progress is not None else ()
     try:
         test, validation = held.measure(model), problem.measure(model)
-        analysis.keep(attempt.experiment.recipe.workload, model, held, results_dir, attempt.experiment.digest)
+        analysis.keep(recipe.workload, model, held, results_dir, attempt.experiment.digest)
+        checks = checked(recipe.workload, model, problem) if recipe.source is not None else {}
     except Exception as error:
         return attempt.failed(error)
     metrics = {f"test_{n}": value for n, value in test.items()} | {f"val_{n}": value for n, value in validation.items()}
@@ -214,7 +217,7 @@ def _measured(
         extra_metrics={f"test_{name}": value for name, value in held.extra.items()},
         windows=dict(zip(("train", "val", "test"), (*problem.counts(), len(held)), strict=True)),
         best_epoch=progress.best_epoch + 1 if progress is not None and epochs else None,
-        n_params=sum(p.numel() for p in model.parameters()),
+        n_params=sum(p.numel() for p in model.parameters()), checks=checks,
     )  # fmt: skip
     if attempt.keeper is not None:
         try:

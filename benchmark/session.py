@@ -60,7 +60,7 @@ class Session:
         if self.request.dry_run:
             return self._show(cells)
         try:
-            cells = self._with_data(cells)
+            cells = self._tried(self._with_data(cells))
         except KeyboardInterrupt:
             print("interrupted: no cell was begun, nothing half-written is left", file=sys.stderr)
             return 130
@@ -106,7 +106,7 @@ class Session:
             yield todo
             if judge is None or self.interrupted or self.unwritten or not self._judged(judge):
                 break
-            cells[:] = self._usable(self.plan())
+            cells[:] = self._tried(self._usable(self.plan()))
 
     def _judged(self, judge: Judge) -> bool:
         """Whether what the seeds so far differ by could be written down; where not, a line says so."""
@@ -182,6 +182,14 @@ class Session:
         """The cells; those whose data cannot be used without a digest."""
         return [replace(p, digest=None) if p.cell.dataset in self.supply.problems else p for p in cells]
 
+    def _tried(self, cells: list[Planned]) -> list[Planned]:
+        """The cells once the user's own models among them were tried. Raises UsageError for one that cannot be trained."""
+        if not self.catalogue.models:
+            return cells
+        from benchmark.trial import tried
+
+        return tried(cells, self.again.todo(cells, self.store), self.catalogue, self._device(), machine.memory())
+
     @contextmanager
     def _queue(self, todo: Sequence[Planned]) -> Iterator[Queue]:
         """What is left to train, with workers, MLflow and progress around it, which all end with it, whatever happens."""
@@ -236,17 +244,9 @@ class Session:
             from benchmark.runner.dask_pool import DaskPool
 
             return DaskPool(self.request.scheduler, self.request.jobs)
-        needed = [
-            sum(
-                cost.estimate(self.catalogue.datasets[p.cell.dataset], p.cell.horizon, p.recipe) or 0
-                for p in cells
-                if p.recipe
-            )
-            for cells in together
-        ]
-        jobs = self.request.jobs or cost.jobs(machine.cores(), needed, *memory_of(self._device()))
-        also = () if self.request.no_mlflow else (load_mlflow,)
-        return LocalPool(min(jobs, len(together)), self.request.results_dir, also=also)
+        needed = [cost.together(cells, self.catalogue.datasets) for cells in together]
+        jobs = min(self.request.jobs or cost.jobs(machine.cores(), needed, *memory_of(self._device())), len(together))
+        return LocalPool(jobs, self.request.results_dir, also=() if self.request.no_mlflow else (load_mlflow,))
 
     def _watched(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs with MLflow looking on, if it is wanted and can be had."""

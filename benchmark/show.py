@@ -104,6 +104,7 @@ def describe(planned: Planned | None, result: Result | None, why_none: str = NON
     lines += [f"{name} = {value:.6f}" for name, value in result.metrics.items()]
     lines += [f"{name} = {'none' if value is None else f'{value:.6g}'}" for name, value in result.extra_metrics.items()]
     lines.append(f"windows = {dict(result.windows)}   parameters = {result.n_params}")
+    lines += [f"check {name} = {found}" for name, found in result.checks.items()]
     trained = f"best epoch {result.best_epoch} of {len(result.epochs)}" if result.epochs else "not trained"
     lines.append(f"{trained}   {result.seconds:.1f} s   {result.ended}")
     lines += [f"{name} = {value}" for name, value in result.environment.items()]

@@ -150,6 +150,34 @@ def test_workers_that_see_neither_our_folder_nor_our_data(
     assert done.returncode == 0 and table(ours / "results") == table(tmp_path / "local")
 
 
+OWN = """from torch import nn
+class Mine(nn.Module):
+    def __init__(self, lookback, horizon, channels):
+        super().__init__()
+        self.map = nn.Linear(lookback, horizon)
+    def forward(self, x): return self.map(x.transpose(1, 2)).transpose(1, 2)
+"""
+
+
+def test_a_model_of_a_users_own_whose_file_the_workers_cannot_see(
+    cluster: Cluster, hidden: Path, tmp_path: Path, run_all: Run, tiny: Callable[[int], Path]
+) -> None:
+    """Its text travels there, too."""
+    tiny(2)
+    (hidden / "my_model.py").write_text(OWN)
+    (hidden / "my.yaml").write_text(
+        "models: {mine: {file: my_model.py, class: Mine}}\nrecipes: {tiny: {columns: {Mine: {model: mine}}}}\n"
+    )
+    base = ["--papers", "tiny", "--models", "Mine", "--seeds", "2", "--horizons", "4", "--config",
+            str(tmp_path / "tiny.yaml"), "--config", str(hidden / "my.yaml"), "--results-dir"]  # fmt: skip
+    done = run_all(*base, str(tmp_path / "dask"), "--backend", "dask", "--scheduler", cluster.address)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "cells=2 done=2 refused=0 failed=0", done
+    assert run_all(*base, str(tmp_path / "local"), "--jobs", "1").returncode == 0
+    local, dask = results(tmp_path / "local"), results(tmp_path / "dask")
+    assert all(local[key].comparable() == dask[key].comparable() for key in local) and len(local) == 2
+    assert table(tmp_path / "dask") == table(tmp_path / "local")
+
+
 def test_a_scheduler_that_is_not_there_is_one_line_within_seconds(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
     config = tiny(1)
     with socket.create_server(("127.0.0.1", 0)) as mute:  # the system accepts for it; it never answers

@@ -40,6 +40,11 @@ def estimate(dataset: DataSet, horizon: int, recipe: Recipe) -> int | None:
     return data + _IN_FLIGHT * batch * _FLOAT32 + activations + _COPIES * parameters * _FLOAT32
 
 
+def together(cells: Sequence[Planned], datasets: Mapping[str, DataSet]) -> int:
+    """Bytes that cells take at once, those of which it is not known aside."""
+    return sum(estimate(datasets[p.cell.dataset], p.cell.horizon, p.recipe) or 0 for p in cells if p.recipe is not None)
+
+
 def channels_of(dataset: DataSet, recipe: Recipe) -> int | None:
     """The series that the model sees; None where the data set's size is not known."""
     return WORKLOADS[recipe.workload].channels(dataset, recipe.variant)

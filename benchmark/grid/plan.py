@@ -169,7 +169,7 @@ def _cells(
             reason = misfit(lookback, horizon, recipe.arguments) if column.own is None else None
             reason = reason or _uncountable(dataset, column, recipe)
             reason = reason or WORKLOADS[recipe.workload].infeasible(dataset, lookback, horizon)
-            reason = reason or _too_big(dataset, horizon, recipe, memory_limit)
+            reason = reason or too_big(dataset, horizon, recipe, memory_limit)
             digester = None
             if reason is None and data_sha256 is not None:
                 digester = Digester(recipe, dataset, horizon, selection.profile, data_sha256)
@@ -197,7 +197,7 @@ def _uncountable(dataset: DataSet, column: Column, recipe: Recipe) -> str | None
     return f"{column.name} cannot have {why}: {what} is over all targets, and not the MSE of some alone"
 
 
-def _too_big(dataset: DataSet, horizon: int, recipe: Recipe, limit: int | None) -> str | None:
+def too_big(dataset: DataSet, horizon: int, recipe: Recipe, limit: int | None) -> str | None:
     """That a cell is estimated to need more memory (bytes) than the limit, if it is."""
     needed = cost.estimate(dataset, horizon, recipe) if limit is not None else None
     if limit is None or needed is None or needed <= limit:

@@ -38,7 +38,7 @@ def amiss(result: Result, digest: str) -> str | None:
     if result.digest != digest:
         return "the Result of another digest than its name says"
     numbers = (result.metrics, result.extra_metrics, result.windows, *result.epochs)
-    tables = (result.cell, result.recipe, result.environment, result.code, *numbers)
+    tables = (result.cell, result.recipe, result.environment, result.code, result.checks, *numbers)
     if not (isinstance(result.key, str) and result.status in STATUSES and all(isinstance(t, Mapping) for t in tables)):
         return "no Result"
     return _cell(result.cell) or _fields(result) or _numbers(result)
@@ -71,6 +71,8 @@ def _fields(result: Result) -> str | None:
             return f"its environment's {shown(name)}: expected a text, found {shown(value)}"
     if not all(isinstance(value, str) for value in result.code.values()):
         return "its code: expected a checksum for each file"
+    if not all(isinstance(value, str) for value in result.checks.values()):
+        return "its checks: expected a text for each"
     return None
 
 

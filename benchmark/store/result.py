@@ -18,7 +18,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 MEASURED = ("seconds", "peak_memory_bytes", "environment", "started", "ended", "code")
 """Fields that say how a run went, not what it found: two runs of one cell agree in all the others."""
-LATER = ("extra_metrics", "semantics", "code")
+LATER = ("extra_metrics", "semantics", "code", "checks")
 """Fields that older files lack: where one is empty it is not written, so that such a Result is written as it was."""
 
 
@@ -35,7 +35,8 @@ class Result:
     are in it), allocated by tensors on a CUDA device; None where that cannot be measured. recipe: resolved, by name.
     environment: versions, hardware, threads, commit. data_sha256: of the file. started, ended: ISO 8601, UTC. schema: of
     the file's form. semantics: the version of the training semantics. code: by file of ours that
-    the number depends on, the SHA-256 of its syntax tree (`benchmark.grid.code`).
+    the number depends on, the SHA-256 of its syntax tree (`benchmark.grid.code`). checks: what was found of a model of the
+    user's own once it was trained, in a sentence: `own_window`, whether a forecast depends on its own window alone.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Result:
     schema: int = SCHEMA
     semantics: int | None = None
     code: Mapping[str, str] = field(default_factory=dict)
+    checks: Mapping[str, str] = field(default_factory=dict)
 
     def comparable(self) -> dict[str, Any]:
         """The fields that do not depend on when, where and how fast the cell ran."""

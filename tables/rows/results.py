@@ -47,7 +47,8 @@ class Index:
     files that occur, with when each was last used. own: of a set of the user's, the checksum of the file that is there
     today. code: that made what is done, by digest, where that is known.
     machines: what a digest was trained with, in words, where that is known. datasets: of a digest. made: of a digest, the
-    training semantics and the commit, where they are known.
+    training semantics and the commit, where they are known. mixing: the columns of those whose forecasts depend on other
+    windows than their own, as their training found.
     """
 
     done: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class Index:
     machines: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, str] = field(default_factory=dict)
     made: dict[str, tuple[int, str]] = field(default_factory=dict)
+    mixing: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(results: Iterable[Result], own: Mapping[str, str] = MappingProxyType({})) -> Index:
@@ -92,6 +94,8 @@ class Index:
                     index.machines[result.digest] = sys.intern(machine)
                 if (commit := result.environment.get("git_commit")) and result.semantics:
                     index.made[result.digest] = result.semantics, sys.intern(str(commit))
+                if str(result.checks.get("own_window", "")).startswith("broken"):
+                    index.mixing[result.digest] = str(cell.get("model"))
                 if result.code:
                     index.code[result.digest] = codes.setdefault(tuple(result.code.items()), result.code)
                 if result.epochs:
@@ -185,6 +189,11 @@ class Index:
         if own:
             which = ", ".join(f"{column.name} ({column.own.source.name})" for column in own if column.own is not None)
             notes.append(f"Columns of the user's own, not of the paper: {which}.")
+        for name, count in Counter(self.mixing[digest] for digest in used if digest in self.mixing).items():
+            notes.append(
+                f"{name}: in {count} Results a window's forecast depends on other windows beside it, so that these numbers "
+                "compare with no other column's; `python -m benchmark.check` says more."
+            )
         varied = [column for column in paper.columns.values() if column.variant_of is not None and column.main]
         if varied:
             which = ", ".join(f"{column.name} ({column.what})" for column in varied)
