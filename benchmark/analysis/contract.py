@@ -32,8 +32,8 @@ SEEDS = (0, 1)
 class Case:
     """A model as a cell has it.
 
-    source, arguments: which one. lookback, horizon, channels: its sizes. training: how it is trained; None: it is not. device:
-    ``cpu`` or ``cuda``.
+    source, arguments: which one. lookback, horizon, channels: its sizes. training: how it is trained; None: it is not.
+    device: ``cpu`` or ``cuda``.
     """
 
     source: Source
