@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import baselines
-from baselines.optimizers import SAM, KerasAdam
+from baselines.optimizers import ASAM, FSAM, SAM, ASAMAll, KerasAdam, Schedule, ScheduledGSAM
 from baselines.released_names import RELEASED, Released
 
 Array = NDArray[Any]
@@ -111,31 +111,69 @@ def _origin(model: nn.Module) -> _Origin:
 def released_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer | SAM:
     """The optimizer that a released config (see the module) names, for all parameters of the model.
 
-    `optimizer` (Adam, AdamW), `lr`, `betas`, `weight_decay`; Keras' Adam where there is an `adam_epsilon` or
-    the variant is TensorFlow's; SAM around it if `sam_rho` is positive. Its `step(closure)` returns the loss
-    before the update; with SAM one may also take the steps by hand. Raises ValueError for an unknown
-    optimizer or without `lr`.
+    `optimizer` (Adam, AdamW, SGD), `lr`, `betas`, `momentum`, `weight_decay`; Keras' Adam where there is an
+    `adam_epsilon` or the variant is TensorFlow's. Around it SAM if `sam_rho` is positive, or what `sharpness`
+    names (see `_around`). Where the config has `variants`, `variant` may say which of them it is. Its
+    `step(closure)` returns the loss before the update; with SAM or one of its kin one may also take the steps by
+    hand. Raises ValueError for an unknown optimizer or without `lr`.
     """
     config = _config(config)
+    variants = config.get("variants", {})
+    config |= variants.get(config.get("variant"), {})
     if "lr" not in config:
-        raise ValueError("the released config has no learning rate 'lr'")
-    options: dict[str, Any] = {"lr": float(config["lr"]), "betas": tuple(config.get("betas", (0.9, 0.999)))}
-    if "weight_decay" in config:
-        options["weight_decay"] = float(config["weight_decay"])
+        choose = f"; let 'variant' be one of {', '.join(variants)}" if variants else ""
+        raise ValueError(f"the released config has no learning rate 'lr'{choose}")
     name = str(config.get("optimizer", "Adam"))
     keras = "adam_epsilon" in config or _variant(config) == "tensorflow"
+    options: dict[str, Any] = {"lr": float(config["lr"])}
+    if name == "SGD":
+        options["momentum"] = float(config.get("momentum", 0.0))
+    else:
+        options["betas"] = tuple(config.get("betas", (0.9, 0.999)))
+    if "weight_decay" in config:
+        options["weight_decay"] = float(config["weight_decay"])
     base: torch.optim.Optimizer
     if name == "Adam" and keras:
         base = KerasAdam(model.parameters(), eps=float(config.get("adam_epsilon", 1e-7)), **options)
-    elif name == "Adam":
-        base = torch.optim.Adam(model.parameters(), **options)
-    elif name == "AdamW" and not keras:
-        base = torch.optim.AdamW(model.parameters(), **options)
+    elif name in _OF_TORCH and (name == "Adam" or not keras):
+        base = _OF_TORCH[name](model.parameters(), **options)
     else:
         code = "Keras" if keras else "PyTorch"
-        raise ValueError(f"no released optimizer '{name}' of {code}; known: Adam, and PyTorch's AdamW")
+        raise ValueError(f"no released optimizer '{name}' of {code}; known: Adam, and PyTorch's AdamW and SGD")
     rho = float(config.get("sam_rho") or 0.0)
+    if "sharpness" in config:
+        return _around(base, model, config)
     return SAM(base, rho) if rho else base
+
+
+_OF_TORCH: Mapping[str, Any] = {"Adam": torch.optim.Adam, "AdamW": torch.optim.AdamW, "SGD": torch.optim.SGD}
+
+
+def _around(base: torch.optim.Optimizer, model: nn.Module, config: Mapping[str, Any]) -> SAM:
+    """What a config's `sharpness` names: `sam`, `asam` (the authors'), `asam_all` (davda54's), `gsam`, `fsam`.
+
+    As the released optimizers do when they are called: GSAM alone sees to it that running statistics move once a step; it
+    has its schedules as in the loop that its read-me prescribes. Raises ValueError for another name or a missing value.
+    """
+    kind = str(config["sharpness"])
+    needed = {"gsam": ("rho_max", "rho_min", "alpha", "schedule", "total_steps", "lr_min")}.get(kind, ("rho",))
+    if missing := [name for name in needed if name not in config]:
+        raise ValueError(f"the released config of {kind} lacks {', '.join(missing)}")
+    if kind == "sam":
+        return SAM(base, float(config["rho"]))
+    if kind == "asam":
+        return ASAM(base, model, float(config["rho"]), float(config.get("eta", 0.01)), twice=True)
+    if kind == "asam_all":
+        return ASAMAll(base, float(config["rho"]))
+    if kind == "fsam":
+        return FSAM(base, float(config["rho"]), float(config.get("sigma", 1.0)), float(config.get("lambda", 0.95)))
+    if kind == "gsam":
+        total, falling = int(config["total_steps"]), config["schedule"]
+        rates = Schedule(falling, total, float(config["lr"]), float(config["lr_min"]))
+        radii = Schedule(falling, total, float(config["rho_max"]), float(config["rho_min"]))
+        adaptive: Any = "released" if config.get("adaptive") else "no"
+        return ScheduledGSAM(base, rates, radii, float(config["alpha"]), late=True, adaptive=adaptive, model=model)
+    raise ValueError(f"no released method '{kind}'; known: sam, asam, asam_all, gsam, fsam")
 
 
 def _config(config: Any) -> dict[str, Any]:

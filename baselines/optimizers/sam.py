@@ -1,83 +1,34 @@
-"""Keras' Adam, and sharpness-aware minimisation around any optimizer."""
+"""Sharpness-aware minimisation around any optimizer; what its kin (ASAM, GSAM, F-SAM) share with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Closure = Callable[[], Tensor]
 """Zeroes the gradients, runs forward and backward, returns the loss []: as torch's optimizers want it."""
 
 
-class KerasAdam(torch.optim.Adam):
-    """Adam with Keras' epsilon, which stands outside the bias correction: with αₜ = lr·√(1 − β₂ᵗ)/(1 − β₁ᵗ),
-
-        θ ← θ − αₜ·m/(√v + eps).
-
-    PyTorch's Adam corrects v first: θ ← θ − lr/(1 − β₁ᵗ)·m/(√v/√(1 − β₂ᵗ) + ε). Multiply its numerator and
-    denominator by √(1 − β₂ᵗ) and it reads αₜ·m/(√v + ε·√(1 − β₂ᵗ)): it is Keras' update if ε = eps/√(1 −
-    β₂ᵗ). So each step hands PyTorch's kernels that ε. (With ε = eps the weights are off by up to 7e-5 after
-    five steps.)
-
-    t counts the calls of `step`, as Keras' `iterations` does, and is kept in the parameter groups: so it is
-    part of `state_dict`, and reading it never waits for the device. Keyword arguments as for
-    `torch.optim.Adam`.
-    """
-
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-7,
-        weight_decay: float = 0.0,
-        **options: Any,
-    ) -> None:
-        params = list(params)
-        if not {"fused", "foreach", "capturable", "differentiable"} & set(options):
-            options["fused"] = _can_fuse(params)
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, **options)
-        self.defaults["iterations"] = 0  # for add_param_group
-        for group in self.param_groups:
-            group.setdefault("iterations", 0)
-
-    def step(self, closure: Any = None) -> Any:
-        """One update from the gradients in place; returns the loss [] of the closure, if one is given."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        eps = [group["eps"] for group in self.param_groups]
-        try:
-            for group in self.param_groups:
-                group["iterations"] += 1
-                group["eps"] /= (1 - group["betas"][1] ** group["iterations"]) ** 0.5
-            super().step()
-        finally:
-            for group, value in zip(self.param_groups, eps, strict=True):
-                group["eps"] = value
-        return loss
-
-
-def _can_fuse(params: list[Any]) -> bool | None:
-    """True if PyTorch has a fused Adam for all these parameters (or groups), None (its own choice) if not."""
-    groups = [p["params"] if isinstance(p, dict) else p for p in params]
-    tensors = [t for g in groups for t in ([g] if isinstance(g, Tensor) else g) if isinstance(t, Tensor)]
-    fusible = tensors and all(t.device.type in ("cpu", "cuda") and t.is_floating_point() for t in tensors)
-    return True if fusible else None
-
-
 def global_norm(parameters: Iterable[Tensor]) -> Tensor:
     """The norm [] of all gradients of these parameters together, on their device; 0 without one. Never waits for it."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    if not gradients:
+    return norm_of(gradients_of(parameters))
+
+
+def norm_of(tensors: Sequence[Tensor]) -> Tensor:
+    """The norm [] of all these tensors together, on their device; 0 of none. Never waits for it."""
+    if not tensors:
         return torch.zeros(())
-    norms = [torch.linalg.vector_norm(gradients[0])] if len(gradients) == 1 else torch._foreach_norm(gradients)
+    norms = [torch.linalg.vector_norm(tensors[0])] if len(tensors) == 1 else torch._foreach_norm(list(tensors))
     norm: Tensor = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
     return norm
+
+
+def gradients_of(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """The gradients of parameters that have one."""
+    return [p.grad for p in parameters if p.grad is not None]
 
 
 class Draws:
@@ -100,11 +51,20 @@ class Perturbation(Protocol):
     A training loop does backward, `ascend`, zero_grad, backward, `restore`, clip, `base.step`.
     """
 
+    rho: float
+    """The radius of the next step; a loop may change it."""
+
     def ascend(self) -> Tensor:
         """Moves the weights by the gradients that they have; returns the norm of these [], on the device."""
 
     def restore(self) -> None:
-        """Puts back the weights that `ascend` found, exactly."""
+        """Puts back the weights that `ascend` found, exactly, and leaves the direction to follow in the gradients."""
+
+    def memory(self) -> dict[str, Tensor]:
+        """What it keeps from one step to the next, shared with it; mostly nothing."""
+
+    def remember(self, memory: Mapping[str, Tensor]) -> None:
+        """Goes back to a `memory`."""
 
 
 class SAM:
@@ -113,15 +73,17 @@ class SAM:
     The base optimizer steps from w with the gradient taken at w + rho·g/(‖g‖ + 1e-12), g being the gradient
     at w and ‖g‖ its norm over all parameters together. With rho = 0 that is the base optimizer, bit for bit.
 
-    `step(closure)` does it all. A loop of one's own (accumulation, clipping, frozen running statistics) does
-    backward, `ascend()`, zero_grad, backward, `restore()`, clip, `base.step()`.
+    `step(closure)` does it all; a closure may go through several micro-batches, whose gradients add up. A loop of one's own
+    (clipping) does backward, `ascend()`, zero_grad, backward, `restore()`, clip, `base.step()`.
 
     State, groups and weight decay are the base's: a decay that the base adds to the gradient does not enter
     the perturbation. Learning-rate schedulers want a torch optimizer: give them `base`.
     """
 
-    def __init__(self, base: Any, rho: float) -> None:
-        """base: any torch optimizer, or whatever has the `param_groups` of one, for a loop that steps it itself.
+    def __init__(self, base: Any, rho: float, *, model: nn.Module | None = None) -> None:
+        """base: any torch optimizer, or whatever has the `param_groups` of one, for a loop that steps it itself. model:
+        the one whose running statistics the second call of `step(closure)` leaves as the first has made them; None: they
+        move in both, as where the optimizer of github.com/davda54/sam is called without more.
 
         Raises ValueError for a negative rho (in units of the weights' norm).
         """
@@ -129,24 +91,30 @@ class SAM:
             raise ValueError(f"rho must not be negative, it is {rho}")
         self.base = base
         self.rho = rho
+        self.model = model
         self._moved: list[Tensor] = []
         self._saved: list[Tensor] = []
 
     @torch.no_grad()
     def ascend(self) -> Tensor:
-        """Move every parameter that has a gradient to w + rho·g/(‖g‖ + 1e-12); returns ‖g‖ [], on the device.
+        """Move every parameter that has a gradient as the method says (SAM: to w + rho·g/(‖g‖ + 1e-12)); returns ‖g‖ [],
+        on the device.
 
         Raises RuntimeError if `restore` is still due. Never waits for the device.
         """
         if self._moved:
             raise RuntimeError("ascend() was called twice without restore()")
-        params = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        params = [p for p in self.parameters() if p.grad is not None]
         norm = global_norm(params)
         if not params:
             return norm
         self._moved, self._saved = params, [p.detach().clone() for p in params]
-        torch._foreach_add_(params, torch._foreach_mul([p.grad for p in params], self.rho / (norm + 1e-12)))
+        torch._foreach_add_(params, self._moves(params, norm))
         return norm
+
+    def _moves(self, params: Sequence[Tensor], norm: Tensor) -> list[Tensor]:
+        """By parameter how far it moves, from the weights and gradients that they have; `norm` []: of these gradients."""
+        return list(torch._foreach_mul(gradients_of(params), self.rho / (norm + 1e-12)))
 
     @torch.no_grad()
     def restore(self) -> None:
@@ -156,14 +124,16 @@ class SAM:
         self._moved, self._saved = [], []
 
     def step(self, closure: Closure) -> Tensor:
-        """One SAM step; returns the loss [] at w, that is of the first of the closure's two calls.
+        """One step; returns the loss [] at w, that is of the first of the closure's two calls.
 
         Both calls draw the same random numbers from torch's default generators, hence the same dropout masks.
         If the second call fails, the weights are restored before the error goes on.
         """
-        draws = Draws({p.device for group in self.param_groups for p in group["params"]})
+        draws = Draws({p.device for p in self.parameters()})
         with torch.enable_grad():
             loss = closure()
+        buffers = list(self.model.buffers()) if self.model is not None else []
+        statistics = [buffer.clone() for buffer in buffers]
         self.ascend()
         try:
             draws.rewind()
@@ -171,8 +141,15 @@ class SAM:
                 closure()
         finally:
             self.restore()
+            with torch.no_grad():
+                for buffer, value in zip(buffers, statistics, strict=True):
+                    buffer.copy_(value)
         self.base.step()
         return loss
+
+    def parameters(self) -> list[Tensor]:
+        """All parameters of the base, in its order."""
+        return [p for group in self.param_groups for p in group["params"]]
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -189,11 +166,19 @@ class SAM:
         """As the base's."""
         self.base.zero_grad(set_to_none=set_to_none)
 
+    def memory(self) -> dict[str, Tensor]:
+        """Nothing: SAM keeps nothing between steps."""
+        return {}
+
+    def remember(self, memory: Mapping[str, Tensor]) -> None:
+        """Nothing to go back to."""
+
     def state_dict(self) -> dict[str, Any]:
-        """The base's: SAM keeps nothing between steps."""
+        """The base's, and the method's own memory as `perturbation`, where it has one."""
         state: dict[str, Any] = self.base.state_dict()
-        return state
+        return state | ({"perturbation": self.memory()} if self.memory() else {})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As the base's."""
-        self.base.load_state_dict(state_dict)
+        """Goes back to a `state_dict`."""
+        self.base.load_state_dict({name: value for name, value in state_dict.items() if name != "perturbation"})
+        self.remember(state_dict.get("perturbation", {}))
