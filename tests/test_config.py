@@ -89,7 +89,8 @@ def test_every_cell_of_every_paper_has_a_whole_recipe(name: str) -> None:
                 try:
                     resolved = resolve(paper, column, dataset, horizon, column.sam, paper.released, "paper")
                 except Refusal as refusal:
-                    assert "no season of SeasonalNaive" in str(refusal)
+                    of_ett_alone = column.name in ("SAMformer+ASAM", "SAMformer+GSAM") and not dataset.startswith("ETT")
+                    assert of_ett_alone or "no season of SeasonalNaive" in str(refusal)
                     continue
                 for recipe in candidates(resolved):
                     assert recipe.setting and recipe.task.lookback == recipe.lookback

@@ -71,7 +71,7 @@ def test_an_epoch_without_a_step_is_no_training() -> None:
 
 def test_a_step_on_several_micro_batches_takes_the_rate_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setattr(Stepper, "set_pace", lambda self, rate, beta, steps: seen.append((rate, steps)))
+    monkeypatch.setattr(Stepper, "set_pace", lambda self, rate, beta, steps, rho: seen.append((rate, steps)))
     monkeypatch.setattr(Stepper, "learning_rate", 0.0, raising=False)
     values = training(epochs=2, batch_size=8, accumulation=3, **CYCLE)
     trained(net(), values, made(), made(40), seed=0)  # 55 windows: 7 micro-batches, 3 steps an epoch

@@ -63,7 +63,7 @@ class Training(Setting):
     minimum_learning_rate: NonNegativeFloat = Field(description="floor of cosine_restarts; last rate of one_cycle")
     restart_period: PositiveInt = Field(description="epochs between restarts of cosine_restarts")
     clip_norm: PositiveFloat | None = Field(description="global gradient norm; null: no clipping")
-    rho: NonNegativeFloat | None = Field(description="SAM's radius; null without SAM")
+    rho: NonNegativeFloat | None = Field(description="SAM's radius (GSAM's largest one); null without SAM")
     selection: Literal["best_validation", "last_epoch"] = Field(description="which weights are tested")
     warmup_share: Share = Field(default=0.05, description="of all steps, the part in which one_cycle's rate rises")
     warmup_divisor: PositiveFloat = Field(default=10.0, description="one_cycle begins with the learning rate divided by it")
@@ -76,6 +76,37 @@ class Training(Setting):
     clip_before_unscale: bool = Field(
         default=False, description="clip after each micro-batch, the gradient multiplied by CUDA's default loss scale"
     )
+    late_learning_rate: bool = Field(
+        default=False, description="each step has the learning rate of the one before it, the first one the base rate"
+    )
+    perturbation: Literal["sam", "asam", "asam_all", "gsam", "gsam_adaptive", "gsam_adaptive_paper", "fsam"] = Field(
+        default="sam", description="what moves the weights where SAM is on"
+    )
+    eta: NonNegativeFloat = Field(default=0.01, description="asam: what is added to a weight's size")
+    alpha: NonNegativeFloat = Field(
+        default=0.4, description="gsam: how much of what the two gradients do not share is left out"
+    )
+    rho_min: NonNegativeFloat | None = Field(
+        default=None, description="gsam: its radius at minimum_learning_rate; null: it stays at rho"
+    )
+    sigma: NonNegativeFloat = Field(default=1.0, description="fsam: how much of the mean gradient is left out")
+    gradient_decay: Share = Field(default=0.95, description="fsam: how much of the mean gradient stays at a step")
+    statistics_twice: bool = Field(
+        default=False, description="batch norm's running statistics move in both of SAM's passes, not in the first alone"
+    )
+
+
+_GSAM = ("gsam", "gsam_adaptive", "gsam_adaptive_paper")
+_OF_SOME: Mapping[str, tuple[str, ...]] = {
+    "eta": ("asam",), "alpha": _GSAM, "rho_min": _GSAM, "sigma": ("fsam",), "gradient_decay": ("fsam",),
+}  # fmt: skip
+OF_SAM = ("perturbation", "statistics_twice", *_OF_SOME)
+"""Fields beside rho that say something only where SAM is on."""
+
+
+def of_perturbation(name: str) -> tuple[str, ...]:
+    """Those of `OF_SAM` that a perturbation has a use for."""
+    return tuple(field for field in OF_SAM if name in _OF_SOME.get(field, (name,)))
 
 
 def fields_of(workload: Workload, closed_form: bool = False) -> dict[str, Any]:

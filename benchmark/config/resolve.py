@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from benchmark.config.paper import Column, Paper
-from benchmark.config.recipe import ARGUMENTS, PROFILE, Recipe, Sourced, fields_of
+from benchmark.config.recipe import ARGUMENTS, OF_SAM, PROFILE, Recipe, Sourced, Training, fields_of, of_perturbation
 from benchmark.workloads import WORKLOADS, Workload
 
 PROFILES = ("paper", "quick")
@@ -50,12 +50,40 @@ def resolve(
     if closed_form:
         values = {k: v for k, v in values.items() if _concerns(fields, k)}
         active = [name for name in active if any(_concerns(fields, k) for k in paper.switches[name].sets)]
+    else:
+        lacking = {**paper.recipe, **column.recipe}.keys() - values.keys()
+        idle = _without_use(values, sam, lacking, f"for {dataset} at horizon {horizon}")
+        values = {k: v for k, v in values.items() if k not in idle and (k, v.value) != _UNSAID}
+        active = [name for name in active if not paper.switches[name].sets.keys() <= idle]
     for name, value in workload.unsaid.items():
         if name in values and values[name].value == value:
             del values[name]
     _bound(values, profile, workload)
     source = column.own.source if column.own is not None else None
     return Recipe(paper.workload, column.model, sam, values, tuple(active), source)
+
+
+def _without_use(values: Mapping[str, Sourced], sam: bool, lacking: Collection[str], cell: str) -> set[str]:
+    """The fields of SAM and its kin that a training does not ask for.
+
+    Raises Refusal where one that it asks for is `lacking`, since the recipe says it of other cells alone, and where a
+    radius would grow as the rate falls. `cell`: in words.
+    """
+    name, default = _UNSAID
+    used = of_perturbation(values[name].value if name in values else default) if sam else ()
+    for field in used:
+        if field in lacking:
+            raise Refusal(f"the recipe has no {field} {cell}")
+    least, most = (values[field].value if field in values else None for field in ("rho_min", "rho"))
+    if "rho_min" in used and least is not None and least > most:
+        raise Refusal(
+            f"rho_min is expected to be at most rho, which is {most:g}; found {least:g} ({values['rho_min'].source})"
+        )
+    return set(OF_SAM) - set(used)
+
+
+_UNSAID = ("perturbation", Training.model_fields["perturbation"].default)
+"""What a recipe says by saying nothing: it enters no digest."""
 
 
 def _concerns(fields: Mapping[str, object], name: str) -> bool:
@@ -91,7 +119,7 @@ def candidates(recipe: Recipe) -> list[Recipe]:
 def _apply(paper: Paper, name: str, dataset: str, model: str, sam: bool, values: dict[str, Sourced]) -> bool:
     """Sets what a switch sets, where its conditions hold; says whether that changed anything."""
     switch = paper.switches[name]
-    have = {k: v.value for k, v in values.items()} | {"dataset": dataset, "model": model, "sam": sam}
+    have = dict([_UNSAID]) | {k: v.value for k, v in values.items()} | {"dataset": dataset, "model": model, "sam": sam}
     if not any(all(have.get(k, _UNSET) in wanted for k, wanted in each.items()) for each in switch.when):
         return False
     changed = {k: v for k, v in switch.sets.items() if have.get(k, _UNSET) != v}

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from baselines.optimizers import Perturbation
 from benchmark.files import read, write_atomically
 from benchmark.training.adam import Adam
 
@@ -26,19 +27,25 @@ SHARE = 0.02
 
 @dataclass
 class State:
-    """All that decides how a training goes on. `progress`: a dataclass of numbers and tensors, changed in place. `draws`:
-    the generators that dropout draws from, the CPU's and, if there is one, the CUDA device's."""
+    """All that decides how a training goes on: its model, its optimizer, and the generators by the name of their stream.
+
+    progress: a dataclass of numbers and tensors, changed in place. draws: the generators that dropout draws from, the CPU's
+    and, if there is one, the CUDA device's. perturbation: SAM or one of its kin, of which F-SAM keeps something between
+    steps; None: there is none.
+    """
 
     model: nn.Module
     optimizer: Adam
     generators: dict[str, torch.Generator]
     progress: Any
     draws: Sequence[torch.Generator]
+    perturbation: Perturbation | None = None
 
     def capture(self) -> dict[str, Any]:
         """As it is now: tensors, numbers, texts and containers of these, still shared with the training."""
         drawn = [generator.get_state() for generator in self.draws]
-        return {
+        memory = self.perturbation.memory() if self.perturbation is not None else {}
+        return ({"perturbation": memory} if memory else {}) | {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "generators": {name: generator.get_state() for name, generator in self.generators.items()},
@@ -52,6 +59,8 @@ class State:
         device = next(self.model.parameters()).device
         self.model.load_state_dict(captured["model"])
         self.optimizer.load_state_dict(captured["optimizer"])
+        if self.perturbation is not None:
+            self.perturbation.remember(captured.get("perturbation", {}))
         for name, generator in self.generators.items():
             generator.set_state(captured["generators"][name])
         progress = dict(captured["progress"])

@@ -15,7 +15,7 @@ from benchmark.errors import DataError, StopTraining
 from benchmark.problems.base import Problem
 from benchmark.training.checkpoint import Checkpoint, State
 from benchmark.training.replicas import Stack
-from benchmark.training.schedules import Position, beta1, learning_rate
+from benchmark.training.schedules import Position, beta1, learning_rate, radius
 from benchmark.training.step import Program, Step, Stepper
 from benchmark.training.streams import default_generators, generator, own_generators, seed_default
 
@@ -76,7 +76,7 @@ class Replica:
         self.model.train()
         if self.checkpoint is not None:
             generators = {"order": running.order, "validation": running.holdout}
-            state = State(self.model, stepper.optimizer, generators, self.progress, draws)
+            state = State(self.model, stepper.optimizer, generators, self.progress, draws, stepper.perturbation)
             if self.checkpoint.attach(state):
                 for earlier in self.progress.epochs:
                     self.on_epoch(earlier)
@@ -196,12 +196,14 @@ def run_epoch(program: Program, together: Sequence[Running], max_steps: int | No
             f"no optimizer step in an epoch: {count} micro-batches, accumulation {training.accumulation}, and with "
             "void_accumulation the step is on the last but one of so many; take more data or smaller batches"
         )
-    for group in groups:
+    for number, group in enumerate(groups):
         if max_steps is not None and together[0].replica.progress.steps >= max_steps:
             break
         at = Position(len(together[0].replica.progress.epochs), group.stop - 1, count)
+        rate = _late(training, at, groups, number) if training.late_learning_rate else learning_rate(training, at)
         for each in together:
-            each.stepper.set_pace(learning_rate(training, at), beta1(training, at), each.replica.progress.steps)
+            rho = radius(each.replica.training, at)
+            each.stepper.set_pace(rate, beta1(training, at), each.replica.progress.steps, rho)
         batches = [[problem.batch(part) for part in its[group]] for its in parts]
         for each, its, total, step in zip(together, batches, sums, program.step(batches), strict=True):
             total.add(step, sum(problem.size(batch) for batch in its))
@@ -227,6 +229,14 @@ class _Sums:
     def means(self) -> tuple[float, float]:
         """(mean loss, mean gradient norm)."""
         return float(self._loss) / max(1, self._seen), float(self._norm) / max(1, self._steps)
+
+
+def _late(training: Training, at: Position, groups: Sequence[slice], number: int) -> float:
+    """The learning rate of the step before this one, which has this number in its epoch; of the first, the base rate."""
+    if number == 0 and at.epoch == 0:
+        return training.learning_rate
+    epoch = at.epoch - (number == 0)
+    return learning_rate(training, Position(epoch, groups[number - 1].stop - 1, at.per_epoch))
 
 
 VOID_RESTART = 100

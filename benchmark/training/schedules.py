@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from baselines.optimizers import in_proportion
 from benchmark.config.recipe import Training
 
 
@@ -33,6 +34,15 @@ def learning_rate(training: Training, at: Position) -> float:
         return _one_cycle(training, at, training.learning_rate / training.warmup_divisor, training.learning_rate, low)
     phase = (at.epoch % training.restart_period) / training.restart_period
     return low + (training.learning_rate - low) * (1 + math.cos(math.pi * phase)) / 2
+
+
+def radius(training: Training, at: Position) -> float | None:
+    """SAM's rho at a step, None without SAM: the recipe's; between it and GSAM's `rho_min` as far as the learning rate is
+    between its base and its minimum."""
+    if training.rho is None or training.rho_min is None:
+        return training.rho
+    rates = training.minimum_learning_rate, training.learning_rate
+    return in_proportion(learning_rate(training, at), rates, (training.rho_min, training.rho))
 
 
 def beta1(training: Training, at: Position) -> float:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from baselines.optimizers import SAM, Perturbation, global_norm
+from baselines.optimizers import global_norm
 from baselines.revin import repeated_windows
 from benchmark.config.recipe import Training
 from benchmark.problems.base import Problem
 from benchmark.problems.precision import autocast
 from benchmark.training.adam import Adam
+from benchmark.training.perturbations import perturbation_of
 from benchmark.training.streams import default_generators
 
 LOSS_SCALE, LOSS_SCALE_STEPS = 2.0**16, 2000
@@ -38,20 +39,25 @@ class Stepper:
         self, model: nn.Module, training: Training, problem: Problem, draws: Sequence[torch.Generator] | None = None
     ) -> None:
         self.model = model
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        self.parameters = [p for _, p in named]
         self.weights, self.gradients = flatten(self.parameters)
         self.buffers = list(model.buffers())
         self.optimizer = Adam(training, self.weights)
-        self.perturbation: Perturbation | None = None if training.rho is None else SAM(self.optimizer, rho=training.rho)
+        parts = zip((name for name, _ in named), places(self.parameters), strict=True)
+        self.perturbation = perturbation_of(training, self.optimizer, model, parts)
         self.training, self.problem = training, problem
         self.draws = default_generators(self.weights.device) if draws is None else draws
         self.learning_rate = training.learning_rate
         self.loss_scale = LOSS_SCALE
 
-    def set_pace(self, rate: float, beta1: float, steps: int) -> None:
-        """Sets learning rate and first beta of the step that follows, the one after so many `steps`."""
+    def set_pace(self, rate: float, beta1: float, steps: int, rho: float | None = None) -> None:
+        """Sets learning rate, first beta and radius of the step that follows, the one after so many `steps`; rho None: the
+        radius stays."""
         self.learning_rate = self.optimizer.rate = rate
         self.optimizer.beta1 = beta1
+        if self.perturbation is not None and rho is not None:
+            self.perturbation.rho = rho
         self.loss_scale = LOSS_SCALE * 2.0 ** (steps // LOSS_SCALE_STEPS)
 
     def move(self, weights: Tensor, gradient: Tensor, buffers: Sequence[Tensor]) -> None:
@@ -132,8 +138,9 @@ class Program:
         windows. batches: by training, as many micro-batches for each.
 
         With SAM both gradients are over the SAME micro-batches with the same dropout masks, and the second pass
-        moves no running statistics; clipping acts once, on the second. With `void_accumulation` the step is on the last
-        micro-batch's gradient alone; with `clip_before_unscale` clipping acts on each micro-batch's.
+        moves no running statistics (but with `statistics_twice`); clipping acts once, on the second (GSAM: on what it makes
+        of both). With `void_accumulation` the step is on the last micro-batch's gradient alone; with `clip_before_unscale`
+        clipping acts on each micro-batch's.
         """
         climbing = [(s, s.perturbation) for s in self.steppers if s.perturbation is not None]
         drawn = [(generator, generator.get_state()) for s, _ in climbing for generator in s.draws]
@@ -141,12 +148,12 @@ class Program:
             losses = self.accumulate(batches)
             if climbing:
                 norms = [perturbation.ascend() for _, perturbation in climbing]
-                statistics = [[b.clone() for b in s.buffers] for s, _ in climbing]
+                statistics = [[] if s.training.statistics_twice else [b.clone() for b in s.buffers] for s, _ in climbing]
                 for generator, state in drawn:
                     generator.set_state(state)
                 self.accumulate(batches)
                 for (stepper, perturbation), kept in zip(climbing, statistics, strict=True):
-                    for buffer, value in zip(stepper.buffers, kept, strict=True):
+                    for buffer, value in zip(stepper.buffers if kept else (), kept, strict=True):
                         buffer.copy_(value)
                     perturbation.restore()
                     stepper.clip(None)
@@ -181,13 +188,19 @@ def flatten(parameters: Sequence[nn.Parameter]) -> tuple[nn.Parameter, list[Tens
 def lay(parameters: Sequence[nn.Parameter], weights: nn.Parameter) -> list[Tensor]:
     """Moves weights into a vector [n] that `flatten` has made for them; returns the parts of its gradient by parameter."""
     assert weights.grad is not None
-    parts, place = [], 0
-    for p in parameters:
-        own = slice(place, place + p.numel())
+    parts = []
+    for p, own in zip(parameters, places(parameters), strict=True):
         p.data = weights.detach()[own].view_as(p).copy_(p.detach())
         parts.append(weights.grad[own].view_as(p))
-        place += _room(p)
     return parts
+
+
+def places(parameters: Iterable[Tensor]) -> Iterator[slice]:
+    """Where each of them lies in that vector."""
+    place = 0
+    for p in parameters:
+        yield slice(place, place + p.numel())
+        place += _room(p)
 
 
 def _room(parameter: Tensor) -> int:
