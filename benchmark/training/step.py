@@ -196,7 +196,7 @@ def lay(parameters: Sequence[nn.Parameter], weights: nn.Parameter) -> list[Tenso
 
 
 def places(parameters: Iterable[Tensor]) -> Iterator[slice]:
-    """Where each of them lies in that vector."""
+    """Where each of them lies in that vector [n]."""
     place = 0
     for p in parameters:
         yield slice(place, place + p.numel())
