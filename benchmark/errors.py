@@ -1,4 +1,4 @@
-"""Errors that end in one sentence for the user, and the search for what was meant."""
+"""Errors that end in one sentence for the user, the words of such sentences, and the search for what was meant."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ def told(error: OSError) -> str:
     """Which file it was and what is wrong with it, as far as the system says."""
     what = error.strerror or " ".join(str(error).split()) or type(error).__name__
     return f"{error.filename}: {what}" if isinstance(error.filename, str) else what
+
+
+def counted(number: int, what: str) -> str:
+    """``1 cell``, ``2 cells``, ``12,000 cells``. `what`: what is counted, in the singular."""
+    return f"{number:,} {what}{either(number, '', 's')}"
+
+
+def either(number: int, one: str, many: str) -> str:
+    """The word that goes with a number: ``is`` with 1, ``are`` with all others."""
+    return one if number == 1 else many
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

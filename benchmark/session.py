@@ -14,7 +14,7 @@ from benchmark import machine
 from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.download.supply import Supply
 from benchmark.data.files import data_dir, locate
-from benchmark.errors import told
+from benchmark.errors import counted, either, told
 from benchmark.grid import again, code, cost, listing, takes
 from benchmark.grid.asked import Request, idle
 from benchmark.grid.cells import Planned, Selection
@@ -206,9 +206,8 @@ class Session:
         pool = self._pool(together)
         try:
             jobs = self._watched(self._jobs(together, most != 1))
-            count = "1 cell" if len(todo) == 1 else f"{len(todo)} cells"
-            count += f" to train in {len(jobs)} programs" if len(jobs) < len(todo) else " to train"
-            print(f"{count}, {min(pool.room(), len(jobs))} at a time", flush=True)
+            programs = f" in {counted(len(jobs), 'program')}" if len(jobs) < len(todo) else ""
+            print(f"{counted(len(todo), 'cell')} to train{programs}, {min(pool.room(), len(jobs))} at a time", flush=True)
             progress = ProgressBar({p.digest: each for p, each in zip(todo, costs, strict=True) if p.digest})
             with Interrupt() as interrupt:
                 queue = Queue(jobs, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
@@ -227,8 +226,9 @@ class Session:
             pool.close()  # also so that nobody writes to MLflow when the invocation finishes there
         self.interrupted, self.unwritten = interrupt.asked, queue.unwritten
         if interrupt.asked:
-            left = f"{len(todo) - progress.count} of {len(todo)} cells are left"
-            print(f"interrupted: {left}, what has ended is kept; the same command goes on from here", file=sys.stderr)
+            left = len(todo) - progress.count
+            of = f"{left} of {counted(len(todo), 'cell')} {either(left, 'is', 'are')} left"
+            print(f"interrupted: {of}, what has ended is kept; the same command goes on from here", file=sys.stderr)
 
     def _replicas(self) -> int | None:
         """How many cells one program trains; None: all that can. `auto` is 1 on a CPU, where a cell is fastest alone."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.config.paper import Paper
 from benchmark.console import Parser, command, names, spelt
-from benchmark.errors import UsageError, nearest, told
+from benchmark.errors import UsageError, counted, nearest, told
 from benchmark.files import write_atomically
 from benchmark.judging.printed import printed_models
 from benchmark.store.store import Store
@@ -133,7 +133,7 @@ def _render_from(known: Catalogue, folder: Path, chosen: Options, papers: Sequen
     for path in done.new:
         print(f"new: {path}")
     same = len(set(done.written) - {*done.otherwise, *done.new})
-    print(f"{len(done.written)} files, {same} of them as they stood there")
+    print(f"{counted(len(done.written), 'file')}, unchanged of these: {same}")
 
 
 def _shows(paper: Paper, chosen: Options) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.yamlfile import load
-from benchmark.errors import UsageError, nearest
+from benchmark.errors import UsageError, counted, either, nearest
 from benchmark.files import write_atomically
 from benchmark.store.exchange import in_words, merge
 from benchmark.store.store import Store
@@ -84,9 +84,11 @@ def take_in(folder: Path, store: Store) -> list[Path]:
         done = merge(export, store)
         lost = len(done.damaged) + done.missing
         if lost or done.other:
-            what = (
-                f"{lost} Results are damaged or lost" if lost else f"{len(done.other)} Results differ from another file's"
-            )
+            if lost:
+                what = f"{counted(lost, 'Result')} {either(lost, 'is', 'are')} damaged or lost"
+            else:
+                other = len(done.other)
+                what = f"{counted(other, 'Result')} {either(other, 'differs', 'differ')} from another file's"
             raise UsageError(f"{export}: {what}; export it anew")
     return exports
 

@@ -15,6 +15,7 @@ from test_split_brain import job
 import run_all
 from benchmark.console import command
 from benchmark.data.__main__ import main as data
+from benchmark.errors import counted, either
 from benchmark.perf.__main__ import main as perf
 from benchmark.runner import queue
 from benchmark.show import main as show
@@ -194,6 +195,25 @@ def test_whom_one_waits_for_is_said_once(
         r"no lease; who is silent for 60 s loses them\n",
         capsys.readouterr().err,
     )
+
+
+SEVERAL = {
+    "self.replicas", "len(place):,", "name", "found['results']:,.0f", "found['planned']:,.0f", "sets", "len(by_cell)",
+    "LEAST_SETS",
+}  # fmt: skip
+"""What is no count, or never 1."""
+COUNTED = re.compile(
+    r"\{([^{}]+)\} (?:\w+ )?"
+    r"(?:cells|files|Results|rows|channels|gaps|runs|programs|values|columns|windows|data sets|days|models)\b"
+)
+
+
+def test_a_number_and_what_it_counts_agree() -> None:
+    """No message says `1 cells`: where a number may be 1, `counted` and `either` find the words."""
+    assert [counted(number, "data set") for number in (0, 1, 2)] == ["0 data sets", "1 data set", "2 data sets"]
+    assert counted(12_000, "cell") == "12,000 cells" and [either(n, "is", "are") for n in (0, 1)] == ["are", "is"]
+    sources = [path for folder in ("benchmark", "tables", "tools", "baselines") for path in (ROOT / folder).rglob("*.py")]
+    assert {found for path in sources for found in COUNTED.findall(path.read_text("utf-8"))} <= SEVERAL
 
 
 def test_a_closed_output_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,7 @@ def test_what_is_damaged_here_is_left_out_and_named(tmp_path: Path, call: Call, 
     there = here.path(result(2).digest)
     there.write_text(there.read_text().replace("0.3", "0.4"))
     code, out, err = call("export", tmp_path / "x.gz", "--results-dir", here.root)
-    assert code == 1 and "1 Results (1 done)" in out and "changed since it was written" in err and err.count("\n") == 1
+    assert code == 1 and "1 Result (1 done)" in out and "changed since it was written" in err and err.count("\n") == 1
 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device", "x.gz")

@@ -113,7 +113,7 @@ def test_ctrl_c_twice_ends_even_a_cell_that_hangs(bad: Callable[..., list[str]],
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in err and "1 of 1 cells are left" in err, err
+    assert process.returncode == 130 and "Traceback" not in err and "1 of 1 cell is left" in err, err
     assert not list((folder / "leases").iterdir()) and not list((folder / "cells").iterdir())
     assert out.splitlines()[-1] == "cells=1 done=0 refused=0 failed=0"
 

@@ -88,7 +88,7 @@ def test_a_run_says_why_cells_are_refused(run_all: Run, tiny: Callable[[int], Pa
     own = tiny(1)
     own.write_text(own.read_text().replace("  clip_norm: {value: null, source: test, status: ours}\n", ""))
     done = run_all(*QUICK, "--config", str(own))
-    assert done.returncode == 0 and "refused: 1 cells: the recipe has no clip_norm" in done.stdout
+    assert done.returncode == 0 and "refused: 1 cell: the recipe has no clip_norm" in done.stdout
 
 
 def test_a_dry_run_knows_force_and_retry(run_all: Run, trained: Trained) -> None:

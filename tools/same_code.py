@@ -26,6 +26,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmark.errors import counted  # noqa: E402
 from benchmark.grid.code import SAME, identity  # noqa: E402
 from benchmark.store.result import Result  # noqa: E402
 from benchmark.store.store import Store  # noqa: E402
@@ -138,7 +139,8 @@ def main(arguments: list[str] | None = None) -> int:
     pairs, lines = compared(before, after)
     for line in lines:
         print(line)
-    print(f"{len(after)} cells trained with both codes; {note(pairs)} models noted as the same in {SAME.relative_to(ROOT)}")
+    same = f"{counted(note(pairs), 'model')} noted as the same in {SAME.relative_to(ROOT)}"
+    print(f"{counted(len(after), 'cell')} trained with both codes; {same}")
     return 1 if any("other numbers" in line for line in lines) else 0
 
 

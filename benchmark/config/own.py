@@ -15,7 +15,7 @@ from benchmark.config.yamlfile import Section, load
 from benchmark.data import shape
 from benchmark.data.registry import DATASETS, FILLS, GROUPS, DataSet
 from benchmark.data.text import steps
-from benchmark.errors import DataError, nearest
+from benchmark.errors import DataError, counted, nearest
 from benchmark.workloads.forecasting import Features
 
 KEYS = ("file", "reader", "split", "step", "dates", "target", "features", "fill", "header", "papers", "horizons", "what")
@@ -162,7 +162,8 @@ def _sized(dataset: DataSet, file: Path, section: Section) -> DataSet:
     if rows < 1 or channels < 1:
         dates = "a date column and " if dataset.reader == "csv" else ""
         note = "" if dataset.reader == "pems" else shape.separator_note(file)
-        raise section.fail(f"{file}: expected {dates}values, found {rows:,} rows × {channels} channels{note}")
+        size = f"{counted(rows, 'row')} × {counted(channels, 'channel')}"
+        raise section.fail(f"{file}: expected {dates}values, found {size}{note}")
     ownsplit.check(dataset, rows, section)
     return replace(dataset, rows=rows, channels=channels, bounds=bounds)
 

@@ -12,6 +12,7 @@ from benchmark.config.yamlfile import Section
 from benchmark.data.registry import DataSet, Split
 from benchmark.data.splits import MONTHS, SHARES, month_rows
 from benchmark.data.text import steps
+from benchmark.errors import counted
 
 SPLITS: tuple[Split, ...] = ("ratio", "months", "dates", "pems")
 FORMS = "'{ratio: [60, 20, 20]}', '{months: [18, 2, 4]}' or '{dates: {validation: 2024-03-01, test: 2024-05-01}}'"
@@ -124,5 +125,5 @@ def check(dataset: DataSet, rows: int, section: Section) -> None:
         needed = months * month_rows(dataset)
         if rows < needed:
             of = "" if dataset.options.get("month_rows") == 1 else " of 30 days"
-            counted = f"split months needs {needed:,} rows ({months} months{of}), the file has {rows:,}"
-            raise section.fail(f"{counted}; use ratio, or fewer months")
+            wants = f"split months needs {counted(needed, 'row')} ({counted(months, 'month')}{of}), the file has {rows:,}"
+            raise section.fail(f"{wants}; use ratio, or fewer months")

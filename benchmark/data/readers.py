@@ -24,7 +24,7 @@ from benchmark.data.text import dates, gaps
 from benchmark.data.text.gaps import Rules
 from benchmark.data.text.opened import UNREADABLE, check_text, line_of, opened, short
 from benchmark.data.text.steps import IRREGULAR
-from benchmark.errors import DataError
+from benchmark.errors import DataError, counted, either
 
 Array = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -59,9 +59,10 @@ def read(dataset: DataSet, path: Path) -> Table:
         table = read_plain(path, header=bool(dataset.options.get("header")), rules=rules)
     else:
         table = read_csv(path, target=dataset.options.get("target"), rules=rules)
-    if (dataset.rows, dataset.channels) not in ((None, None), table.values.shape):
+    rows, channels = table.values.shape
+    if (dataset.rows, dataset.channels) not in ((None, None), (rows, channels)):
         raise DataError(
-            f"{dataset.name}: {path} has {table.values.shape[0]:,} rows × {table.values.shape[1]} channels, expected "
+            f"{dataset.name}: {path} has {counted(rows, 'row')} × {counted(channels, 'channel')}, expected "
             f"{dataset.rows:,} × {dataset.channels}; {'no value may hold a line break' if dataset.own else 'replace it'}"
         )
     return Table(table.values, table.times, (*_odd(table.values), *table.notes))
@@ -152,7 +153,7 @@ def read_pems(path: Path) -> Table:
     if holes:
         values = pd.DataFrame(values).ffill().bfill().to_numpy(np.float64)
     _check_finite(path, values, lambda row, column: f"time {row}, sensor {column}", values)
-    notes = (f"{holes:,} missing values filled with the sensor's last value, or its next one",) if holes else ()
+    notes = (f"{counted(holes, 'missing value')} filled with the sensor's last value, or its next one",) if holes else ()
     return Table(values, None, notes)
 
 
@@ -168,8 +169,8 @@ def _frame(path: Path, header: bool) -> pd.DataFrame:
         uneven = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         if uneven is not None:
             expected, line, found = uneven.groups()
-            as_many = "every line has to have as many"
-            raise DataError(f"{path}: line {line}: expected {expected} values, found {found}; {as_many}") from None
+            differs = f"expected {counted(int(expected), 'value')}, found {found}"
+            raise DataError(f"{path}: line {line}: {differs}; every line has to have as many") from None
         raise DataError(f"{path}: not a readable CSV ({short(error)}); replace it") from None
     whole = isinstance(frame.index, pd.RangeIndex)
     if len(frame) and frame.iloc[:, -1].isna().all() and (not whole or str(frame.columns[-1]).startswith("Unnamed: ")):
@@ -252,10 +253,12 @@ def _odd(values: Array) -> list[str]:
     sentinels = int((values == SENTINEL).sum())
     if sentinels:
         channels = int((values == SENTINEL).any(axis=0).sum())
-        notes.append(f"{sentinels:,} values −9999 in {channels} channels, used as they stand, as the papers did "
-                     "(--protocol paper+mask_sentinels masks them)")  # fmt: skip
+        they, them = either(sentinels, "it stands", "they stand"), either(sentinels, "it", "them")
+        found = f"{counted(sentinels, 'value')} −9999 in {counted(channels, 'channel')}"
+        notes.append(f"{found}, used as {they}, as the papers did "
+                     f"(--protocol paper+mask_sentinels masks {them})")  # fmt: skip
     return notes
 
 
 def _size(frame: pd.DataFrame) -> str:
-    return f"{frame.shape[0]:,} rows × {frame.shape[1]} columns"
+    return f"{counted(frame.shape[0], 'row')} × {counted(frame.shape[1], 'column')}"

@@ -15,7 +15,7 @@ from benchmark.data.registry import DataSet
 from benchmark.data.splits import Range, Ranges, segments
 from benchmark.data.text import steps
 from benchmark.data.text.gaps import previous
-from benchmark.errors import DataError
+from benchmark.errors import DataError, counted, either
 
 Array = NDArray[np.float64]
 
@@ -137,7 +137,8 @@ def note_constant(dataset: DataSet, values: Array) -> str | None:
     count = int(constant(rows).sum()) if len(rows) else 0
     if not count:
         return None
-    return f"{count} of {values.shape[1]} channels never change in the training rows; there the scale is 1"
+    channels = counted(values.shape[1], "channel")
+    return f"{count} of {channels} never {either(count, 'changes', 'change')} in the training rows; there the scale is 1"
 
 
 def moments_of_present(dataset: DataSet, values: Array, parts: Ranges) -> tuple[Array, Array]:
@@ -149,7 +150,7 @@ def moments_of_present(dataset: DataSet, values: Array, parts: Ranges) -> tuple[
         if not len(there):
             raise DataError(
                 f"{dataset.name}: channel {channel} of {train.shape[1]} has no value in the train segment (its first "
-                f"{len(train):,} rows), so nothing tells its scale; leave the column out"
+                f"{counted(len(train), 'row')}), so nothing tells its scale; leave the column out"
             )
         found.append(moments(there, replace(parts, train=Range(0, len(there)))))
     mean, deviation = zip(*found, strict=True)

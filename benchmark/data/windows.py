@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.data.series import Array, Series
+from benchmark.errors import counted, either
 
 
 class Batch(NamedTuple):
@@ -105,7 +106,8 @@ class Windows:
         Raises ValueError where there is no whole batch.
         """
         if len(self) < size:
-            raise ValueError(f"{len(self)} windows are no whole batch of {size}: nothing would be left to test on")
+            there = f"{counted(len(self), 'window')} {either(len(self), 'is', 'are')}"
+            raise ValueError(f"{there} no whole batch of {size}: nothing would be left to test on")
         return replace(self, starts=self.starts[: len(self) - len(self) % size])
 
     def batches(self, elements: int = 2**22) -> Iterator[tuple[Tensor, Tensor]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.config.recipe import Recipe
 from benchmark.data.registry import DataSet
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, counted
 from benchmark.grid import code, cost, listing
 from benchmark.grid.asked import Request
 from benchmark.grid.cells import Planned, by_digest
@@ -92,7 +92,7 @@ def kept_bytes(
     if not keep:
         return None, None
     total = sum(cost.kept(p, datasets[p.cell.dataset], keeps(p.recipe, keep)) for p in todo)
-    what = f"--keep {','.join(keep)}: about {size_in_words(total)} for {len(todo)} cells to run"
+    what = f"--keep {','.join(keep)}: about {size_in_words(total)} for {counted(len(todo), 'cell')} to run"
     room = free(results_dir)
     if room is not None and total > room:
         raise UsageError(

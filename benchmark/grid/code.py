@@ -20,6 +20,7 @@ from typing import Any
 from baselines import MODELS
 from benchmark.config.recipe import Recipe
 from benchmark.data.files import user_cache
+from benchmark.errors import counted, either
 from benchmark.files import write_atomically
 from benchmark.grid.cells import Planned, by_digest
 from benchmark.machine import CODE
@@ -217,5 +218,5 @@ def note(otherwise: Mapping[str, tuple[str, ...]]) -> str | None:
     counts = Counter(source for sources in otherwise.values() for source in sources)
     some = [source for source, _ in sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:MOST_NAMED]]
     more = f" and {len(counts) - MOST_NAMED} more" if len(counts) > MOST_NAMED else ""
-    what = "1 Result was" if len(otherwise) == 1 else f"{len(otherwise)} Results were"
+    what = f"{counted(len(otherwise), 'Result')} {either(len(otherwise), 'was', 'were')}"
     return f"{what} made by other code ({', '.join(some)}{more}); --retry stale runs such cells again"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Paper
 from benchmark.data.registry import DataSet
+from benchmark.errors import counted
 
 WIDTH = 120
 
@@ -39,8 +40,8 @@ def _of_paper(paper: Paper) -> list[str]:
 
 
 def _of_set(dataset: DataSet, there: Catalogue) -> str:
-    channels = "channels not known yet" if dataset.channels is None else f"{dataset.channels} channels"
-    rows = f"{dataset.rows:,} rows, " if dataset.rows else ""
+    channels = "channels not known yet" if dataset.channels is None else counted(dataset.channels, "channel")
+    rows = f"{counted(dataset.rows, 'row')}, " if dataset.rows else ""
     papers = [paper.name for paper in there.papers.values() if dataset.name in paper.datasets]
     return _line(dataset.name, [f"{rows}{channels}", f"of {', '.join(papers)}" if papers else "of no paper"])
 

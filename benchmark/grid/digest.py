@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from benchmark.config.recipe import Recipe
 from benchmark.data.registry import DataSet
+from benchmark.errors import counted, either
 from benchmark.workloads import WORKLOADS
 
 TRAINING_SEMANTICS = 3
@@ -44,5 +45,6 @@ class Digester:
 
 def semantics_note(counts: Mapping[int, int]) -> str | None:
     """`counts`: Results by the version of the training semantics that they were made under."""
-    said = ", ".join(f"{count} Results of semantics {version}" for version, count in sorted(counts.items()) if count)
-    return f"{said} are left out: the training semantics are {TRAINING_SEMANTICS} now" if said else None
+    said = ", ".join(f"{counted(n, 'Result')} of semantics {version}" for version, n in sorted(counts.items()) if n)
+    left = either(sum(counts.values()), "is", "are")
+    return f"{said} {left} left out: the training semantics are {TRAINING_SEMANTICS} now" if said else None

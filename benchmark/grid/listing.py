@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from benchmark.config.paper import Paper
 from benchmark.data.registry import DataSet
+from benchmark.errors import counted, either
 from benchmark.grid import cost, takes
 from benchmark.grid.cells import Planned, as_json, by_digest
 from benchmark.grid.digest import semantics_note
@@ -72,10 +73,10 @@ def last_line(status: Sequence[str]) -> str:
 def retry_note(status: Sequence[str]) -> str | None:
     """How to have the cells run again that ended, and not well; None if there are none."""
     ended = sum(s in STATUSES and s != "done" for s in status)
-    what = "1 cell" if ended == 1 else f"{ended} cells"
     if not ended:
         return None
-    return f"{what} ended without a number; logs says why, and once that is mended --retry failed runs such cells again"
+    what = f"{counted(ended, 'cell')} ended without a number"
+    return f"{what}; logs says why, and once that is mended --retry failed runs such cells again"
 
 
 def text(
@@ -113,7 +114,9 @@ def text(
     if note := retry_note(status):
         lines.append(note)
     if programs is not None:
-        lines.append(f"programs={programs}: as so many the {Counter(status)[TO_RUN]} cells to run are trained (--replicas)")
+        left = Counter(status)[TO_RUN]
+        trained = either(left, "is trained", "are trained")
+        lines.append(f"programs={programs}: as so many the {counted(left, 'cell')} to run {trained} (--replicas)")
     lines.append(last_line(status))
     return "\n".join(lines)
 
@@ -130,7 +133,7 @@ def programs(
 def refusals(cells: Sequence[Planned]) -> list[str]:
     """One line for each reason why cells cannot be, with their number."""
     reasons = Counter(p.refused for p in cells if p.refused is not None)
-    return [f"refused: {n} cells: {reason}" for reason, n in reasons.items()]
+    return [f"refused: {counted(n, 'cell')}: {reason}" for reason, n in reasons.items()]
 
 
 def _ranges(seeds: Sequence[int]) -> str:

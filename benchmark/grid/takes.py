@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from benchmark.config.paper import Paper
+from benchmark.errors import counted, either
 from benchmark.grid.cells import Cell, Planned
 from benchmark.grid.plan import own_protocol
 from benchmark.machine import time_in_words
@@ -77,10 +78,10 @@ def _open(still: Sequence[JudgedCell]) -> str:
         more = sum(goal - each.n for each, goal in goals)
         seconds = sum((goal - each.n) * (each.seconds or 0.0) for each, goal in goals)
         lasts = f", {time_in_words(seconds)} on one core" if all(each.seconds is not None for each, _ in goals) else ""
-        parts += [f"{more} more seeds {what} {len(goals)} of them{lasts}"] if goals else []
+        parts += [f"{counted(more, 'more seed')} {what} {len(goals)} of them{lasts}"] if goals else []
     beyond = len(still) - len(decide) - len(judge)
-    parts += [f"{beyond} are out of reach of {MOST_SEEDS} seeds"] if beyond else []
-    return f"{len(still)} open cells: {'; '.join(parts)}"
+    parts += [f"{beyond} {either(beyond, 'is', 'are')} out of reach of {MOST_SEEDS} seeds"] if beyond else []
+    return f"{counted(len(still), 'open cell')}: {'; '.join(parts)}"
 
 
 def summary(cells: Sequence[Planned], left: Sequence[bool], found: Known) -> list[str]:
@@ -95,9 +96,9 @@ def summary(cells: Sequence[Planned], left: Sequence[bool], found: Known) -> lis
     times = [of_row.seconds for of_row in to_train if of_row is not None and of_row.seconds is not None]
     if times:
         rest = len(to_train) - len(times)
-        unknown = f"; of {rest} others that is not known" if rest else ""
+        unknown = f"; of {counted(rest, 'other')} that is not known" if rest else ""
         lasts = f"{time_in_words(sum(times))} on one core, as other seeds of theirs took"
-        lines.append(f"{len(times)} cells left to train: {lasts}{unknown}")
+        lines.append(f"{counted(len(times), 'cell')} left to train: {lasts}{unknown}")
     return lines
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+from benchmark.errors import either
 from benchmark.store.result import Result
 from benchmark.workloads import METRICS
 
@@ -27,7 +28,8 @@ class ProgressBar:
         self._started = time.monotonic()
         self._bar = tqdm(
             total=self._total, disable=not sys.stderr.isatty(), dynamic_ncols=True, file=sys.stderr,
-            bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} cells, {elapsed} gone{postfix}",
+            bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} " + either(self._total, "cell", "cells")
+            + ", {elapsed} gone{postfix}",
         )  # fmt: skip
 
     def ended(self, result: Result) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark.errors import counted, either
 from benchmark.files import read
 from benchmark.runner.job import Job, Outcome, Unwritten
 from benchmark.runner.pool import Pool, how
@@ -76,7 +77,9 @@ class Queue:
                 self.running[self.pool.submit(job)] = (job, time.monotonic())
             self._take_in()
         if self.full:
-            print(f"run_all.py: {self.full}; {left + len(self.unwritten)} of {self.count} cells are left, what has "
+            many = left + len(self.unwritten)
+            of = f"{many} of {counted(self.count, 'cell')} {either(many, 'is', 'are')} left"
+            print(f"run_all.py: {self.full}; {of}, what has "
                   "ended is kept; once that is mended the same command goes on from here", file=sys.stderr)  # fmt: skip
         return left
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from benchmark.console import Parser, command, names, numbers, place, seeds
-from benchmark.errors import UsageError, nearest, told
+from benchmark.errors import UsageError, counted, nearest, told
 from benchmark.store.check import is_digest, shown
 from benchmark.store.exchange import Chosen, Imported, export, merge
 from benchmark.store.result import STATUSES
@@ -79,7 +79,7 @@ def _export(options: argparse.Namespace, store: Store) -> int:
     chosen = Chosen(**{each.name: getattr(options, each.name) for each in fields(Chosen)})
     counts = export(store, chosen, path)
     said = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-    print(f"written: {path}, {counts.total()} Results ({said})")
+    print(f"written: {path}, {counted(counts.total(), 'Result')} ({said})")
     for note in store.notes():
         print(f"{PROGRAM}: {note}", file=sys.stderr)
     return 1 if store.notes() else 0

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.errors import counted, either
 from benchmark.machine import bounded
 from benchmark.store import judged
 from benchmark.store.result import Result
@@ -112,8 +113,9 @@ def _end(target: Target, results_dir: Path, digests: list[str], interrupted: boo
         for paper, parent in target.parents.items():
             log_tables(client, parent, paper, results_dir / "tables")
             client.set_terminated(parent, "KILLED" if interrupted else "FINISHED")
-    if rebuild.report.at_work:
-        raise server.Unusable(f"{rebuild.report.at_work} runs are still written by their workers")
+    if count := rebuild.report.at_work:
+        workers = either(count, "is still written by its worker", "are still written by their workers")
+        raise server.Unusable(f"{counted(count, 'run')} {workers}")
 
 
 def _judge_earlier_seeds(rebuild: Rebuild, digests: Collection[str]) -> None:

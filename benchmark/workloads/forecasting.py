@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from benchmark.data.registry import DataSet
 from benchmark.data.splits import segments
+from benchmark.errors import counted
 from benchmark.workloads.base import Metric
 
 _FLOAT32, _FLOAT64 = 4, 8
@@ -126,7 +127,7 @@ class Forecasting:
         counts = segments(dataset, dataset.rows, lookback).counts(lookback, horizon)
         for split, count in zip(("train", "validation", "test"), counts, strict=True):
             if count < 1 and (split != "validation" or counts[2] >= 1):
-                rows = f" ({dataset.rows:,} rows)" if dataset.own else ""
+                rows = f" ({counted(dataset.rows, 'row')})" if dataset.own else ""
                 return f"no {split} window: {dataset.name}{rows}, look-back {lookback}, horizon {horizon}"
         return None
 

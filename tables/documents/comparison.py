@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.config.paper import Paper
+from benchmark.errors import counted, either
 from tables.layout.markdown import HOLE, escape, number
 from tables.numbers import DIGITS
 from tables.pipe import pipe
@@ -135,11 +136,15 @@ def _p(p: float | None, test: Pair) -> str:
 def _remarks(tested: Sequence[Pair]) -> Iterator[str]:
     """What is to be known of single pairs: cells that a test leaves out, ties, a mean of 0."""
     for test in tested:
-        said = []
+        said, cells = [], counted(test.n, "cell")
         if test.equal:
-            said.append(f"{test.equal} of {test.n} cells are equal in both, and the test leaves them out")
+            alike = either(
+                test.equal, "is equal in both, and the test leaves it", "are equal in both, and the test leaves them"
+            )
+            said.append(f"{test.equal} of {cells} {alike} out")
         if test.no_ratio:
-            said.append(f"{test.no_ratio} of {test.n} cells have a mean of 0 or less, and the test leaves them out")
+            has, it = either(test.no_ratio, "has", "have"), either(test.no_ratio, "it", "them")
+            said.append(f"{test.no_ratio} of {cells} {has} a mean of 0 or less, and the test leaves {it} out")
         if test.tied:
             said.append(f"{test.tied} ratios share their size, and so their ranks")
         if test.difference_pct is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchmark.config.paper import Paper
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, counted
 from benchmark.grid.plan import in_order
 from benchmark.workloads import METRICS
 from tables.documents.protocols import switches
@@ -94,7 +94,7 @@ def _line(column: Column, standing: Standing, paper: Standing | None) -> list[st
     nearer = HOLE
     if paper is not None and paper is not standing:
         found = over_sets(gaps(standing, paper))
-        nearer = f"{nearer_in(standing, paper)} of {of} cells" if found is None else (
+        nearer = f"{nearer_in(standing, paper)} of {counted(of, 'cell')}" if found is None else (
             f"{number(found.centre, 1)} [{number(found.low, 1)}, {number(found.high, 1)}]"
         )  # fmt: skip
     name = escape(standing.protocol)

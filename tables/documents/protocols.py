@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmark.config.paper import Paper
+from benchmark.errors import counted
 from benchmark.grid.plan import in_order, switches_of
 from benchmark.judging.verdict import LEAST_SEEDS
 from tables.layout.markdown import HOLE, LEGEND, escape, marks, number, printed, spread
@@ -62,7 +63,8 @@ def _section(paper: Paper, profile: str, rows_of: Mapping[str, Sequence[Row]]) -
         counts = ", ".join(f"{escape(n)} {sum(n in names for names in nearest.values())}" for n in ["paper", *others])
         few = sum(any(0 < r.ours.n < LEAST_SEEDS for of in cells.values() if (r := of.get(key))) for key in nearest)
         less = f" ({few} of them with fewer than {LEAST_SEEDS} seeds under one of these)" if few else ""
-        parts.append(f"Nearest to the printed number, of {len(nearest)} cells with more than one protocol{less}: {counts}.")
+        among = counted(len(nearest), "cell")
+        parts.append(f"Nearest to the printed number, of {among} with more than one protocol{less}: {counts}.")
     return parts
 
 

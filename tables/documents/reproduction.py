@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.config.paper import Paper
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, counted, either
 from benchmark.grid.plan import in_order
 from tables.documents.explain import summary as explained
 from tables.documents.verdicts import summary as verdicts
@@ -83,11 +83,12 @@ def _measured(of: Published, paper: Paper, kinds: Mapping[str, Sequence[Row]]) -
     done = [row for rows in kinds.values() for row in rows if row.ours.n]
     sets = [name for name in paper.datasets if any(row.key.dataset == name for row in done)]
     seeds = sorted({row.ours.n for row in done})
+    each = f"{' or '.join(map(str, seeds))} {'seed' if seeds == [1] else 'seeds'}"
     machine = of.index.trained_with(digests)
     said = (
-        f"{len(digests)} Results in {hours:.1f} hours of one core each, on {', '.join(map(escape, sets))}, with "
-        f"{' or '.join(map(str, seeds))} seeds a cell (1: not trained, or one seed so far), under {len(kinds)} "
-        f"protocol{'s' if len(kinds) > 1 else ''}."
+        f"{counted(len(digests), 'Result')} in {hours:.1f} hours of one core each, on {', '.join(map(escape, sets))}, with "
+        f"{each} a cell (1: not trained, or one seed so far), under {len(kinds)} "
+        f"{either(len(kinds), 'protocol', 'protocols')}."
     )
     return f"{said} {machine}" if machine else said
 

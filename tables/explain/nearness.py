@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.config.paper import Paper
+from benchmark.errors import counted
 from benchmark.grid.plan import in_order
 from tables.rows.means import judged
 from tables.rows.row import Row
@@ -155,15 +156,13 @@ def words(column: Column) -> str:
     best, second, cells = column.standings[0], column.standings[1], len(column.cells)
     found = over_sets(gaps(best, second))
     near, far = f"{best.nearness:.1f} %", f"`{second.protocol}` {second.nearness:.1f} %"
-    size = f"on average over {cells} cells of {column.sets} data sets"
+    size = f"on average over {counted(cells, 'cell')} of {counted(column.sets, 'data set')}"
     if found is None:
-        sets = "1 data set" if column.sets == 1 else f"{column.sets} data sets"
+        sets = counted(column.sets, "data set")
         equal = cells - nearer_in(best, second) - nearer_in(second, best)
         sets += f", equal in {equal}" if equal else ""
-        text = (
-            f"`{best.protocol}` is nearer in {nearer_in(best, second)} of {cells} cells of {sets} ({near}, next {far}); "
-            "too few data sets for an interval."
-        )
+        nearer = f"`{best.protocol}` is nearer in {nearer_in(best, second)} of {counted(cells, 'cell')} of {sets}"
+        text = f"{nearer} ({near}, next {far}); too few data sets for an interval."
     elif surely(found):
         text = f"`{best.protocol}` is nearest ({near}, next {far}, {size}); nearer by {_points(found)}."
     else:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from benchmark.errors import counted
 from benchmark.workloads import METRICS
 from tables.layout.table import SAME_CELLS, Below, ColumnKey, LineKey, PaperTable
 from tables.numbers import DIGITS
@@ -193,9 +194,8 @@ def on_average(table: PaperTable, style: Style) -> str:
         for metric in table.layout.metrics:
             if (found := table.verdicts.get((*column, metric))) is not None:
                 of, what = found.found, METRICS[metric].title if len(table.layout.metrics) > 1 else ""
-                cells = "1 cell" if of.cells == 1 else f"{of.cells} cells"
                 said.append(
                     f"{name(table, column, style)}{' ' * bool(what)}{what} {style.escape(of.words)} "
-                    f"({style.plain(of.deviation_pct, 1)} {style.escape('%')} over {cells})"
+                    f"({style.plain(of.deviation_pct, 1)} {style.escape('%')} over {counted(of.cells, 'cell')})"
                 )
     return f"Columns on average, over all their cells that are judged: {', '.join(said)}." if said else ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Column, Paper
+from benchmark.errors import counted
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.code import changed, code_of
 from benchmark.grid.plan import default_seeds, plan
@@ -119,7 +120,7 @@ def code_notes(rows: Iterable[Row]) -> list[str]:
     cells = {replace(row.key, metric="") for row in marked}
     sources = sorted({source for row in marked for source in row.other_code})
     some = ", ".join(sources[:MOST_NAMED]) + (f" and {len(sources) - MOST_NAMED} more" if len(sources) > MOST_NAMED else "")
-    return [f"Made by other code than today's: {len(cells)} cells ({some})."] if cells else []
+    return [f"Made by other code than today's: {counted(len(cells), 'cell')} ({some})."] if cells else []
 
 
 def _choose(cells: list[Planned], done: list[Planned], found: Index, selecting: str) -> _Chosen:

@@ -17,6 +17,7 @@ from benchmark.config.paper import Paper
 from benchmark.config.resolve import PROFILES
 from benchmark.data.files import own_files, synthetic_sha256
 from benchmark.data.registry import DataSet
+from benchmark.errors import counted
 from benchmark.grid.cells import Planned
 from benchmark.grid.code import Code
 from benchmark.grid.digest import semantics_note
@@ -141,8 +142,8 @@ class Index:
         if not left:
             return None
         return (
-            f"Left out: {len(left)} done Results of this paper in the store, because the recipes say something else "
-            "now (another --config, another version, or another data file)."
+            f"Left out: {counted(len(left), 'done Result')} of this paper in the store, because the recipes say something "
+            "else now (another --config, another version, or another data file)."
         )
 
     def older(self, paper: Paper) -> str | None:

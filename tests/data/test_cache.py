@@ -43,7 +43,7 @@ def test_a_file_is_parsed_once_and_then_mapped(mine: Any, monkeypatch: pytest.Mo
     assert isinstance(again.values, np.memmap) and not again.values.flags.writeable
     assert again.values.tolist() == first.values.tolist() == [[1, 2], [-9999, 4], [5, 6]]
     assert again.times is not None and first.times is not None and again.times.tolist() == first.times.tolist()
-    assert again.notes == first.notes and "1 values −9999" in first.notes[0]
+    assert again.notes == first.notes and "1 value −9999" in first.notes[0]
 
 
 def test_a_changed_source_is_another_copy_and_refused_under_the_old_checksum(mine: Any) -> None:

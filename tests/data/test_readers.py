@@ -44,7 +44,7 @@ def test_weather_has_81_sentinels_that_a_switch_masks(data_dir: Path) -> None:
     dataset, path = DATASETS["Weather"], data_dir / "weather/weather.csv"
     table = readers.read(dataset, path)
     sentinels, stamps = table.notes
-    assert "81 values −9999 in 3 channels" in sentinels and "1 twice, 1 gaps" in stamps
+    assert "81 values −9999 in 3 channels" in sentinels and "1 twice, 1 gap," in stamps
     raw, masked = (series.load(dataset, path, 96, 96, mask_sentinels=m).values for m in (False, True))
     assert raw.min() < -40 < -25 < masked.min()
 
@@ -104,7 +104,7 @@ def test_batches_have_marks_only_where_they_were_asked_for(tmp_path: Path) -> No
     [
         ("", "not a readable CSV"),
         ("date,a\n", "found 0 rows × 2 columns"),
-        ("date\n2020-01-01\n", "found 1 rows × 1 columns"),
+        ("date\n2020-01-01\n", "found 1 row × 1 column"),
         ("date,a\n2020-01-01,1\n2020-01-02,x\n", "line 3, column 'a': expected a number, found 'x'"),
         ("date,a\n2020-01-01,1\n\n\n2020-01-02,\n", "line 5, column 'a': expected a number, found nothing"),
         ("date,a\n2020-01-01,True\n2020-01-02,False\n", "line 2, column 'a': expected a number, found True"),
@@ -150,7 +150,7 @@ def test_what_is_said_of_an_npz(arrays: dict[str, np.ndarray], said: str, tmp_pa
 
 def test_a_file_of_another_size_is_refused(tmp_path: Path) -> None:
     path = small(tmp_path, "date,OT\n2020-01-01,1\n")
-    with pytest.raises(DataError, match="1 rows × 1 channels, expected 17,420 × 7; replace it"):
+    with pytest.raises(DataError, match="1 row × 1 channel, expected 17,420 × 7; replace it"):
         readers.read(DATASETS["ETTh1"], path)
 
 

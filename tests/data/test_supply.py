@@ -88,7 +88,7 @@ def test_what_is_missing_is_fetched_read_once_and_told(
     assert supply.problems.keys() == {"two"} and "a web page came instead of the file" in supply.problems["two"]
     capsys.readouterr()
     supply.parse(sets[:1])
-    assert capsys.readouterr().err.startswith("one: 1 values −9999 in 1 channels, used as they stand")
+    assert capsys.readouterr().err.startswith("one: 1 value −9999 in 1 channel, used as it stands")
     assert list((tmp_path / "data/.cache/parsed").glob("*/values.npy"))
 
 

@@ -95,7 +95,7 @@ def test_a_form_of_dates_is_the_users(path: Path) -> None:
         own(path, dates("2024-01-01", 20, "D", "%d.%m.%y"))
     with pytest.raises(DataError, match=r"for numbers such as 20240131 or 2024 give the form"):
         own(path, dates("2024-01-01", 20, "D", "%Y%m%d"))
-    with pytest.raises(DataError, match="fills the 1 rows that are missing"):  # a day above 12: the month does come first
+    with pytest.raises(DataError, match="fills the 1 row that is missing"):  # a day above 12: the month does come first
         own(path, [d for d in dates("2024-01-01", 20, "D", "%m/%d/%Y") if d != "01/05/2024"])
     assert own(path, dates("1950-01-01", 20, "YS", "%Y"), dates="%Y", step="1 year").values.shape == (20, 1)
     quarters = [f"{year}Q{quarter}" for year in range(2000, 2005) for quarter in (1, 2, 3, 4)]
@@ -111,7 +111,7 @@ def test_a_form_of_dates_is_the_users(path: Path) -> None:
         ([d for d in dates("2024-01-01", 40, "B") if "01-17" not in d], None,
          "'step: 1 business day' with 'fill: previous'"),
         (dates("2024-01-01", 3, "h") + dates("2024-01-01 05:00", 4, "h"), None,
-         "fills the 2 rows that are missing in 1 gaps, 'step: none' takes the rows as they stand"),
+         "fills the 2 rows that are missing in 1 gap, 'step: none' takes the rows as they stand"),
         (dates("2024-01-01", 3, "h") + dates("2024-01-01 05:10", 4, "h"), None,
          "no constant step fits all rows; 'step: none'"),
         (["2024-01-01", "2024-01-02", "2024-01-02", "2024-01-03"], [1, 2, 2, 3], "the same values: remove one of the two"),
@@ -119,7 +119,7 @@ def test_a_form_of_dates_is_the_users(path: Path) -> None:
          "with other values; leave one row for each"),
         (dates("2024-01-01", 9, "D")[::-1], None, "the newest row comes first: turn the rows round"),
         (["2024-01-01", "2024-01-03", "2024-01-02", "2024-01-04"], None, "2024-01-03 00:00:00; sort the rows by time"),
-        (["2024-01-01", "2024-01-03", "2024-01-02", "2024-01-03"], None, "and 1 times stand twice"),
+        (["2024-01-01", "2024-01-03", "2024-01-02", "2024-01-03"], None, "and 1 time stands twice"),
         (["2024-10-27 01:00", "2024-10-27 02:00", "2024-10-27 02:00", "2024-10-27 03:00"], None,
          "where a clock was set back, write the times in UTC"),
         (dates("2024-03-31", 2, "h") + dates("2024-03-31 03:00", 4, "h"), None, "where a clock was set forward"),
@@ -138,7 +138,7 @@ def test_irregular_steps_are_taken_where_the_user_accepts_them_and_told(path: Pa
     stamps = ["2024-01-01 00:00", "2024-01-01 00:01", "2024-01-01 07:30", "2024-01-01 07:30", "2024-01-01 07:31"]
     table = own(path, stamps, step="none")
     assert table.values[:, 0].tolist() == [0, 1, 2, 3, 4]
-    assert table.notes == ("time stamps: 1 twice, 1 gaps, 0 steps back; rows used in their order",)
+    assert table.notes == ("time stamps: 1 twice, 1 gap, 0 steps back; rows used in their order",)
     with pytest.raises(DataError, match=r"line 4, column 1: time does not go forward.*sort the rows by time"):
         own(path, ["2024-01-01", "2024-01-04", "2024-01-03", "2024-01-05"], step="none")
 
@@ -148,7 +148,7 @@ def test_gaps_are_filled_as_the_user_says(path: Path) -> None:
     previous = own(path, stamps, [1, "", "NaN", 5], fill="previous")
     assert previous.values[:, 0].tolist() == [1, 1, 1, 1, 1, 5]
     assert previous.times is not None and (np.diff(previous.times) == 86_400).all()
-    assert previous.notes == ("2 rows in 1 gaps and 2 values in 1 channels are missing, filled ('fill: previous')",)
+    assert previous.notes == ("2 rows in 1 gap and 2 values in 1 channel are missing, filled ('fill: previous')",)
     assert own(path, stamps, [1, "", "", 6], fill="linear").values[:, 0].tolist() == [1, 2, 3, 4, 5, 6]
     assert own(path, stamps, [1, 2, 3, ""], fill="linear").values[:, 0].tolist() == [1, 2, 3, 3, 3, 3]
     monthly = own(path, ["2024-01-31", "2024-02-29", "2024-04-30"], [1, 2, 4], step="1 month", fill="linear")
@@ -172,7 +172,7 @@ def test_gaps_are_filled_as_the_user_says(path: Path) -> None:
         (dates("2024-01-01", 3, "D"), ["", 2, 3], {"fill": "linear"}, "in line 3, so 'fill: linear' would"),
         (dates("2024-01-01", 20, "B"), None, {"fill": "linear"}, "'step: 1 business day' fits every row"),
         ([d for d in dates("2024-01-01", 40, "B") if "01-17" not in d], None, {"fill": "previous"},
-         "'step: 1 business day' fills the 1 days that are missing"),
+         "'step: 1 business day' fills the 1 day that is missing"),
         (dates("2024-01-01", 3, "D"), ["", "", ""], {"fill": "linear"}, "'a': no number at all; leave the column out"),
         (["2024-01-01", "2024-01-02", "2034-01-03"], None, {"fill": "linear"}, "3 rows would be 3,656, one every 1 day"),
         (["2024-01-01 00", "2024-01-02 00", "2024-01-02 08"], None, {"fill": "linear", "step": "1 day"}, "comes 8 h after"),

@@ -137,13 +137,13 @@ class Made:
             )
 
     def fill(self) -> None:
-        """Results with what a table can meet: ties, holes, one seed, a NaN, −0.0, a variant, switches, a failure."""
+        """Results with what a table can meet: ties, holes, one seed, a NaN, a variant, switches, a failure."""
         self.add("toy", 4, "With_SAM", 0.380, 0.381, 0.379)
         self.add("toy", 8, "With_SAM", 0.41, 0.42)
         self.add("toy", 4, "Plain", 0.45, 0.45, 0.45)
         self.add("toy", 8, "Plain", 0.41505, 0.41495, 0.415)
         self.add("toy", 4, "Wider", 0.37)
-        self.add(EVIL, 4, "With_SAM", -0.0001)
+        self.add(EVIL, 4, "With_SAM", 0.1001)
         self.add(EVIL, 4, "Plain", float("nan"))
         self.add(EVIL, 8, "Plain", None, status="diverged")
         self.add("toy", 4, "With_SAM", 0.39, 0.40, 0.41, protocol="paper+other_rho")

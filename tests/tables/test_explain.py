@@ -197,7 +197,7 @@ def test_the_command_says_it_and_writes_document_and_figure(
     assert main(["explain", "made", "--results-dir", str(made.results)]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0].startswith(
-        "With_SAM: `paper` is nearer in 1 of 1 cells of 1 data set (0.0 %, next `paper+other_rho` 5.3 %)"
+        "With_SAM: `paper` is nearer in 1 of 1 cell of 1 data set (0.0 %, next `paper+other_rho` 5.3 %)"
     )
     tables = made.results / "tables"
     assert out[-3:] == [f"written: {tables / name}" for name in ("explain.md", "made.explain.png", "made.explain.svg")]

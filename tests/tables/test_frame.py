@@ -26,12 +26,12 @@ made,toy,16,4,Plain,off,mse,0.450000,0.000000,3,1,0 1 2,0.500000,unverified,16,-
 made,toy,16,4,Plain,off,mae,0.550000,0.000000,3,1,0 1 2,,,,,,unverified,0,,,,,,
 made,toy,16,4,Wider,on,mse,0.370000,,1,1,0,,,,,,ours,2,,,,,,
 made,toy,16,4,Wider,on,mae,0.470000,,1,1,0,,,,,,ours,2,,,,,,
-made,toy,16,8,With_SAM,on,mse,0.415000,0.007071,2,1,0 1,0.400000,sum-checked,16,3.750000,too few seeds,verified,1,,,,,,3
+made,toy,16,8,With_SAM,on,mse,0.415000,0.007071,2,1,0 1,0.400000,sum-checked,16,3.750000,too few seeds,verified,1,,,,,,none
 made,toy,16,8,With_SAM,on,mae,0.515000,0.007071,2,1,0 1,,,,,,verified,1,,,,,,
 made,toy,16,8,Plain,off,mse,0.415000,0.000050,3,1,0 1 2,0.600000,verified,96,-30.833333,not comparable,unverified,0,,,,,,
 made,toy,16,8,Plain,off,mae,0.515000,0.000050,3,1,0 1 2,,,,,,unverified,0,,,,,,
-made,a_b & 50%#<1,16,4,With_SAM,on,mse,-0.000100,,1,1,0,0.100000,verified,16,-100.100000,too few seeds,verified,2,,,,,,3
-made,a_b & 50%#<1,16,4,With_SAM,on,mae,0.099900,,1,1,0,,,,,,verified,2,,,,,,
+made,a_b & 50%#<1,16,4,With_SAM,on,mse,0.100100,,1,1,0,0.100000,verified,16,0.100000,too few seeds,verified,2,,,,,,3
+made,a_b & 50%#<1,16,4,With_SAM,on,mae,0.200100,,1,1,0,,,,,,verified,2,,,,,,
 made,a_b & 50%#<1,16,4,Plain,off,mse,,,0,1,,0.200000,verified,16,,missing,unverified,3,,,,,,
 made,a_b & 50%#<1,16,4,Plain,off,mae,,,0,1,,,,,,,unverified,3,,,,,,
 made,a_b & 50%#<1,16,8,With_SAM,on,mse,,,0,1,,,,,,,verified,3,,,,,,

@@ -92,7 +92,7 @@ def test_a_plan_says_what_would_decide_what_is_open(made: Any) -> None:
         "made/toy/8/With_SAM/sam  seeds 0–2  2 done, 1 to run  too few seeds: 3 seeds to be judged at all; "
         "then no number of seeds decides it: the paper's own may explain it",
         "made/toy/8/Plain  seeds 0–2  3 to run",
-        "2 open cells: 20 more seeds would decide 1 of them; 1 are out of reach of 100 seeds",
+        "2 open cells: 20 more seeds would decide 1 of them; 1 is out of reach of 100 seeds",
         "cells=12 done=8 refused=0 failed=0",
     ]
 
@@ -113,7 +113,7 @@ def test_a_plan_says_how_long_that_takes(made: Any) -> None:
     few = {"made/toy/4/Plain": judged.JudgedCell(verdict="too few seeds", n=1, to_judge=3, seconds=600.0)}
     lines = listing.text(cells, [listing.TO_RUN] * len(cells), made.catalogue.papers, {}, few).splitlines()
     assert lines[1].endswith("too few seeds: 3 seeds to be judged at all (+ 20 min)")
-    assert lines[4] == "1 open cells: 2 more seeds would have a verdict on 1 of them, 20 min on one core"
+    assert lines[4] == "1 open cell: 2 more seeds would have a verdict on 1 of them, 20 min on one core"
     listed = json.loads(listing.as_object(cells, [listing.TO_RUN] * len(cells), found))["open"]
     assert [each["seeds_needed"] for each in listed] == [9, None, 101] and listed[1]["why"]
 

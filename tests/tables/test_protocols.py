@@ -20,7 +20,7 @@ What each departure of a paper's released code from its text is worth, as measur
 | toy              |   4 | Wider     | on    |         – |         0.370 (1) § |                   – |      – |                   – |      – | –                |
 | toy              |   8 | With\\_SAM | on    |    0.400† |   0.415 ± 0.007 (2) | 0.400 ± 0.000 (3) § | −0.015 |                   – |      – | paper+other\\_rho |
 | toy              |   8 | Plain     | off   |     0.600 | 0.415 ± 0.000 (3) § |                   = |      – |                   – |      – | –                |
-| a\\_b & 50%#&lt;1 |   4 | With\\_SAM | on    |     0.100 |           0.000 (1) |                   – |      – |                   – |      – | –                |
+| a\\_b & 50%#&lt;1 |   4 | With\\_SAM | on    |     0.100 |           0.100 (1) |                   – |      – |                   – |      – | –                |
 
 Nearest to the printed number, of 3 cells with more than one protocol (2 of them with fewer than 3 seeds under one of these): paper 1, paper+other\\_rho 1, released 1.
 
@@ -52,7 +52,7 @@ def test_ties_are_named_together_and_a_hole_in_paper_has_no_difference(made: Any
     lines = text(made).splitlines()
     assert lines[8].split("|")[-2].strip() == "paper, paper+other\\_rho"
     assert [part.strip() for part in lines[9].split("|")[6:10]] == ["–", "0.400 (1) §", "–", "–"]
-    assert "of 1 cells with more than one protocol: paper 1, paper+other\\_rho 1." in text(made)
+    assert "of 1 cell with more than one protocol: paper 1, paper+other\\_rho 1." in text(made)
 
 
 def test_a_quick_run_is_a_table_of_its_own_that_is_compared_with_nothing(made: Any) -> None:

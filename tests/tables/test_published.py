@@ -56,7 +56,7 @@ def test_it_renders_the_same_each_time_and_says_what_came_out_otherwise(
     assert {path.name: path.read_bytes() for path in (published / "tables").iterdir()} == files
     assert main(words) == 0
     count = len(files) + 1
-    assert capsys.readouterr().out == f"{count} files, {count} of them as they stood there\n"
+    assert capsys.readouterr().out == f"{count} files, unchanged of these: {count}\n"
 
 
 @pytest.mark.usefixtures("semantics_2")
@@ -77,7 +77,7 @@ def test_what_is_not_whole_is_refused_in_a_line(published: Path, harm: str, caps
     assert main(["render", "--from", str(published), "--no-figures"]) == 2
     said = capsys.readouterr().err
     expected = {
-        "none": "no exported Results", "cut off": "1 Results are damaged or lost", "changed": "1 Results are damaged",
+        "none": "no exported Results", "cut off": "1 Result is damaged or lost", "changed": "1 Result is damaged",
         "reasons": "expected a sentence by data set or column",
         "name": "yaml:2: Trafic: expected the name of a data set or of a column of a paper; did you mean 'Traffic'?",
     }[harm]  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from benchmark.errors import DataError
+from benchmark.errors import DataError, counted
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def _choose(archive: Path, entries: Sequence[Entry], wanted: str) -> Entry:
             shared = next(n for n in range(len(ends), 0, -1) if path[-n:] == ends[-n:])
             found.setdefault(shared, []).append(entry)
     if not found:
-        raise DataError(f"{archive}: has no {wanted} among its {len(entries)} files; get the file from its origin by hand")
+        among = counted(len(entries), "file")
+        raise DataError(f"{archive}: has no {wanted} among its {among}; get the file from its origin by hand")
     best = found[max(found)]
     if len(best) > 1:
         names = ", ".join(entry.name for entry in best[:3])

@@ -20,7 +20,7 @@ from benchmark.data import shape
 from benchmark.data.download import archives, transport
 from benchmark.data.files import Checksums, fetch_command, locate, record, recorded, verify
 from benchmark.data.registry import DataSet, Source
-from benchmark.errors import DataError
+from benchmark.errors import DataError, counted
 from benchmark.files import locked
 
 DELAYS = (1.0, 4.0, 16.0)
@@ -106,7 +106,8 @@ class Fetcher:
             raise DataError(f"what came has SHA-256 {sha256[:12]}…, not the one known; it was thrown away") from None
         rows, channels = shape.of(dataset, fresh)
         if (dataset.rows, dataset.channels) != (rows, channels):
-            raise DataError(f"what came has {rows:,} rows × {channels} channels, not {dataset.rows:,} × {dataset.channels}")
+            size = f"{counted(rows or 0, 'row')} × {counted(channels or 0, 'channel')}"
+            raise DataError(f"what came has {size}, not {dataset.rows:,} × {dataset.channels}")
         return sha256
 
     def _archive(self, source: Source, workshop: Path) -> Path:

@@ -14,7 +14,7 @@ from benchmark.data.registry import FILLS
 from benchmark.data.text import steps
 from benchmark.data.text.dates import Stamps
 from benchmark.data.text.steps import BUSINESS, IRREGULAR, Step
-from benchmark.errors import DataError
+from benchmark.errors import DataError, counted, either
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -133,7 +133,8 @@ def _not_forward(stamps: Stamps, row: int, step: Step | None, alike: Callable[[i
     if (ordered > 0).all():
         return f"{said}; sort the rows by time"
     twice = int((ordered == 0).sum())
-    return f"{said}; rows in order of time are expected, and {twice:,} times stand twice{_clock(int(gone[row - 1]), step)}"
+    times = f"{counted(twice, 'time')} {either(twice, 'stands', 'stand')}"
+    return f"{said}; rows in order of time are expected, and {times} twice{_clock(int(gone[row - 1]), step)}"
 
 
 def _clock(gone: int, step: Step | None) -> str:
@@ -166,7 +167,8 @@ def _fitting(stamps: Stamps, step: Step, rules: Rules) -> str:
     if step == Step(1, "day") and at_work.all() and len(stamps) > 5:
         missing = int(business[-1]) + 1 - len(stamps)
         how = f" with {FILLING}" if rules.fill is None else ""
-        return f"'step: 1 business day'{how} fills the {missing:,} days that are missing"
+        days = f"{counted(missing, 'day')} that {either(missing, 'is', 'are')}"
+        return f"'step: 1 business day'{how} fills the {days} missing"
     return ""
 
 
@@ -176,7 +178,8 @@ def _advice(stamps: Stamps, step: Step, rules: Rules) -> str:
     place, fits = _on(stamps, step)
     if fits.all() and rules.fill is None:
         gaps, missing = int((np.diff(place) > 1).sum()), int(place[-1]) + 1 - len(place)
-        filled = f"{FILLING} fills the {missing:,} rows that are missing in {gaps:,} gaps"
+        rows = f"{counted(missing, 'row')} that {either(missing, 'is', 'are')}"
+        filled = f"{FILLING} fills the {rows} missing in {counted(gaps, 'gap')}"
         return f"{filled}, 'step: none' takes the rows as they stand"
     return "no constant step fits all rows; 'step: none' takes them as they stand, one after the other"
 
@@ -202,16 +205,18 @@ def fill(values: Array, stamps: Stamps, place: Places, rules: Rules) -> tuple[Ar
     stamps = axis(stamps, place, rules)
     rows, holes, notes = len(stamps), np.isnan(values), []
     if missing := rows - len(values):
-        notes.append(f"{missing:,} rows in {int((np.diff(place) > 1).sum()):,} gaps")
+        notes.append(f"{counted(missing, 'row')} in {counted(int((np.diff(place) > 1).sum()), 'gap')}")
     if holes.any():
-        notes.append(f"{int(holes.sum()):,} values in {int(holes.any(axis=0).sum()):,} channels")
+        notes.append(f"{counted(int(holes.sum()), 'value')} in {counted(int(holes.any(axis=0).sum()), 'channel')}")
     if not notes:
         return values, stamps, ()
+    count = missing + int(holes.sum())
+    told = f"{' and '.join(notes)} {either(count, 'is', 'are')} missing"
     wide: pd.DataFrame = pd.DataFrame(values, index=place).reindex(np.arange(rows))
     if rules.fill == "mask":
-        return wide.to_numpy(np.float64), stamps, (f"{' and '.join(notes)} are missing, and do not count ('fill: mask')",)
+        return wide.to_numpy(np.float64), stamps, (f"{told}, and {either(count, 'does', 'do')} not count ('fill: mask')",)
     taken: Any = wide.ffill() if rules.fill == "previous" else wide.interpolate()
-    return taken.to_numpy(np.float64), stamps, (f"{' and '.join(notes)} are missing, filled ('fill: {rules.fill}')",)
+    return taken.to_numpy(np.float64), stamps, (f"{told}, filled ('fill: {rules.fill}')",)
 
 
 def previous(wide: pd.DataFrame) -> pd.DataFrame:
@@ -226,5 +231,6 @@ def note(stamps: Stamps) -> tuple[str, ...]:
         return ()
     twice, gaps, back = int((gone == 0).sum()), int((gone > np.median(gone)).sum()), int((gone < 0).sum())
     if twice or gaps or back:
-        return (f"time stamps: {twice:,} twice, {gaps:,} gaps, {back:,} steps back; rows used in their order",)
+        found = f"{twice:,} twice, {counted(gaps, 'gap')}, {counted(back, 'step')} back"
+        return (f"time stamps: {found}; rows used in their order",)
     return ()
