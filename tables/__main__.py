@@ -1,4 +1,4 @@
-"""``python -m tables render``, ``claims``, ``explain``: every table from the store, without training, without torch."""
+"""``python -m tables render``, ``claims``, ``explain``, ``report``: all from the store, without training, without torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tables.figures import forecast
 from tables.layout.table import Options
 from tables.numbers import DIGITS
 from tables.published import render_from
-from tables.render import read, render, write_claims, write_explanation
+from tables.render import read, render, write_claims, write_explanation, write_report
 
 RESULTS = Path("results")
 
@@ -53,6 +53,11 @@ def parser() -> Parser:
     )  # fmt: skip
     explanation.add_argument("paper", metavar="PAPER", help="samformer, say")
     _places(explanation)
+    report = commands.add_parser(
+        "report", help="write the page: everything of a store in one file",
+        description="Writes DIR/report.html from DIR/cells: one file that asks for nothing from anywhere.",
+    )  # fmt: skip
+    _places(report)
     one_cell = commands.add_parser(
         "forecast", help="draw a cell's worst, median and best forecast",
         description="Writes DIR/tables/forecast.<digest>.{png,svg} from what the cell kept in DIR/forecasts.",
@@ -105,8 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _render(options: argparse.Namespace) -> None:
     known = catalogue(options.config)
-    if options.folder is None and not (options.results_dir / "cells").is_dir():
-        raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
+    if options.folder is None:
+        _has_results(options.results_dir)
     columns = [name for paper in known.papers.values() for name in (*paper.columns, *printed_models(paper.name))]
     chosen = Options(
         metrics=spelt("--metrics", options.metrics, METRICS), models=spelt("--models", options.models, columns),
@@ -186,15 +191,30 @@ def _claims(options: argparse.Namespace) -> None:
 def _explain(options: argparse.Namespace) -> None:
     known = catalogue(options.config)
     (name,) = spelt("explain", (options.paper,), known.papers)
-    if not (options.results_dir / "cells").is_dir():
-        raise UsageError(f"--results-dir: no Results below {options.results_dir}; train some with run_all.py first")
+    _has_results(options.results_dir)
     _, evidence = read(known, options.results_dir)
     print(explained(known.papers[name], evidence.rows_of[name]))
     for path in write_explanation(evidence, options.results_dir):
         print(f"written: {path}")
 
 
-_COMMANDS = {"render": _render, "claims": _claims, "explain": _explain, "forecast": _forecast}
+def _report(options: argparse.Namespace) -> None:
+    known = catalogue(options.config)
+    _has_results(options.results_dir)
+    found, evidence = read(known, options.results_dir)
+    if not any(evidence.rows_of.values()):
+        print(f"no Result of any known paper in {options.results_dir}")
+        return
+    print(f"written: {write_report(found, evidence, options.results_dir)}")
+
+
+def _has_results(results_dir: Path) -> None:
+    """Raises UsageError for a folder without a store."""
+    if not (results_dir / "cells").is_dir():
+        raise UsageError(f"--results-dir: no Results below {results_dir}; train some with run_all.py first")
+
+
+_COMMANDS = {"render": _render, "claims": _claims, "explain": _explain, "forecast": _forecast, "report": _report}
 
 
 if __name__ == "__main__":

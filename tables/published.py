@@ -34,7 +34,7 @@ def render_from(known: Catalogue, folder: Path, options: Options, papers: Sequen
     with tempfile.TemporaryDirectory() as place:
         exports = take_in(folder, Store(Path(place)))
         index, evidence = read(known, Path(place), options.extra)
-        for path in render(known, Path(place), options, papers, (index, evidence)):
+        for path in render(known, Path(place), options, papers, (index, evidence), page=False):
             done.write(target / path.name, path.read_bytes())
         if papers is None:
             name = f"{folder.resolve().parent.name}/{folder.name}"

@@ -68,13 +68,14 @@ DOCUMENTS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
 
 def render(
     catalogue: Catalogue, results_dir: Path, options: Options = AS_IT_IS, papers: Sequence[str] | None = None,
-    held: tuple[Index, Evidence] | None = None,
+    held: tuple[Index, Evidence] | None = None, page: bool = True,
 ) -> list[Path]:  # fmt: skip
-    """Writes the tables of every paper that has Results, and ``protocols.md``, ``explain.md`` and ``claims.md``; returns
-    what was written.
+    """Writes the tables of every paper that has Results, ``protocols.md``, ``explain.md`` and ``claims.md``, and the page
+    ``report.html``; returns what was written.
 
     `options`: how the papers' own tables are shown. `papers`: their names; None: all, and only then the three documents
     about all of them, with the figures of the second. `held`: what `read` gave with `options.extra`, where that is had.
+    `page`: whether the page is written, which is of all papers in any case.
 
     ``tables/<paper>.{md,csv,tex,png,svg}`` and the figures ``<paper>.{deviation,sam,cost,curves}.{png,svg}``, as far as
     there is data for them, are of one protocol and one profile. ``<paper>`` alone is protocol paper in
@@ -86,18 +87,11 @@ def render(
     for paper in catalogue.papers.values():
         if papers is not None and paper.name not in papers:
             continue
-        of_paper = evidence.rows_of[paper.name]
-        used = {d for table in of_paper.values() for row in table for d in (*row.ours.digests, *row.choice.passed_over)}
-        notes = found.notes(paper, catalogue, used)
-        for note in filter(None, (found.left_out(paper, used), found.older(paper))):
+        for note in filter(None, _not_in_a_table(paper, found, evidence)):
             print(f"{paper.name}: {note}", file=sys.stderr)
-        for kind, table in of_paper.items():
-            base = results_dir / "tables" / _name(paper, *kind, list(of_paper))
-            shown = {digest for row in table for digest in row.ours.digests}
-            made = filter(None, [found.trained_with(shown), found.made_by(shown)])
-            said = [*lookback_notes(table), *code_notes(table), *made, *notes]
-            subject = Subject(paper=paper, rows=table, protocol=kind[0], profile=kind[1], options=options, notes=said,
-                              curves=found.curves)  # fmt: skip
+        kinds = list(evidence.rows_of[paper.name])
+        for subject in _subjects(paper, found, evidence, options):
+            base = results_dir / "tables" / _name(paper, subject.protocol, subject.profile, kinds)
             for suffix, document in DOCUMENTS:
                 written.append(_write(base, suffix, document(subject)))
             written += [_write(base, suffix, content) for suffix, content in _pictures(subject)]
@@ -107,7 +101,51 @@ def render(
         write_atomically(path, protocols.document((p, evidence.rows_of[p.name]) for p in catalogue.papers.values()))
         written += [path, *write_explanation(evidence, results_dir, options.figures)]
         written.append(write_claims(load_claims(catalogue), evidence, results_dir))
+    if written and page:
+        written.append(write_report(found, evidence, results_dir))
     return written
+
+
+def write_report(found: Index, evidence: Evidence, results_dir: Path) -> Path:
+    """Writes ``report.html``: of all papers, tables as the papers have them, whatever else was asked of a render."""
+    from tables.report.page import Told, document  # what it is made with is not needed by all commands
+
+    papers = evidence.catalogue.papers.values()
+    subjects = {paper.name: [_by_own_metrics(of) for of in _subjects(paper, found, evidence, AS_IT_IS)] for paper in papers}
+    told = Told(evidence=evidence, found=found, subjects=subjects, claims=load_claims(evidence.catalogue),
+                figures=lambda of: [figure for _, figure in _figures(of)], forecasts=results_dir / "forecasts")  # fmt: skip
+    path = results_dir / "report.html"
+    write_atomically(path, document(told))
+    return path
+
+
+def _by_own_metrics(of: Subject) -> Subject:
+    """Without the rows of other metrics, which a render has when it is asked for them."""
+    return replace(of, rows=[row for row in of.rows if row.key.metric in of.paper.metrics])
+
+
+def _subjects(paper: Paper, found: Index, evidence: Evidence, options: Options) -> list[Subject]:
+    """What a paper's files are about, a protocol and profile each."""
+    used = _used(paper, evidence)
+    notes = found.notes(paper, evidence.catalogue, used)
+    subjects = []
+    for (protocol, profile), table in evidence.rows_of[paper.name].items():
+        shown = {digest for row in table for digest in row.ours.digests}
+        made = filter(None, [found.trained_with(shown), found.made_by(shown)])
+        said = [*lookback_notes(table), *code_notes(table), *made, *notes]
+        subjects.append(Subject(paper=paper, rows=table, protocol=protocol, profile=profile, options=options, notes=said,
+                                curves=found.curves))  # fmt: skip
+    return subjects
+
+
+def _used(paper: Paper, evidence: Evidence) -> set[str]:
+    """The digests that stand in a table of a paper's."""
+    tables = evidence.rows_of[paper.name].values()
+    return {d for table in tables for row in table for d in (*row.ours.digests, *row.choice.passed_over)}
+
+
+def _not_in_a_table(paper: Paper, found: Index, evidence: Evidence) -> tuple[str | None, str | None]:
+    return found.left_out(paper, _used(paper, evidence)), found.older(paper)
 
 
 def read(catalogue: Catalogue, results_dir: Path, extra: Sequence[str] = ()) -> tuple[Index, Evidence]:
@@ -181,10 +219,16 @@ def _pictures(of: Subject) -> Iterator[tuple[str, bytes]]:
     if of.options.figures:
         from tables.figures.matplotlib_renderer import pictures  # slow to import, and not needed by all commands
 
-        of = replace(of, rows=of_one_task(of.rows))
-        for file in FIGURES:
-            if file.protocol in (None, of.protocol) and (figure := file.figure(of)) is not None:
-                yield from ((f"{file.suffix}.{kind}".lstrip("."), data) for kind, data in pictures(figure).items())
+        for file, figure in _figures(of):
+            yield from ((f"{file.suffix}.{kind}".lstrip("."), data) for kind, data in pictures(figure).items())
+
+
+def _figures(of: Subject) -> Iterator[tuple[FigureFile, Figure]]:
+    """The figures for which there is data."""
+    of = replace(of, rows=of_one_task(of.rows))
+    for file in FIGURES:
+        if file.protocol in (None, of.protocol) and (figure := file.figure(of)) is not None:
+            yield file, figure
 
 
 def _averages(of: Subject) -> list[Row]:

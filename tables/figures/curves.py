@@ -12,6 +12,8 @@ from tables.rows.row import Row
 
 MOST = 16
 """Panels; of more cells those that come first are shown, and the figure says so."""
+ALONE = (4.2, 2.1)
+"""Inches: a panel that is a whole picture."""
 Series = tuple[str, bool]
 """A column and whether SAM is on."""
 
@@ -39,6 +41,17 @@ def figure(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], about
         ),
         notes=(*fewer, "Validation MSE of every seed; mark: its best epoch"),
     )
+
+
+def of_cell(row: Row, curves: Mapping[str, Curve]) -> Figure | None:
+    """Those of one cell alone; None where it was not trained by epochs."""
+    if not any(digest in curves for digest in row.ours.digests):
+        return None
+    panel = _panel([row], {(row.key.model, row.key.sam): row.key.model}, curves)
+    return Figure(
+        name="curves", title="Learning curves", panels=(panel,), panel_size=ALONE,
+        notes=("Validation MSE of every seed; mark: its best epoch",),
+    )  # fmt: skip
 
 
 def _name(series: Series, rows: Sequence[Row]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,8 @@ def read(path: Path) -> Arrays:
     return arrays
 
 
-def figure(arrays: Arrays, key: str, channel: int | None = None) -> Figure:
-    """One of the kept channels of the cell `key`, counted from the last, which is 1 (and the default).
+def figure(arrays: Arrays, key: str, channel: int | None = None, windows: Sequence[str] = WINDOWS) -> Figure:
+    """One of the kept channels of the cell `key`, counted from the last, which is 1 (and the default). windows: which.
 
     Raises UsageError for a channel that was not kept.
     """
@@ -55,7 +55,7 @@ def figure(arrays: Arrays, key: str, channel: int | None = None) -> Figure:
     return Figure(
         name="forecast",
         title=f"{key}: {which}; windows by the MSE over all channels",
-        panels=tuple(_panel(arrays, place, kept - channel) for place in range(len(WINDOWS))),
+        panels=tuple(_panel(arrays, WINDOWS.index(window), kept - channel) for window in windows),
         across=len(WINDOWS),
         panel_size=(2.6, 1.5),
         legend=tuple(LegendEntry(name=name, style=style) for name, style in STYLES.items()),

@@ -172,4 +172,5 @@ def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: st
         recipe_status=recipe.weakest() if recipe else "", switches=recipe.switches if recipe else (),
         main=column.main, own_sam=own_sam, n_params=int(parameters[0]) if parameters else None,
         seconds=statistics.fmean(seconds) if seconds else None, filled=filled, other_code=tuple(other_code),
+        recipe=recipe,
     )  # fmt: skip

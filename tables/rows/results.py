@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from array import array
@@ -42,7 +43,8 @@ class Index:
     20,000 of them whole would fill the memory.
 
     done: the numbers of what is done, by digest. diverged: the digests of what is not, since its loss was no finite number
-    any more. paper: of a digest. curves: by digest. ended: of a paper, how many ended
+    any more. paper, seed: of a digest. environments: in which what is done was made, by digest; of equal ones there is one
+    object. curves: by digest. ended: of a paper, how many ended
     otherwise, by status. kinds: of a paper, the protocols and profiles that occur; seeds: of a paper and profile. earlier:
     of a paper, the digests made under earlier training semantics, by version. files: of a data set, the checksums of the
     files that occur, with when each was last used. own: of a set of the user's, the checksum of the file that is there
@@ -55,6 +57,8 @@ class Index:
     done: dict[str, dict[str, float]] = field(default_factory=dict)
     diverged: set[str] = field(default_factory=set)
     paper: dict[str, str] = field(default_factory=dict)
+    seed: dict[str, int] = field(default_factory=dict)
+    environments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
     ended: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     kinds: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
@@ -73,6 +77,7 @@ class Index:
         """The index of some Results; one whose cell is not said in full is passed over. `own`: as the field."""
         index = Index(own=own)
         codes: dict[tuple[tuple[str, str], ...], Code] = {}
+        environments: dict[str, Mapping[str, Any]] = {}
         for result in results:
             cell = result.cell
             if not isinstance(cell, dict) or not {"paper", "protocol", "profile", "dataset", "seed"} <= cell.keys():
@@ -91,6 +96,9 @@ class Index:
                 index.done[result.digest] = {k: v for k, v in numbers.items() if v is not None and known(v)}
                 index.paper[result.digest] = cell["paper"]
                 index.datasets[result.digest] = sys.intern(cell["dataset"])
+                index.seed[result.digest] = cell["seed"]
+                said = json.dumps(result.environment, sort_keys=True, default=str)
+                index.environments[result.digest] = environments.setdefault(said, result.environment)
                 if machine := _machine(result.environment):
                     index.machines[result.digest] = sys.intern(machine)
                 if (commit := result.environment.get("git_commit")) and result.semantics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from benchmark.config.recipe import Recipe
 from benchmark.judging.compare import Comparison, Ours
 from benchmark.judging.printed import PrintedNumber
 
@@ -50,7 +51,7 @@ class Row:
     change this cell. main: whether the column is one of the main table's. own_sam: whether it stands there with the
     column's own SAM setting. n_params: parameters of the model. seconds: of one training, the mean over the seeds. filled:
     whether missing values of the data set are. other_code: sources in which the code that made one of its Results is
-    another than today's.
+    another than today's. recipe: of its cell, with the source of every value.
     """
 
     key: Key
@@ -69,6 +70,7 @@ class Row:
     n_params: int | None = None
     seconds: float | None = None
     filled: bool = False
+    recipe: Recipe | None = None
 
 
 def of_one_task(rows: Iterable[Row]) -> list[Row]:

@@ -1,0 +1,1 @@
+"""The page that people are sent: everything of a store in one file."""
