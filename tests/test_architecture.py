@@ -31,6 +31,7 @@ MAY = {
     "runner": PLAN | {"problems", "training", "analysis", "cell", "baselines"},
     "trial": PLAN | {"runner", "analysis", "baselines"},
     "session": PLAN | {"runner", "cell", "tracking", "trial"},
+    "forecast": GROUND | {"data", "problems", "load", "tables", "baselines"},
     "perf": PLAN | {"problems", "training", "analysis", "cell", "runner", "baselines"},
     "show": PLAN,
     "load": PLAN | {"show", "cell", "problems", "baselines"},

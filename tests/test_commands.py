@@ -16,6 +16,7 @@ import run_all
 from benchmark.console import command
 from benchmark.data.__main__ import main as data
 from benchmark.errors import counted, either
+from benchmark.forecast import main as forecast
 from benchmark.perf.__main__ import main as perf
 from benchmark.runner import queue
 from benchmark.show import main as show
@@ -30,6 +31,7 @@ from tables.rows.simulation import main as simulation
 Main = Callable[[list[str]], int]
 COMMANDS: dict[str, tuple[Main, tuple[str, ...]]] = {
     "python -m benchmark.data": (data, ("status", "fetch")),
+    "python -m benchmark.forecast": (forecast, ("KEY|DIGEST",)),
     "python -m benchmark.show": (show, ("KEY|DIGEST",)),
     "python -m benchmark.store": (store, ("export", "import")),
     "python -m benchmark.tracking": (tracking, ("sync",)),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import torch
 from frozen import seams
 from numpy.typing import NDArray
 from safetensors.torch import load_file
+from test_code import planned_cells, stored
 
 import run_all as command
 from benchmark.cell import Experiment
@@ -24,6 +27,7 @@ from benchmark.grid.again import Again
 from benchmark.grid.cells import Planned
 from benchmark.runner.job import Job, Unwritten
 from benchmark.runner.worker import train, under_lease
+from benchmark.session import Session
 from benchmark.store.kept import KINDS, Kept, about_predictions, about_weights
 from benchmark.store.result import Result
 from benchmark.store.result import plain as plain_form
@@ -105,6 +109,42 @@ def test_weights_of_another_training_than_the_result_count_as_lacking(tmp_path: 
     before = Again(keep=KINDS).earlier([cell], store)
     trained(job(cell, tmp_path))
     assert len(again.other_numbers(before, store)) == 1 and not Again(keep=KINDS).todo([cell], store)
+
+
+def test_a_run_says_which_result_came_out_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a cell is trained again for what is kept alone: nobody asked for other numbers."""
+    cells = planned_cells()[:2]
+    for each in cells:
+        stored(tmp_path, each, {}, 0.4)
+
+    @contextmanager
+    def trained_otherwise(self: Session, todo: Sequence[Planned]) -> Iterator[Any]:
+        stored(tmp_path, todo[0], {}, 0.5)
+        stored(tmp_path, todo[1], {}, 0.4)
+        yield SimpleNamespace(run=lambda: None)
+
+    monkeypatch.setattr(Session, "_queue", trained_otherwise)
+    words = ["--papers", "toy", "--models", "SAMformer", "--seeds", "2", "--no-mlflow", "--results-dir", str(tmp_path)]
+    assert command.main([*words, "--keep", "weights"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "trained again" in line]
+    (line,) = said
+    assert line.startswith(f"run_all.py: {cells[0].cell.key} was trained again for what is kept, and came out otherwise")
+    assert line.endswith(", val_mse 0.5, was 0.4, val_mae 0.5, was 0.4") and "the new Result stands: test_mse 0.5" in line
+
+
+def test_what_a_killed_process_left_half_written_is_cleared(tmp_path: Path) -> None:
+    places = ["weights/.a.safetensors.x.tmp", "weights/a/.epoch-1.safetensors.x.tmp", "predictions/.a.npz.x.tmp"]
+    for place in places:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_bytes(b"half")
+    Store(tmp_path).prepare()
+    assert all((tmp_path / place).exists() for place in places), "it may be somebody's who is at work"
+    for place in places:
+        os.utime(tmp_path / place, (0, 0))
+    Store(tmp_path).prepare()
+    assert not any((tmp_path / place).exists() for place in places)
 
 
 def test_each_of_a_group_keeps_its_own(tmp_path: Path, tiny: Callable[[int], Path]) -> None:

@@ -1,13 +1,14 @@
 """``python tools/architecture.py``: the house as the code's own imports have it, as numbers and as a picture.
 
-It writes docs/images/architecture.svg and prints the numbers of docs/architecture.md. ``--root DIR`` looks at another
-checkout, and writes nothing.
+It writes docs/images/architecture.svg and the numbers of docs/architecture.md, and prints these. ``--root DIR`` looks at
+another checkout, and writes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def picture(of: Arrows) -> str:
 
 
 def main() -> None:
-    """Prints the numbers; draws the picture of this checkout."""
+    """Prints the numbers; draws the picture of this checkout, and puts its numbers into the document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=ROOT, metavar="DIR")
     root: Path = parser.parse_args().root.resolve()
@@ -138,6 +139,12 @@ def main() -> None:
         print(f"| {name} | {value} |")
     if root == ROOT:
         (ROOT / "docs" / "images" / "architecture.svg").write_text(picture(arrows()), encoding="utf-8")
+        document = ROOT / "docs" / "architecture.md"
+        text = document.read_text(encoding="utf-8")
+        for name, value in numbers(root).items():
+            line = re.compile(rf"^(\| {re.escape(name)} \|[^|]*\|)[^|]*\|$", re.MULTILINE)
+            text = line.sub(lambda found, value=value: f"{found[1]} {value} |", text)
+        document.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def _write(file: IO[bytes], arrays: Mapping[str, NDArray[Any]], streamed: Stream
         packed.writestr(ABOUT, json.dumps({n: json.loads(v) if n in OBJECTS else v for n, v in about.items()}))
         for name, array in arrays.items():
             with packed.open(f"{name}.npy", "w") as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(member, array, allow_pickle=False)
         with packed.open(f"{streamed.name}.npy", "w", force_zip64=True) as member:
             kind = np.dtype(np.float32)
             head = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": streamed.shape}

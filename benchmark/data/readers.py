@@ -87,11 +87,7 @@ def read_csv(path: Path, target: str | None = None, rules: Rules | None = None) 
         raise DataError(f"{path}: expected a date column, value columns and rows, found {_size(frame)}; replace it")
     if not pd.isna(pd.to_datetime(str(frame.columns[0]), errors="coerce")):
         raise DataError(f"{path}: line 1: expected a header (names of the columns), found the date '{frame.columns[0]}'")
-    last = target or "OT"
-    if last in names:
-        names = [n for n in names if n != last] + [last]
-    elif target is not None:
-        raise DataError(f"{path}: no column '{target}' to be the target; columns: {', '.join(map(str, names))[:120]}")
+    names = in_order(path, names, target)
     found = dates.read(path, frame.iloc[:, 0], rules.dates if rules else None, own=rules is not None)
     values, stamps, notes = _numbers(path, frame[names], True, rules), found.stamps, found.notes
     if rules is not None:
@@ -105,6 +101,22 @@ def read_csv(path: Path, target: str | None = None, rules: Rules | None = None) 
     if rules is None or rules.step == IRREGULAR:
         notes += gaps.note(stamps)
     return Table(values, stamps.astype("datetime64[s]").astype(np.int64), notes)
+
+
+def in_order(path: Path, names: list[str], target: str | None) -> list[str]:
+    """The channels of a CSV, the target last. Raises DataError where there is no column of its name."""
+    last = target or "OT"
+    if last in names:
+        return [n for n in names if n != last] + [last]
+    if target is not None:
+        raise DataError(f"{path}: no column '{target}' to be the target; columns: {', '.join(map(str, names))[:120]}")
+    return names
+
+
+def header(path: Path) -> tuple[str, list[str]]:
+    """The name of a CSV's column of dates, and those of its channels as they stand. Raises DataError for what is no CSV."""
+    date, *names = map(str, _frame(path, header=True, rows=1).columns)
+    return date, names
 
 
 def axis_of(dataset: DataSet, path: Path) -> dates.Stamps:
@@ -157,14 +169,15 @@ def read_pems(path: Path) -> Table:
     return Table(values, None, notes)
 
 
-def _frame(path: Path, header: bool) -> pd.DataFrame:
+def _frame(path: Path, header: bool, rows: int | None = None) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             check_text(path)
             with opened(path) as file:
                 frame = pd.read_csv(file, encoding="utf-8", encoding_errors="replace", engine="c",
-                                    header=0 if header else None, skipinitialspace=True)  # fmt: skip
+                                    header=0 if header else None, skipinitialspace=True,
+                                    nrows=rows)  # fmt: skip
     except (*UNREADABLE, ValueError, OverflowError, MemoryError) as error:
         uneven = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         if uneven is not None:

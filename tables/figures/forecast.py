@@ -76,6 +76,29 @@ def _panel(arrays: Arrays, window: int, column: int) -> Panel:
     )
 
 
+MOST_AHEAD = 8
+"""Channels of a picture of what follows a file: its last ones."""
+
+
+def ahead(past: NDArray[Any], forecast: NDArray[Any], names: Sequence[str], title: str) -> Figure:
+    """The end of a file [P, C] and the forecast [H, C] after it, on their own scale, a panel a channel."""
+    lines, shown = ("input", "forecast"), range(max(0, len(names) - MOST_AHEAD), len(names))
+    return Figure(
+        name="ahead",
+        title=title,
+        panels=tuple(_ahead(past[:, c], forecast[:, c], names[c]) for c in shown),
+        across=2,
+        panel_size=(3.2, 1.5),
+        legend=tuple(LegendEntry(name=name, style=STYLES[name]) for name in lines),
+    )
+
+
+def _ahead(past: NDArray[Any], forecast: NDArray[Any], name: str) -> Panel:
+    marks = (_line("input", 1 - len(past), past), _line("forecast", 1, forecast))
+    end = Rule(across="x", at=0.5, style=END_OF_INPUT, meaning="the last row")
+    return Panel(title=name, x=Axis(label="step", whole=True), y=Axis(label="value"), marks=(*marks, end))
+
+
 def _line(name: str, first: int, values: NDArray[Any]) -> Points:
     """A value a step; a single one is a mark, since no line shows it."""
     style = STYLES[name] if len(values) > 1 else replace(STYLES[name], shape="circle", size=3)

@@ -195,6 +195,26 @@ def axis(stamps: Stamps, place: Places, rules: Rules) -> Stamps:
     return whole
 
 
+def following(stamps: Stamps, rules: Rules, count: int) -> Stamps:
+    """So many moments [count] after the last of some rows, by the step of the rules, else that between most of the rows.
+
+    Of months, on the day of the month on which they end or lie. Raises DataError where the rows have no constant step.
+    """
+    step = None if rules.step == IRREGULAR else steps.parse(rules.step) or _usual(np.diff(stamps).astype(np.int64))
+    if step is None:
+        raise DataError("its last rows follow each other by no constant step, so nothing tells the dates after them")
+    place, fits = _on(stamps, step)
+    wrong = (np.diff(place) != 1) | ~(fits[1:] & fits[0])
+    if wrong.any():
+        row = int(np.argmax(wrong)) + 1
+        before, found = (_shown(each) for each in stamps[row - 1 : row + 1])
+        raise DataError(
+            f"expected its last {len(stamps)} rows one every {step}, found {found} after {before}; mend that gap"
+        )
+    first = 0 if step.months is None else int(np.argmax(stamps.astype("datetime64[D]") - stamps.astype("datetime64[M]")))
+    return _at(stamps[first], np.arange(count) + len(stamps) - first, step)
+
+
 def fill(values: Array, stamps: Stamps, place: Places, rules: Rules) -> tuple[Array, Stamps, tuple[str, ...]]:
     """values [steps, channels] and stamps [steps] with a row for every step and without a NaN, and what was done.
 
