@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_runner
 from frozen import seams
 from test_disk import AtOnce
 
@@ -169,6 +172,47 @@ def test_broken_off_it_goes_on_from_its_checkpoints(
             worker.work(each)
     assert Store(each.results_dir).digests() == set() and all(member.checkpoint_path.exists() for member in each.members)
     assert [kept(outcome) for outcome in worker.work(replace(each, watcher=None))] == undisturbed
+    assert all("going on from a checkpoint" in member.log_path.read_text() for member in each.members)
+
+
+OFTEN = """
+import sys
+from importlib.machinery import PathFinder
+
+class Often:
+    def find_spec(self, name, path, target=None):
+        if name != "benchmark.training.checkpoint":
+            return None
+        spec = PathFinder.find_spec(name, path)
+        run = spec.loader.exec_module
+        def exec_module(module):
+            run(module)
+            module.EVERY_SECONDS, module.SHARE = 0.0, 1e9
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Often())
+"""
+"""On PYTHONPATH as sitecustomize.py: checkpoints are written after every epoch, in workers too."""
+
+
+def test_killed_in_mid_group_the_same_command_goes_on(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    """`kill -9` of the parent and of its worker."""
+    config, folder, often = tiny(12), tmp_path / "results", tmp_path / "often"
+    undisturbed = [kept(outcome) for outcome in worker.work(job(config, tmp_path / "undisturbed"))]
+    often.mkdir()
+    (often / "sitecustomize.py").write_text(OFTEN)
+    words = ["--replicas", "3", "--jobs", "1", "--device", "cpu", "--models", "SAMformer", "--horizons", "4"]
+    each = job(config, folder)
+    process = test_runner.start(folder, config, *words, PYTHONPATH=str(often))
+    test_runner.until(lambda: all(member.checkpoint_path.exists() for member in each.members))
+    for pid in (process.pid, *test_runner.workers_of(process.pid)):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    assert Store(folder).digests() == set(), "it was in the midst of it"
+    code, out = test_runner.finish(test_runner.start(folder, config, *words))
+    assert code == 0 and out.splitlines()[-1] == "cells=3 done=3 refused=0 failed=0"
+    assert [kept(Store(folder).read(member.digest)) for member in each.members] == undisturbed
     assert all("going on from a checkpoint" in member.log_path.read_text() for member in each.members)
 
 
