@@ -23,17 +23,34 @@ def transformed() -> bool:
 
 
 @contextmanager
-def drawing_from(generators: Sequence[torch.Generator]) -> Iterator[None]:
-    """Within it the replicas of a `vmap` draw each from its own generator, in the order of their axis."""
-    global _generators
-    _generators = generators
+def drawing_from(generators: Sequence[torch.Generator], kept: list[Tensor] | None = None) -> Iterator[None]:
+    """Within it the replicas of a `vmap` draw each from its own generator, in the order of their axis. What they draw,
+    [S, ...] each time, joins `kept`, where that is given."""
+    global _generators, _kept
+    _generators, _kept = generators, kept
     try:
         yield
     finally:
-        _generators = ()
+        _generators, _kept = (), None
+
+
+@contextmanager
+def drawing_again(kept: Sequence[Tensor]) -> Iterator[None]:
+    """Within it the replicas of a `vmap` get these numbers [S, ...], one after the other: those of an earlier pass.
+
+    The generators stay where they are, which a recording of the passes could not put back.
+    """
+    global _again
+    _again = iter(kept)
+    try:
+        yield
+    finally:
+        _again = None
 
 
 _generators: Sequence[torch.Generator] = ()
+_kept: list[Tensor] | None = None
+_again: Iterator[Tensor] | None = None
 
 
 def drawn(sample: Sample, like: Tensor) -> Tensor:
@@ -64,7 +81,12 @@ class _Drawn(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int, None], like: Tensor, sample: Sample) -> tuple[Tensor, int]:
+        if _again is not None:
+            return next(_again), 0
         if info.batch_size != len(_generators):
             raise RuntimeError(f"{info.batch_size} replicas draw from {len(_generators)} generators; see drawing_from")
         each = like.movedim(in_dims[0], 0)
-        return torch.stack([sample(one, generator) for one, generator in zip(each, _generators, strict=True)]), 0
+        numbers = torch.stack([sample(one, generator) for one, generator in zip(each, _generators, strict=True)])
+        if _kept is not None:
+            _kept.append(numbers)
+        return numbers, 0

@@ -76,6 +76,7 @@ class Attempt:
     history: the epochs that on_epoch has been told, for the Result of a training that fails. keeper: writes what is kept of
     it beside its Result; None: nothing is. unwritten: what the disk said, where it did not take that; then there is no
     Result. result: what became of it; None while it is not known, and where it was asked to stop.
+    replica: its training, once there is one.
     """
 
     experiment: Experiment
@@ -87,6 +88,7 @@ class Attempt:
     keeper: Keeper | None = None
     unwritten: OSError | None = None
     result: Result | None = None
+    replica: Replica | None = None
 
     def end(self, result: Result | None) -> None:
         """This is what became of it; None: it was asked to stop."""
@@ -123,11 +125,14 @@ class Attempt:
         return replace(self.blank, reason=reason, traceback=trace, epochs=epochs)
 
 
-def train_and_test(attempts: Sequence[Attempt], results_dir: Path, stacked: bool = False) -> None:
+def train_and_test(
+    attempts: Sequence[Attempt], results_dir: Path, stacked: bool = False, say: Callable[[str], None] = lambda line: None
+) -> None:
     """Gives each attempt its Result, whatever becomes of it, as soon as it has ended; what their probes keep goes below
     `results_dir`.
 
-    Several are cells of one recipe (but for rho) and data set with other seeds. stacked: they are trained as one program.
+    Several are cells of one recipe (but for rho) and data set with other seeds. stacked: they are trained as one program;
+    `say` is told where they are not, and why.
     """
     import torch
 
@@ -139,7 +144,6 @@ def train_and_test(attempts: Sequence[Attempt], results_dir: Path, stacked: bool
         torch.set_num_threads(1)  # other counts give other bits, and on a busy machine cost ten times as much
     try:
         problem, held = examples(first)
-        replicas = []
         for attempt in attempts:
             training, model = attempt.experiment.recipe.training, untrained(attempt.experiment, problem)
             if training is None or isinstance(model, ClosedForm):
@@ -148,9 +152,10 @@ def train_and_test(attempts: Sequence[Attempt], results_dir: Path, stacked: bool
             else:
                 on_end = partial(_ended, attempt, problem=problem, held=held, results_dir=results_dir)
                 seed, checkpoint = attempt.experiment.cell.seed, attempt.checkpoint
-                replicas.append(Replica(model, training, seed, on_end=on_end, checkpoint=checkpoint))
-                replicas[-1].on_epoch = _teller(attempt, replicas[-1])
-        fit(replicas, problem, stacked=stacked, max_steps=first.recipe.bounds.max_steps)
+                attempt.replica = Replica(model, training, seed, on_end=on_end, checkpoint=checkpoint)
+                attempt.replica.on_epoch = _teller(attempt, attempt.replica)
+        replicas = [attempt.replica for attempt in attempts if attempt.replica is not None]
+        fit(replicas, problem, stacked=stacked, max_steps=first.recipe.bounds.max_steps, say=say)
     except Exception as error:
         for attempt in attempts:
             if attempt.result is None and attempt.unwritten is None:
@@ -229,14 +234,15 @@ def _measured(
     return result
 
 
-def environment(experiment: Experiment, replicas: int | None = None) -> dict[str, Any]:
-    """What the cell ran on: versions, hardware, threads, deterministic flags, git commit; where it was trained by the
-    program of several replicas, how many these were."""
+def environment(attempt: Attempt) -> dict[str, Any]:
+    """What a cell ran on: versions, hardware, threads, deterministic flags, git commit; where it was trained by the program
+    of several replicas, how many these were, and whether their steps were replayed as CUDA graphs."""
     import numpy
     import torch
 
     from benchmark.problems.precision import bfloat16
 
+    experiment, ran = attempt.experiment, attempt.replica.ran if attempt.replica is not None else None
     in_bfloat16 = bfloat16(experiment.recipe.setting, torch.device(experiment.device))
     return {
         "python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__,
@@ -244,5 +250,5 @@ def environment(experiment: Experiment, replicas: int | None = None) -> dict[str
         "device": torch.cuda.get_device_name() if experiment.device == "cuda" else "cpu",
         "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "git_commit": experiment.commit, **({} if replicas is None else {"replicas": replicas}),
+        "git_commit": experiment.commit, **({} if ran is None else ran._asdict()),
     }  # fmt: skip

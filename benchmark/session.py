@@ -198,11 +198,11 @@ class Session:
         from benchmark.runner.progress import ProgressBar
         from benchmark.runner.queue import Queue
 
-        sets = [self.catalogue.datasets[planned.cell.dataset] for planned in todo]
-        costs = [cost.work(planned, dataset) for planned, dataset in zip(todo, sets, strict=True)]
+        costs = [cost.work(planned, self.catalogue.datasets[planned.cell.dataset]) for planned in todo]
         most = self._replicas()
-        memory = None if most == 1 else memory_of(self._device())[0]
-        together = cost.programs([todo[i] for i in cost.longest_first(todo, costs)], most, self.catalogue.datasets, memory)
+        memory, devices = (None, 1) if most == 1 else memory_of(self._device())
+        ordered = [todo[i] for i in cost.longest_first(todo, costs)]
+        together = cost.programs(ordered, most, self.catalogue.datasets, memory, (self.request.jobs or 1) / devices)
         pool = self._pool(together)
         try:
             jobs = self._watched(self._jobs(together, most != 1))

@@ -20,7 +20,7 @@ from test_disk import AtOnce
 import run_all
 from benchmark.errors import StopTraining
 from benchmark.grid.cells import Planned
-from benchmark.grid.cost import programs
+from benchmark.grid.cost import PROCESS_BYTES, estimate, programs
 from benchmark.problems.forecasting import Forecasting
 from benchmark.runner import pool, worker
 from benchmark.runner.job import Busy, Job, Stopped
@@ -75,6 +75,12 @@ def test_seeds_of_one_recipe_are_one_program(tiny: Callable[[int], Path]) -> Non
     assert sorted((p for each in programs(cells, 2, sets) for p in each), key=lambda p: p.cell) == sorted(
         cells, key=lambda p: p.cell
     )
+    each = estimate(sets["toy"], 4, cells[0].recipe) if cells[0].recipe else 0
+    three = int((PROCESS_BYTES + 3.5 * (each or 0)) / 0.9)
+    four = [cell for cell in cells if cell.cell.horizon == 4]
+    assert [len(one) for one in programs(four, None, sets, three)] == [3, 3]
+    assert [len(one) for one in programs(four, None, sets, 2 * three, at_once=2)] == [3, 3]
+    assert [len(one) for one in programs(four, None, sets, three + three // 2, at_once=2)] == [1] * 6
     recipe = cells[0].recipe
     assert recipe is not None
     rho = replace(recipe.values["rho"], value=0.25)

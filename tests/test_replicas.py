@@ -11,14 +11,17 @@ import pytest
 import torch
 from frozen.test_weights import SMALL
 from test_step import problem, training
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 import baselines
+from baselines.base import Forecaster
 from baselines.draws import drawing_from
 from baselines.layers import Dropout
 from benchmark.data.windows import Windows
 from benchmark.errors import StopTraining
 from benchmark.training.loop import Diverged, Replica, fit
+from benchmark.training.replicas import Stack
 from benchmark.training.streams import seed_default
 
 LOOKBACK, HORIZON, CHANNELS = 48, 12, 3
@@ -32,6 +35,11 @@ def windows(count: int, dtype: torch.dtype) -> Windows:
     random = torch.Generator().manual_seed(count)
     series = torch.randn(CHANNELS, count + LOOKBACK + HORIZON - 1, generator=random).cumsum(dim=1) / 8
     return Windows(series.to(dtype), torch.arange(count), LOOKBACK, HORIZON)
+
+
+def on(there: Windows, device: str) -> Windows:
+    """The same windows on a device."""
+    return replace(there, series=there.series.to(device), starts=there.starts.to(device))
 
 
 def replica(name: str, seed: int, dtype: torch.dtype = torch.float64, **values: Any) -> Replica:
@@ -126,6 +134,69 @@ def test_what_recipes_do_otherwise(variant: str) -> None:
     for one, other in zip(together, singly, strict=True):
         torch.testing.assert_close(state(one), state(other), rtol=1e-9, atol=1e-9)
     assert not torch.allclose(state(together[0]), state(together[1]))
+
+
+class Own(Forecaster):
+    """A user's model. way: how it drops out: by a layer of torch's, by a function, by numbers that it draws itself."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way, self.map = way, nn.Linear(LOOKBACK, HORIZON)
+        self.drop = nn.Dropout(0.3 if way == "layer" else 0.0)
+
+    def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
+        y = self.drop(self.map(x.transpose(1, 2))).transpose(1, 2)
+        if self.way == "function":
+            return functional.dropout(y, 0.3, self.training)
+        if self.way == "flow" and y.sum() > 1e9:
+            return y + 1
+        return y
+
+
+OWN = {"layer": "dropout is torch's own", "function": "torch.func says: vmap", "flow": "torch.func says: vmap"}
+
+
+@pytest.mark.parametrize("way", [*OWN, "plain"])
+def test_what_cannot_be_stacked_is_trained_singly_and_says_so_once(way: str) -> None:
+    def made(seed: int) -> Replica:
+        seed_default(seed, "initialisation")
+        return Replica(Own(way), training(**(BATCHES | {"epochs": 2})), seed)
+
+    said: list[str] = []
+    given = problem(windows(21, torch.float32), windows(14, torch.float32))
+    together, singly = [made(0), made(1)], [made(0), made(1)]
+    fit(together, given, stacked=True, say=said.append)
+    fit(singly, given)
+    for one, other in zip(together, singly, strict=True):
+        assert one.failed is None and (torch.equal(state(one), state(other)) or way == "plain")
+        assert (one.ran is None) == (way != "plain")
+    assert len(said) == (way != "plain")
+    assert all(line.startswith("trained one after the other") and OWN[way] in line for line in said)
+
+
+@pytest.mark.parametrize("fits", [3, 1, 0])
+def test_memory_that_runs_out_halves_a_group(fits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many fit, and more do not from the third step on: each goes on from where the epoch began."""
+    make = partial(replica, "patchtst", dtype=torch.float32, patience=None, epochs=3, rho=0.05)
+    undisturbed = trained([make(seed) for seed in range(5)], stacked=True, dtype=torch.float32)
+    step, steps, said = Stack.step, [0], list[str]()
+
+    def short_of_memory(program: Stack, batches: Any) -> Any:
+        steps[0] += 1
+        if steps[0] > 3 and len(program.steppers) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return step(program, batches)
+
+    monkeypatch.setattr(Stack, "step", short_of_memory)
+    found, ended = [make(seed) for seed in range(5)], list[int]()
+    for one in found:
+        one.on_end = lambda replica: ended.append(replica.seed)
+    fit(found, problem(windows(21, torch.float32), windows(14, torch.float32)), stacked=True, say=said.append)
+    assert ended == [0, 1, 2, 3, 4] and said[0] == "out of memory: going on with 2 and then 3 at a time"
+    assert len(said) == {3: 1, 1: 4, 0: 4}[fits]
+    for one, other in zip(found, undisturbed, strict=True):
+        assert isinstance(one.failed, torch.OutOfMemoryError) if not fits else torch.equal(state(one), state(other))
+        assert len(one.progress.epochs) == (3 if fits else 1)
 
 
 def test_a_layer_that_draws_needs_a_generator_for_each_replica() -> None:

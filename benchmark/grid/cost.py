@@ -146,19 +146,21 @@ def jobs(cores: int, needed: Sequence[int | None], memory_bytes: int | None, dev
 
 
 def programs(
-    cells: Sequence[Planned], most: int | None, datasets: Mapping[str, DataSet], memory_bytes: int | None = None
-) -> list[list[Planned]]:
+    cells: Sequence[Planned], most: int | None, datasets: Mapping[str, DataSet], memory_bytes: int | None = None,
+    at_once: float = 1,
+) -> list[list[Planned]]:  # fmt: skip
     """The cells by program, each where its first cell stood: seeds of one recipe, rho apart, on one data set and horizon.
 
-    most: cells of one program; None: as many as there are. memory_bytes: a program takes no more than nine tenths of it, as
-    far as that is known. What is not trained is always alone.
+    most: cells of one program; None: as many as there are. memory_bytes: `at_once` programs (workers by device) take no
+    more than nine tenths of it together, as far as that is known. What is not trained is always alone.
     """
+    share = None if memory_bytes is None else memory_bytes // math.ceil(at_once)
     found: list[list[Planned]] = []
     open_: dict[str, list[Planned]] = {}
     for planned in cells:
         kind = _kind(planned)
         there = open_.get(kind) if kind is not None else None
-        if there is None or len(there) >= _room(planned, most, datasets, memory_bytes):
+        if there is None or len(there) >= _room(planned, most, datasets, share):
             there = []
             found.append(there)
         there.append(planned)

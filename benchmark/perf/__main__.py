@@ -11,14 +11,15 @@ from benchmark.console import Parser, command, names, spelt
 from benchmark.errors import UsageError
 from benchmark.files import write_atomically
 
-PARTS = ("steps", "harness", "store")
+PARTS = ("steps", "replicas", "harness", "store")
 
 
 def parser() -> Parser:
     """The options."""
     main = Parser(prog="python -m benchmark.perf", description=__doc__)
     main.add_argument("--parts", type=names, default=PARTS, metavar="P[,P…]",
-                      help="steps (training), harness (around a cell), store (20,000 Results); default: all")  # fmt: skip
+                      help="steps (training), replicas (several trainings as one program), harness (around a cell), "
+                           "store (20,000 Results); default: all")  # fmt: skip
     main.add_argument("--models", type=names, metavar="M[,M…]",
                       help="columns to measure; default: all that have a reference")  # fmt: skip
     main.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
@@ -42,23 +43,24 @@ def _measure(options: argparse.Namespace) -> None:
     import torch
 
     from benchmark.machine import processor
-    from benchmark.perf import harness, steps
+    from benchmark.perf import cases, harness, replicas, steps
     from benchmark.perf.report import Report
 
     torch.set_num_threads(1)
     device = torch.device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
-    columns = [case.column for case in steps.CASES]
+    columns = [case.column for case in cases.CASES]
     wanted = spelt("--models", options.models, columns) if options.models else columns
     measured = []
-    for case in steps.CASES:
+    for case in cases.CASES:
         if "steps" in parts and case.column in wanted:
             print(f"measuring {case.column} …", file=sys.stderr)
             measured.append(steps.measure(case, options.device, options.turns))
+    together, table = replicas.report(wanted if "replicas" in parts else (), options.device, options.turns)
     report = Report(
         options.device, torch.cuda.get_device_name() if device.type == "cuda" else processor(),
-        steps.matmul_speed(device), tuple(measured),
+        steps.matmul_speed(device), tuple(measured), together, table,
         cell_seconds=harness.cell_seconds() if "harness" in parts else None,
         two_workers=harness.two_workers() if "harness" in parts else None,
         full_store=harness.full_store() if "store" in parts else None,

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
+from benchmark.perf.replicas import Table, Together
 from benchmark.perf.steps import Measured
 
 
@@ -18,14 +19,17 @@ class Report:
     """One run of `benchmark.perf`. None: not measured.
 
     device: cpu or cuda. processor: its name. matmul: FLOP/s of a matrix product there. steps: what was measured of each
-    model's step. cell_seconds: around one cell. two_workers: cells an hour, over those of one. full_store: seconds of a
-    plan and of all tables with 20,000 Results.
+    model's step. together: of steps of several trainings as one program. table: of SAMformer's table by such. cell_seconds:
+    around one cell. two_workers: cells an hour, over those of one. full_store: seconds of a plan and of all tables with
+    20,000 Results.
     """
 
     device: str
     processor: str
     matmul: float
     steps: tuple[Measured, ...]
+    together: tuple[Together, ...] = ()
+    table: Table | None = None
     cell_seconds: float | None = None
     two_workers: float | None = None
     full_store: Mapping[str, float] | None = None
@@ -56,6 +60,11 @@ class Report:
                 "## What is left of a step",
                 self._left(),
             ]
+        if self.together:
+            parts += ["## Several trainings as one program", self._together()]
+            parts += [f"{each.case.name}: {line}." for each in self.together for line in each.said]
+        if self.table is not None:
+            parts.append(self._table(self.table))
         around = self._around()
         if around:
             head = ["what", "measured"]
@@ -77,6 +86,26 @@ class Report:
         share = m.floor(self.matmul) / m.ours
         return [name, shape, f"{m.ours:.1f}", f"{m.plain:.1f}", f"{m.ratio:.2f} ({min(m.ratios):.2f}–{max(m.ratios):.2f})",
                 f"{m.floor(self.matmul):.1f}", f"{share:.0%}", f"{m.overhead:.1%}", memory]  # fmt: skip
+
+    def _together(self) -> str:
+        counts = sorted({count for each in self.together for count in each.step})
+        groups = sorted({count for each in self.together for count in each.at_once})
+        head = ["model, ms a step", "alone", *(f"as one: {count}" for count in counts), "CUDA graphs",
+                *(f"{count} programs of 5" for count in groups)]  # fmt: skip
+        rows = [
+            [f"{each.case.name}{', SAM' if each.sam else ''}, L {each.lookback}", f"{each.alone:.2f}",
+             *(f"{each.step[count]:.2f}" for count in counts), "yes" if each.graphs else "no",
+             *(f"{each.at_once[count]:.2f}" for count in groups)] for each in self.together
+        ]  # fmt: skip
+        return str(tabulate(rows, head, tablefmt="pipe", disable_numparse=True))
+
+    def _table(self, table: Table) -> str:
+        each = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in table.parts.items())
+        return (
+            f"SAMformer's table on the four ETT sets, {table.cells} cells, five seeds as one program, one program at a "
+            f"time: {table.seconds:.0f} s of training and validation ({each}), estimated from steps and validations at "
+            "horizon 96 and the epochs that cells have taken; starting the command, tests and tables are not in it."
+        )
 
     def _left(self) -> str:
         rows = [[m.case.column, f"{m.ours / m.floor(self.matmul):.1f} ×", *(f"{n} {share:.0%}" for n, share in m.costliest)]

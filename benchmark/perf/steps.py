@@ -14,13 +14,10 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-import baselines
 from baselines.base import Forecaster
-from benchmark.config.catalogue import catalogue
 from benchmark.config.recipe import Training
-from benchmark.config.resolve import candidates, resolve
-from benchmark.data.windows import Windows
 from benchmark.perf import reference as plain
+from benchmark.perf.cases import Case, task
 from benchmark.problems.forecasting import Forecasting
 from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, process
 from benchmark.training import loop
@@ -30,29 +27,6 @@ from benchmark.training.step import Program, Stepper
 BLOCKS = 7
 """Ours and the plain reference take turns this many times; the ratio is the median of the turns' ratios."""
 BLOCK_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Case:
-    """A column of a paper at a data set's shape; `lookback` where the recipe lists several."""
-
-    paper: str
-    column: str
-    dataset: str
-    horizon: int
-    lookback: int | None = None
-
-
-CASES = (
-    Case("samformer", "SAMformer", "ETTh1", 96),
-    Case("samformer", "TSMixer+SAM", "ETTh1", 96),
-    Case("samovar", "SAMoVAR", "ETTh1", 96),
-    Case("samovar", "FixedVAR", "ETTh1", 96),
-    Case("samovar", "LinTrans", "ETTh1", 96),
-    Case("samovar", "iTransformer", "ETTh1", 96, 512),
-    Case("samovar", "PatchTST", "ETTh1", 96, 512),
-)
-"""Those that have a plain reference."""
 
 
 @dataclass(frozen=True)
@@ -140,24 +114,15 @@ class _Prepared:
 @cache
 def _prepared(case: Case, device: str, reference: bool) -> _Prepared:
     torch.set_num_threads(1)
-    there = catalogue()
-    column, channels = there.papers[case.paper].columns[case.column], there.datasets[case.dataset].channels or 1
-    paper = there.papers[case.paper]
-    recipes = candidates(resolve(paper, column, case.dataset, case.horizon, column.sam, (), "paper"))
-    found = next(r for r in recipes if case.lookback in (None, r.lookback))
-    training, given = found.training, found.arguments
-    assert training is not None
-    windows = _windows(found.lookback, case.horizon, channels, training, found.task.time_features, torch.device(device))
-    torch.manual_seed(0)
-    problem = Forecasting(windows, windows, training)
-    model: Any = baselines.build(column.model, **problem.shape(), **given)
+    there = task(case, device)
+    model, problem, recipe = there.model(0), there.problem, there.recipe
     if reference:
         weights = model.state_dict()
-        model = plain.MODELS[column.model](**problem.shape(), **given)
+        model = plain.MODELS[recipe.model](**problem.shape(), **recipe.arguments)
         model.load_state_dict(weights)
-    model.to(device).train()
-    run = (_theirs if reference else _ours)(model, training, problem)
-    return _Prepared(training, found.lookback, column.sam, problem, model, run)
+        model.to(device)
+    run = (_theirs if reference else _ours)(model.train(), there.training, problem)
+    return _Prepared(there.training, recipe.lookback, recipe.sam, problem, model, run)
 
 
 def _steps_of_a_block(case: Case, device: str) -> int:
@@ -186,17 +151,6 @@ def _described(case: Case, device: str, count: int, turns: tuple[tuple[float, fl
         overhead=_overhead(there, count, place),
         memory=peak_memory(place.type), costliest=_costliest(program, batch, place),
     )  # fmt: skip
-
-
-def _windows(
-    lookback: int, horizon: int, channels: int, training: Training, time_features: bool, device: torch.device
-) -> Windows:
-    """Forty batches of windows of random numbers."""
-    count, span = 40 * training.batch_size, lookback + horizon
-    random = torch.Generator().manual_seed(0)
-    series = torch.randn(channels, count + span - 1, generator=random).to(device)
-    marks = torch.rand(4, count + span - 1, generator=random).to(device) - 0.5 if time_features else None
-    return Windows(series, torch.arange(count, device=device), lookback, horizon, marks)
 
 
 def _ours(model: Forecaster, training: Training, problem: Forecasting) -> Callable[[int], None]:

@@ -34,16 +34,26 @@ class Problem(Protocol):
         """The training examples in a new order, cut into parts of `size` [n]; the last one may be smaller."""
 
     def batch(self, part: Tensor) -> Any:
-        """The examples of one part [n], on the device."""
+        """The examples of one part [n], on the device; each tensor in it has them along its first axis."""
 
     def size(self, batch: Any) -> int:
         """How many examples a batch has."""
+
+    def examples(self, part: Tensor) -> int:
+        """As `size` of the batch of a part [n]."""
 
     def loss(self, model: Any, batch: Any) -> Tensor:
         """The training loss [] of a batch: the mean over its examples."""
 
     def gradients(self, model: Any, batch: Any) -> tuple[Tensor, Sequence[Tensor | None]] | None:
         """That loss [] and its gradient by trained parameter, where the model derives it by itself; else None."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether validation is over the same examples each time, so that `holdout` is not drawn from."""
+
+    def selecting(self, model: Any) -> Tensor:
+        """`selected_by` [] on all of validation, still on the device."""
 
     def validate(self, model: Any, holdout: torch.Generator) -> float:
         """`selected_by` on validation. `holdout`: what a protocol that shuffles validation draws from."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +31,18 @@ Observer = Callable[[int, Tensor, Tensor], None]
 """Is told of each batch: the number of its first window, the error (forecast − target), the targets y [B, H, C]."""
 
 
-@torch.no_grad()
 def evaluate(
     model: Forecaster, split: Windows, setting: Setting, *, observe: Observer | None = None, only_mse: bool = False
 ) -> dict[str, float]:
-    """The metrics on the standardised scale, streamed: no more than one batch of forecasts is held.
+    """As `means`, read back from the device."""
+    return {name: float(value) for name, value in means(model, split, setting, observe=observe, only_mse=only_mse).items()}
+
+
+@torch.no_grad()
+def means(
+    model: Forecaster, split: Windows, setting: Setting, *, observe: Observer | None = None, only_mse: bool = False
+) -> dict[str, Tensor]:
+    """The metrics [] (float64) on the standardised scale, streamed: no more than one batch of forecasts is held.
 
     `setting.evaluation_batch` windows at once; None: all. An incomplete last batch counts by its windows. `only_mse`: the
     MSE alone, as validation asks the model for it. Where some channels alone are targets, the forecast's others are
@@ -69,8 +75,8 @@ def evaluate(
         if observe is not None:
             observe(start, error, y)
     model.train()
-    windows = float(counted) if split.gaps else len(split)
-    return {name: float(total) / windows if windows else math.nan for name, total in totals.items()}
+    windows = counted if split.gaps else len(split)
+    return {name: total / windows for name, total in totals.items()}  # 0/0 where every target is missing: NaN
 
 
 def partial_mse(forecast: Tensor, y: Tensor) -> Tensor:
@@ -126,6 +132,10 @@ class Forecasting:
         """Its windows; where targets are missing, those that are there, at least 1: so a mean of batches is over them."""
         return max(1, int((~batch.y.isnan()).sum())) if self.train.gaps else len(batch.y)
 
+    def examples(self, part: Tensor) -> int:
+        """As `size` of the windows that begin at these starts [n]."""
+        return self.size(self.batch(part)) if self.train.gaps else len(part)
+
     def loss(self, model: Forecaster, batch: Batch) -> Tensor:
         """The model's own training loss []; where some targets alone count, the MSE of their forecasts."""
         if self.train.targets is None:
@@ -135,6 +145,15 @@ class Forecasting:
     def gradients(self, model: Forecaster, batch: Batch) -> tuple[Tensor, Sequence[Tensor | None]] | None:
         """The loss [] and its gradients as the model has them, where its own training loss is what counts; else None."""
         return model.gradients(*batch) if self.train.targets is None else None
+
+    @property
+    def steady(self) -> bool:
+        """Whether validation is over all windows, in their order."""
+        return self.truncate is None
+
+    def selecting(self, model: Forecaster) -> Tensor:
+        """The MSE [] over all validation windows, still on the device."""
+        return means(model, self.validation, self.setting, only_mse=True)["mse"]
 
     def validate(self, model: Forecaster, holdout: torch.Generator) -> float:
         """The MSE over all validation windows, or over the whole batches of a new shuffle of them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -107,7 +108,7 @@ def train(turns: Sequence[Turn]) -> None:
 
         if tasks:
             with time_limit(job.timeout, tasks[0].log, expired):
-                train_and_test([task.attempt for task in tasks], job.results_dir, job.stacked)
+                train_and_test([task.attempt for task in tasks], job.results_dir, job.stacked, partial(_tell, tasks))
         for task in tasks:
             if task.attempt.unwritten is not None:
                 task.turn.outcome = Unwritten.of(task.turn.job.digest, task.attempt.unwritten)
@@ -168,7 +169,7 @@ class _Task:
 
     def _write(self, result: Result) -> None:
         whole = replace(result, seconds=self.attempt.checkpoint.seconds, peak_memory_bytes=self.memory.bytes(), ended=now(),
-                        environment=environment(self.turn.job.experiment, self.replicas))  # fmt: skip
+                        environment=environment(self.attempt))  # fmt: skip
         self.say(f"{whole.traceback or ''}{whole.ended} {whole.status} {whole.reason or ''}")
         settle = self.attempt.keeper.settle if self.attempt.keeper is not None else lambda: None
         self.turn.outcome = self.turn.job.record(whole, self.turn.is_lost, settle)
@@ -181,6 +182,20 @@ class _Task:
         reason = f"not done within {self.turn.job.timeout:g} s{among} (--timeout); the traceback says where it was"
         epochs = tuple(self.attempt.history)
         self.end(replace(self.attempt.blank, status="timeout", reason=reason, traceback=place, epochs=epochs))
+
+
+def _tell(tasks: Sequence[_Task], line: str) -> None:
+    """Says something of cells that are trained together: in the log of each, and on standard error once a process."""
+    for task in tasks:
+        task.say(line)
+    cell = tasks[0].turn.job.experiment.cell
+    told = f"{replace(cell, seed=0).key.rpartition('/')[0]}: {line}"
+    if told not in _told:
+        _told.add(told)
+        print(f"run_all.py: {told}", file=sys.stderr, flush=True)
+
+
+_told: set[str] = set()
 
 
 @contextmanager

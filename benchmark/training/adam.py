@@ -24,7 +24,8 @@ class Adam:
         self.rate, (self.beta1, self.beta2) = training.learning_rate, training.betas
         self.keras = training.optimizer == "keras_adam"
         self.eps, self.decay = training.eps, 0.0 if self.keras else training.weight_decay
-        self.kernel = torch._fused_adamw_ if training.optimizer == "adamw" else torch._fused_adam_
+        self.decoupled = training.optimizer == "adamw"
+        self.kernel = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
         self.param_groups: list[dict[str, Any]] = [{"params": [weights]}]
         self.moments = torch.zeros_like(weights.detach()), torch.zeros_like(weights.detach())
         self.count = torch.zeros((), device=weights.device)
@@ -35,13 +36,15 @@ class Adam:
         """One update in place."""
         self.steps += 1
         self.count += 1
-        # Keras' epsilon stands outside the bias correction: see KerasAdam.
-        eps = self.eps / (1 - self.beta2**self.steps) ** 0.5 if self.keras else self.eps
         first, second = self.moments
         self.kernel(
             [self.weights], [self.gradient], [first], [second], [], [self.count], lr=self.rate, beta1=self.beta1,
-            beta2=self.beta2, weight_decay=self.decay, eps=eps, amsgrad=False, maximize=False,
+            beta2=self.beta2, weight_decay=self.decay, eps=self.epsilon(), amsgrad=False, maximize=False,
         )  # fmt: skip
+
+    def epsilon(self) -> float:
+        """Of the latest step; Keras' stands outside the bias correction: see `KerasAdam`."""
+        return self.eps / (1 - self.beta2**self.steps) ** 0.5 if self.keras else self.eps
 
     def state_dict(self) -> dict[str, Tensor | int]:
         """What a resume needs, the moments [n] and the count of steps; shared with the training."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from baselines.optimizers import Perturbation
 from benchmark.files import read, write_atomically
@@ -53,6 +54,11 @@ class State:
             "cuda": drawn[1] if len(drawn) > 1 else None,
             "progress": dict(vars(self.progress)),
         }
+
+    def kept(self) -> dict[str, Any]:
+        """As `capture`, but its own: of a training that is a row of several, that row alone."""
+        owned: dict[str, Any] = pytree.tree_map(lambda v: v.clone() if isinstance(v, Tensor) else v, self.capture())
+        return owned
 
     def apply(self, captured: dict[str, Any]) -> None:
         """Goes back to what was captured. Raises whatever torch raises for what does not fit."""
@@ -163,7 +169,7 @@ class Checkpoint:
         content = io.BytesIO()
         made_for = self._made_for | ({"code": self._code} if self._code else {})
         made_for |= {"keeps_epochs": True} if self._keeps_epochs else {}
-        torch.save({"made_for": made_for, "seconds": self.seconds, "state": self._state.capture()}, content)
+        torch.save({"made_for": made_for, "seconds": self.seconds, "state": self._state.kept()}, content)
         payload = content.getvalue()
         try:
             write_atomically(self.path, hashlib.sha256(payload).hexdigest().encode() + payload)

@@ -21,6 +21,15 @@ def choose(device: str, place: int) -> None:
             torch.cuda.set_device(place % max(1, torch.cuda.device_count()))
 
 
+def free() -> None:
+    """Gives memory back that nothing needs any more."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
+
+
 class PeakMemory:
     """The most memory that one cell took: not what an earlier one of the same worker had taken. Begins when it is made."""
 

@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +15,11 @@ from torch import Tensor, nn
 from benchmark.config.recipe import Training
 from benchmark.errors import DataError, StopTraining
 from benchmark.problems.base import Problem
+from benchmark.training import device
 from benchmark.training.checkpoint import Checkpoint, State
-from benchmark.training.replicas import Stack
-from benchmark.training.schedules import Position, beta1, learning_rate, radius
+from benchmark.training.recorded import matrix
+from benchmark.training.replicas import Stack, why_not_stacked
+from benchmark.training.schedules import Position, beta1, learning_rate, radius, step_groups
 from benchmark.training.step import Program, Step, Stepper
 from benchmark.training.streams import default_generators, generator, own_generators, seed_default
 
@@ -43,6 +47,13 @@ class Progress:
         return len(self.epochs) - 1 - self.best_epoch
 
 
+class Ran(NamedTuple):
+    """How many trainings were one program, at most; and whether their steps were replayed as CUDA graphs."""
+
+    replicas: int
+    graphs: bool
+
+
 @dataclass
 class Replica:
     """One training on its way.
@@ -51,7 +62,8 @@ class Replica:
     progress: what came of it. on_epoch: called after every epoch; it may raise `errors.StopTraining` to end the training;
     for the epochs that a checkpoint brings back it is called before the first. on_end: called once it has ended, while
     others may still be trained. checkpoint: what it goes on from. failed: what ended it before it was through (Diverged,
-    StopTraining); None: nothing.
+    StopTraining, torch.OutOfMemoryError); None: nothing. ran: with how many others it was one program; None: with none, nor
+    by the means of one.
     """
 
     model: nn.Module
@@ -62,6 +74,7 @@ class Replica:
     on_end: Callable[[Replica], None] = lambda replica: None
     checkpoint: Checkpoint | None = None
     failed: Exception | None = None
+    ran: Ran | None = None
 
     def begin(self, problem: Problem, own_draws: bool) -> Running:
         """Ready for its next epoch. own_draws: dropout draws from generators of its own, not from torch's default ones."""
@@ -74,12 +87,9 @@ class Replica:
         stepper = Stepper(self.model, self.training, problem, draws)
         running = Running(self, stepper, generator(self.seed, "order"), generator(self.seed, "validation"))
         self.model.train()
-        if self.checkpoint is not None:
-            generators = {"order": running.order, "validation": running.holdout}
-            state = State(self.model, stepper.optimizer, generators, self.progress, draws, stepper.perturbation)
-            if self.checkpoint.attach(state):
-                for earlier in self.progress.epochs:
-                    self.on_epoch(earlier)
+        if self.checkpoint is not None and self.checkpoint.attach(running.state()):
+            for earlier in self.progress.epochs:
+                self.on_epoch(earlier)
         return running
 
     def through(self, max_steps: int | None) -> bool:
@@ -124,29 +134,72 @@ class Running:
         replica = Replica(stepper.model, stepper.training, seed)
         return cls(replica, stepper, generator(seed, "order"), generator(seed, "validation"))
 
+    def state(self) -> State:
+        """All that decides how it goes on."""
+        generators = {"order": self.order, "validation": self.holdout}
+        return State(self.replica.model, self.stepper.optimizer, generators, self.replica.progress, self.stepper.draws,
+                     self.stepper.perturbation)  # fmt: skip
 
-def fit(replicas: Sequence[Replica], problem: Problem, *, stacked: bool = False, max_steps: int | None = None) -> None:
+
+def fit(
+    replicas: Sequence[Replica], problem: Problem, *, stacked: bool = False, max_steps: int | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:  # fmt: skip
     """Trains them all; each ends for itself. They have one recipe, but for rho, and other seeds.
 
     Args: `stacked`: all of them as one program (`benchmark.training.replicas`), else one after the other. `max_steps`
-    bounds the optimizer steps of each (profile quick).
+    bounds the optimizer steps of each (profile quick). `say` is told where they are trained otherwise: singly, since their
+    passes cannot be stacked; by halves, since the memory does not take them all; without CUDA graphs.
 
     Raises what goes wrong with the program; what goes wrong with one replica alone it keeps in `failed`.
     """
+    why = why_not_stacked(replicas[0].model, replicas[0].training, problem) if stacked and replicas else None
+    if why:
+        say(f"trained one after the other, not as one program: {why}")
+    stacked = stacked and not why
+    make = partial(matrix.program_of, say=say) if stacked else Program
     for together in [replicas] if stacked else [[each] for each in replicas]:
-        left = _left([each for each in (_begun(replica, problem, stacked) for replica in together) if each], max_steps)
-        program: Program | None = None
-        while left:
-            first = min(len(each.replica.progress.epochs) for each in left)  # a checkpoint may have brought some further
-            now = [each for each in left if len(each.replica.progress.epochs) == first]
-            if program is None or [each.stepper for each in now] != program.steppers:
-                program = (Stack if stacked else Program)([each.stepper for each in now])
-            started = time.perf_counter()
-            outcomes = run_epoch(program, now, max_steps)
-            seconds = (time.perf_counter() - started) / len(now)
-            for each, (loss, norm) in zip(now, outcomes, strict=True):
-                _validate(each, problem, loss, norm, seconds)
-            left = _left(left, max_steps)
+        waiting = [_left([each for each in (_begun(replica, problem, stacked) for replica in together) if each], max_steps)]
+        while waiting:
+            left, program = waiting.pop(0), None
+            while left:
+                # A checkpoint may have brought some further than others.
+                first = min(len(each.replica.progress.epochs) for each in left)
+                now = [each for each in left if len(each.replica.progress.epochs) == first]
+                begin, started = list[dict[str, Any]](), time.perf_counter()
+                try:
+                    begin += [each.state().kept() for each in now] if len(left) > 1 else []
+                    if program is None or not program.goes_on_with([each.stepper for each in now]):
+                        program = None  # its memory is free for the next
+                        program = make([each.stepper for each in now])
+                    outcomes = run_epoch(program, now, max_steps)
+                    selecting = program.validate([each.holdout for each in now])
+                except torch.OutOfMemoryError as error:
+                    program = None
+                    if len(left) == 1:
+                        left[0].replica.failed = error
+                if program is None:
+                    waiting[:0] = _halves(left, now, begin, say)
+                    break
+                seconds = (time.perf_counter() - started) / len(now)
+                for each, (loss, norm), value in zip(now, outcomes, selecting, strict=True):
+                    _take_in(each, program, loss, norm, value, seconds)
+                left = _left(left, max_steps)
+
+
+def _halves(
+    left: list[Running], now: Sequence[Running], begin: Sequence[dict[str, Any]], say: Callable[[str], None]
+) -> list[list[Running]]:
+    """What goes on where memory ran out: two halves of what is left, those of `now` as they were when the epoch began."""
+    if len(left) == 1:
+        left[0].replica.end()
+        return []
+    for each, state in zip(now, begin, strict=False):  # none where these did not fit: nothing has moved
+        each.state().apply(state)
+    device.free()
+    half = len(left) // 2
+    say(f"out of memory: going on with {half} and then {len(left) - half} at a time")
+    return [left[:half], left[half:]]
 
 
 def _begun(replica: Replica, problem: Problem, own_draws: bool) -> Running | None:
@@ -166,15 +219,16 @@ def _left(running: Sequence[Running], max_steps: int | None) -> list[Running]:
     return [each for each in running if each not in through]
 
 
-def _validate(running: Running, problem: Problem, loss: float, norm: float, seconds: float) -> None:
-    """Ends an epoch of a replica, which took these seconds of training: its share, where several trained together."""
-    started, replica = time.perf_counter(), running.replica
-    selecting = problem.validate(replica.model, running.holdout)
-    seconds += time.perf_counter() - started
-    entry = {"train_loss": loss, f"val_{problem.selected_by}": selecting, "lr": running.stepper.learning_rate,
-             "grad_norm": norm, "seconds": seconds}  # fmt: skip
+def _take_in(running: Running, program: Program, loss: float, norm: float, selecting: float, seconds: float) -> None:
+    """Ends an epoch of a replica, which took these seconds: its share, where several trained together."""
+    replica, named = running.replica, running.stepper.problem.selected_by
+    entry = {"train_loss": loss, f"val_{named}": selecting, "lr": running.stepper.learning_rate, "grad_norm": norm,
+             "seconds": seconds}  # fmt: skip
+    if isinstance(program, Stack):
+        most = max(len(program.steppers), replica.ran.replicas if replica.ran else 0)
+        replica.ran = Ran(most, program.graphs)
     try:
-        replica.epoch_ended(entry, selecting, problem.selected_by)
+        replica.epoch_ended(entry, selecting, named)
     except (Diverged, StopTraining) as error:
         replica.failed = error
 
@@ -190,7 +244,7 @@ def run_epoch(program: Program, together: Sequence[Running], max_steps: int | No
     parts = [problem.micro_batches(each.order, training.batch_size) for each in together]
     count = len(parts[0])
     sums = [_Sums(problem.device) for _ in together]
-    groups = _groups(count, training)
+    groups = step_groups(count, training)
     if not groups:  # with void_accumulation
         raise DataError(
             f"no optimizer step in an epoch: {count} micro-batches, accumulation {training.accumulation}, and with "
@@ -204,9 +258,10 @@ def run_epoch(program: Program, together: Sequence[Running], max_steps: int | No
         for each in together:
             rho = radius(each.replica.training, at)
             each.stepper.set_pace(rate, beta1(training, at), each.replica.progress.steps, rho)
-        batches = [[problem.batch(part) for part in its[group]] for its in parts]
-        for each, its, total, step in zip(together, batches, sums, program.step(batches), strict=True):
-            total.add(step, sum(problem.size(batch) for batch in its))
+        batches = program.gather([its[group] for its in parts])
+        sizes = program.sizes(batches)
+        for each, size, total, step in zip(together, sizes, sums, program.step(batches), strict=True):
+            total.add(step, size)
             each.replica.progress.steps += 1
     return [total.means() for total in sums]
 
@@ -237,20 +292,3 @@ def _late(training: Training, at: Position, groups: Sequence[slice], number: int
         return training.learning_rate
     epoch = at.epoch - (number == 0)
     return learning_rate(training, Position(epoch, groups[number - 1].stop - 1, at.per_epoch))
-
-
-VOID_RESTART = 100
-"""Micro-batches after which the counter behind `void_accumulation` begins anew."""
-
-
-def _groups(micro_batches: int, training: Training) -> list[slice]:
-    """Which micro-batches of an epoch belong to each optimizer step.
-
-    With `void_accumulation` a step comes where (count + 1) mod k = 0, the count being of micro-batches, begun anew at
-    every hundredth and at each epoch; those after the last step change no weight and are left out.
-    """
-    k = training.accumulation
-    if not training.void_accumulation:
-        return [slice(first, min(first + k, micro_batches)) for first in range(0, micro_batches, k)]
-    ends = [n for n in range(1, micro_batches + 1) if (n % VOID_RESTART + 1) % k == 0]
-    return [slice(first, end) for first, end in zip([0, *ends], ends, strict=False)]

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
+from torch.nn.modules.dropout import _DropoutNd
 from torch.utils import _pytree as pytree
 
 from baselines.draws import drawing_from
+from benchmark.config.recipe import Training
+from benchmark.problems.base import Problem
 from benchmark.problems.precision import autocast
 from benchmark.training.step import Program, Stepper, clip_scaled
+from benchmark.training.streams import default_generators, generator, own_generators
 
 Named = dict[str, Tensor]
+
+
+class MicroBatch(NamedTuple):
+    """A micro-batch of each of S trainings: its tensors [S, B, ...] (None: no tensor), and how they belong together."""
+
+    leaves: list[Tensor | None]
+    form: Any
 
 
 class Stack(Program):
@@ -36,7 +48,8 @@ class Stack(Program):
         for row, stepper in enumerate(steppers):
             stepper.move(weights[row], gradient[row], [each[row] for each in buffers])
         self._loss = _Loss(first)
-        self._gradient = gradient
+        self._matrix, self._gradient, self._buffers = weights, gradient, buffers
+        self._draws = [stepper.draws[-1] for stepper in steppers]
         self._weights = _rows(first, weights)
         self._parts = list(_rows(first, gradient).values())
         untrained = [
@@ -49,36 +62,77 @@ class Stack(Program):
 
     def accumulate(self, batches: Sequence[Sequence[Any]]) -> list[Tensor]:
         """As `Program.accumulate`: the gradient of each → its row [n]; returns the loss [] of each."""
-        training, problem = self.steppers[0].training, self.steppers[0].problem
+        problem = self.steppers[0].problem
         sizes = torch.tensor([[problem.size(batch) for batch in its] for its in batches], dtype=torch.float64)  # [S, k]
-        shares = (sizes / sizes.sum(dim=1, keepdim=True)).to(self._gradient).unbind(dim=1)
+        shares = (sizes / sizes.sum(dim=1, keepdim=True)).to(self._gradient)
+        stacked = [_stacked(its) for its in zip(*batches, strict=True)]
+        with drawing_from(self._draws):
+            return list(self._accumulate(stacked, shares.unbind(dim=1)).unbind())
+
+    def _accumulate(self, batches: Sequence[MicroBatch], shares: Sequence[Tensor]) -> Tensor:
+        """The gradients of micro-batches → the rows; returns the losses [S]. shares [S] of each in its step."""
+        training = self.steppers[0].training
         self._gradient.zero_()
         losses = torch.zeros_like(shares[0])
-        for i, (share, its) in enumerate(zip(shares, zip(*batches, strict=True), strict=True)):
+        for i, (share, batch) in enumerate(zip(shares, batches, strict=True)):
             if training.void_accumulation and i < len(shares) - 1:
                 with torch.no_grad():  # its gradient is thrown away; its dropout masks and running statistics count
-                    losses += self._passes(self._loss.value, its, share)[1] * share
+                    losses += self._passes(self._loss.value, batch, share)[1] * share
                 continue
             weight = torch.ones_like(share) if training.void_accumulation else share
-            of_weights, (_, loss) = self._passes(grad_and_value(self._loss.value, has_aux=True), its, weight)
+            of_weights, (_, loss) = self._passes(grad_and_value(self._loss.value, has_aux=True), batch, weight)
             torch._foreach_add_(self._parts, list(of_weights.values()))
             losses += loss * share
             if training.clip_before_unscale and training.clip_norm is not None:
-                for stepper in self.steppers:
-                    clip_scaled(stepper.weights, training.clip_norm, stepper.loss_scale)
-        return list(losses.unbind())
+                self._clip_scaled(training.clip_norm)
+        return losses
 
-    def _passes(self, function: Callable[..., Any], its: Sequence[Any], weight: Tensor) -> Any:
+    def _clip_scaled(self, most: float) -> None:
+        for stepper in self.steppers:
+            clip_scaled(stepper.weights, most, stepper.loss_scale)
+
+    def _passes(self, function: Callable[..., Any], batch: MicroBatch, weight: Tensor) -> Any:
         """A function of one training's weights, buffers, batch and weight, of all of them at once."""
-        leaves, forms = zip(*(pytree.tree_flatten(batch) for batch in its), strict=True)
-        tensors = [torch.stack(each) if isinstance(each[0], Tensor) else None for each in zip(*leaves, strict=True)]
-        where = [None if each is None else 0 for each in tensors]
+        where = [None if each is None else 0 for each in batch.leaves]
 
         def of_one(weights: Named, others: Named, leaves: list[Any], weight: Tensor) -> Any:
-            return function(weights, others, pytree.tree_unflatten(leaves, forms[0]), weight)
+            return function(weights, others, pytree.tree_unflatten(leaves, batch.form), weight)
 
-        with drawing_from([stepper.draws[-1] for stepper in self.steppers]):
-            return vmap(of_one, in_dims=(0, 0, where, 0))(self._weights, self._others, tensors, weight)
+        return vmap(of_one, in_dims=(0, 0, where, 0))(self._weights, self._others, batch.leaves, weight)
+
+
+def _stacked(its: Sequence[Any]) -> MicroBatch:
+    """One micro-batch of the batches of all trainings."""
+    leaves, forms = zip(*(pytree.tree_flatten(batch) for batch in its), strict=True)
+    tensors = [torch.stack(each) if isinstance(each[0], Tensor) else None for each in zip(*leaves, strict=True)]
+    return MicroBatch(tensors, forms[0])
+
+
+def why_not_stacked(model: nn.Module, training: Training, problem: Problem) -> str | None:
+    """Why trainings of a model cannot be one program, in words; None: they can. Two copies of it are tried on two examples.
+
+    What draws random numbers in another way than by `baselines.draws` would have each training depend on its companions.
+    """
+    if any(isinstance(each, _DropoutNd) and each.p for each in model.modules()):
+        return "its dropout is torch's own, which cannot draw for each training from a generator of its own"
+    part = problem.micro_batches(generator(0, "trial"), training.batch_size)[0][:2]
+    defaults = default_generators(problem.device)
+    before = [each.get_state() for each in defaults]
+    try:
+        steppers = [
+            Stepper(copy.deepcopy(model).train(), training, problem, own_generators(problem.device, seed, "trial"))
+            for seed in range(2)
+        ]
+        Stack(steppers).accumulate([[problem.batch(part)], [problem.batch(part)]])
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        return f"torch.func says: {str(error).strip().partition(chr(10))[0] or type(error).__name__}"
+    finally:
+        drawn = any(not torch.equal(each.get_state(), state) for each, state in zip(defaults, before, strict=True))
+        for each, state in zip(defaults, before, strict=True):
+            each.set_state(state)
+    return "it draws random numbers from torch's default generator" if drawn else None
 
 
 class _Loss(nn.Module):

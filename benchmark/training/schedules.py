@@ -64,3 +64,20 @@ def _one_cycle(training: Training, at: Position, first: float, middle: float, la
     if step <= top and top > 0:
         return first + (middle - first) * step / top
     return middle + (last - middle) * (step - top) / (total - 1 - top)
+
+
+VOID_RESTART = 100
+"""Micro-batches after which the counter behind `void_accumulation` begins anew."""
+
+
+def step_groups(micro_batches: int, training: Training) -> list[slice]:
+    """Which micro-batches of an epoch belong to each optimizer step.
+
+    With `void_accumulation` a step comes where (count + 1) mod k = 0, the count being of micro-batches, begun anew at
+    every hundredth and at each epoch; those after the last step change no weight and are left out.
+    """
+    k = training.accumulation
+    if not training.void_accumulation:
+        return [slice(first, min(first + k, micro_batches)) for first in range(0, micro_batches, k)]
+    ends = [n for n in range(1, micro_batches + 1) if (n % VOID_RESTART + 1) % k == 0]
+    return [slice(first, end) for first, end in zip([0, *ends], ends, strict=False)]

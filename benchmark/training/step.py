@@ -133,6 +133,29 @@ class Program:
     def __init__(self, steppers: Sequence[Stepper]) -> None:
         self.steppers = steppers
 
+    @property
+    def graphs(self) -> bool:
+        """Whether its steps are replayed as CUDA graphs."""
+        return False
+
+    def goes_on_with(self, steppers: Sequence[Stepper]) -> bool:
+        """Whether it trains these from here on; where not, another program is to be made."""
+        return list(steppers) == list(self.steppers)
+
+    def gather(self, parts: Sequence[Sequence[Tensor]]) -> Any:
+        """What `step` and `sizes` take, of the parts [n] of a step's micro-batches by training."""
+        problem = self.steppers[0].problem
+        return [[problem.batch(part) for part in its] for its in parts]
+
+    def sizes(self, batches: Any) -> list[int]:
+        """By training, how many examples a step is on."""
+        problem = self.steppers[0].problem
+        return [sum(problem.size(batch) for batch in its) for its in batches]
+
+    def validate(self, holdouts: Sequence[torch.Generator]) -> list[float]:
+        """By training, the metric on validation that selects. holdouts: of a protocol that shuffles validation."""
+        return [s.problem.validate(s.model, holdout) for s, holdout in zip(self.steppers, holdouts, strict=True)]
+
     def step(self, batches: Sequence[Sequence[Any]]) -> list[Step]:
         """One step of each, on the mean gradient over all windows of its micro-batches; an incomplete one weighs by its
         windows. batches: by training, as many micro-batches for each.

@@ -1,0 +1,1 @@
+"""Several trainings as one program whose steps are recorded and replayed, where a device can."""

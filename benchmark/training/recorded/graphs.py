@@ -1,0 +1,156 @@
+"""Computations that are recorded once and then replayed, without Python handing over kernel by kernel."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+WARM_UP = 2
+"""How often a computation runs before it is recorded, so that libraries have chosen their kernels and made their plans."""
+MOST_OFF = 1e-2
+"""By which a replay may differ from the run that it repeats, row by row, as a share of that row's norm. Rounding is far
+below, also in bfloat16; an input that is not the latest, or a mask that is drawn otherwise, is far above."""
+
+Function = Callable[[Sequence[Tensor]], None]
+
+
+class Recorder(Protocol):
+    """What records and replays."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Within it a computation runs as it is to run before it is recorded."""
+
+    def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
+        """What repeats a computation that draws from these generators. Raises RuntimeError where it cannot be recorded."""
+
+
+class CudaRecorder:
+    """CUDA graphs, which share their memory: one is replayed at a time, and what is to last lies outside of it."""
+
+    def __init__(self) -> None:
+        self._pool = torch.cuda.graph_pool_handle()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """On another stream than the current one, where nothing may be recorded that ran on it first."""
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            yield
+        torch.cuda.current_stream().wait_stream(stream)
+
+    def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
+        """A CUDA graph's replay. Other threads of the process do not matter to it."""
+        graph = torch.cuda.CUDAGraph()
+        for each in generators:
+            graph.register_generator_state(each)
+        torch.cuda.synchronize()
+        gc.collect()  # a graph that is given back in the midst of a recording ends the recording
+        gc.disable()
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                computation()
+        finally:
+            gc.enable()
+        return graph.replay
+
+
+def recorder(device: torch.device) -> Recorder | None:
+    """What records on a device; None: nothing does."""
+    return CudaRecorder() if device.type == "cuda" else None
+
+
+class Recorded:
+    """A function of tensors that changes others in place, recorded once for each form of its inputs: shapes and kinds.
+
+    The first replay of each recording is held against a run that is not recorded. Where that differs, or where nothing can
+    be recorded, `say` is told why, once, and the function is called from then on.
+    """
+
+    def __init__(
+        self, name: str, function: Function, changes: Sequence[Tensor], generators: Sequence[torch.Generator],
+        recorder: Recorder, say: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """function: whatever it reads and writes, its inputs aside, lies where it lay. changes: all that it writes, a row a
+        replica, so that warming up leaves it as it was. generators: those that it draws from."""
+        self._name, self._function, self._changes, self._generators = name, function, changes, generators
+        self._recorder: Recorder | None = recorder
+        self._say = say
+        self._recordings: dict[tuple[object, ...], tuple[list[Tensor], Callable[[], None]]] = {}
+
+    @property
+    def replays(self) -> bool:
+        """Whether there is a recording."""
+        return bool(self._recordings)
+
+    def __call__(self, inputs: Sequence[Tensor]) -> None:
+        """Does it once."""
+        form = tuple((each.shape, each.dtype) for each in inputs)
+        if self._recorder is not None and form not in self._recordings:
+            self._first(form, inputs, self._recorder)
+        elif self._recorder is None:
+            self._function(inputs)
+        else:
+            here, replay = self._recordings[form]
+            for mine, given in zip(here, inputs, strict=True):
+                mine.copy_(given, non_blocking=True)
+            replay()
+
+    def _first(self, form: tuple[object, ...], inputs: Sequence[Tensor], recorder: Recorder) -> None:
+        """Runs it, records it, and runs the recording from where the first run began."""
+        here, begin = [each.to(self._changes[0].device, copy=True) for each in inputs], self._kept()
+        try:
+            with recorder.aside():
+                for _ in range(WARM_UP):
+                    self._put(begin)
+                    self._function(here)
+            expected = self._kept()
+            self._put(begin)
+            replay = recorder.record(lambda: self._function(here), self._generators)
+            self._put(begin)  # a recording that was played while it was made has moved it
+            replay()
+            off = _most_off(expected[0], self._changes)
+        except torch.OutOfMemoryError:
+            self._put(begin)
+            raise
+        except RuntimeError as error:
+            self._without(f"it cannot be recorded ({str(error).strip().partition(chr(10))[0]})")
+            self._put(begin)
+            self._function(here)
+            return
+        if off <= MOST_OFF:
+            self._recordings[form] = here, replay
+        else:
+            self._without(f"its first replay is off by {off:.2g} of what it repeats")
+            self._put(expected)
+
+    def _without(self, why: str) -> None:
+        self._recorder = None
+        self._recordings.clear()
+        self._say(f"no CUDA graph of {self._name}: {why}; it runs kernel by kernel")
+
+    def _kept(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [each.clone() for each in self._changes], [each.get_state() for each in self._generators]
+
+    def _put(self, kept: tuple[list[Tensor], list[Tensor]]) -> None:
+        for changed, value in zip(self._changes, kept[0], strict=True):
+            changed.copy_(value)
+        for generator, state in zip(self._generators, kept[1], strict=True):
+            generator.set_state(state)
+
+
+def _most_off(expected: Sequence[Tensor], found: Sequence[Tensor]) -> float:
+    """The largest distance of two rows that are to be the same, as a share of the norm of the one expected; a row that is
+    no number in both is the same."""
+    worst = 0.0
+    for one, other in zip(expected, found, strict=True):
+        rows, others = (each.double().reshape(len(each), -1) for each in (one, other))
+        same = (rows == others) | (rows.isnan() & others.isnan())
+        distance = torch.where(same, 0.0, rows - others).norm(dim=1) / rows.nan_to_num().norm(dim=1).clamp(min=1e-12)
+        worst = max(worst, float(distance.nan_to_num(nan=torch.inf).max())) if distance.numel() else worst
+    return worst

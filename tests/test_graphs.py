@@ -1,0 +1,183 @@
+"""What a CUDA device records and replays, with a stand-in that records: the same step, and recording moves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import test_replicas
+import torch
+from test_replicas import replica, spoilt, state, trained, windows
+from test_step import problem
+from torch import Tensor
+
+from benchmark.training.loop import Ran, Replica, fit
+from benchmark.training.recorded import graphs
+from benchmark.training.recorded.graphs import Recorded
+
+
+class StandIn:
+    """Replays by doing it again. fails: what recording raises. stale: a replay does nothing."""
+
+    def __init__(self, fails: Exception | None = None, stale: bool = False) -> None:
+        self.fails, self.stale, self.records, self.replays = fails, stale, 0, 0
+
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
+        self.records += 1
+        if self.fails is not None:
+            computation()
+            raise self.fails
+
+        def replay() -> None:
+            self.replays += 1
+            if not self.stale:
+                computation()
+
+        return replay
+
+
+class Walk:
+    """A total [S] to which inputs [S] and random numbers are added."""
+
+    def __init__(self, recorder: StandIn) -> None:
+        self.total, self.draws, self.said = torch.zeros(2), torch.Generator().manual_seed(1), list[str]()
+        self.recorded = Recorded("the walk", self.take, [self.total], [self.draws], recorder, self.said.append)
+
+    def take(self, inputs: Sequence[Tensor]) -> None:
+        self.total += inputs[0].sum(dim=1) + torch.randn(2, generator=self.draws)
+
+
+def walked(recorder: StandIn) -> Walk:
+    walk = Walk(recorder)
+    for width in (3, 3, 2, 3, 2):
+        walk.recorded([torch.full((2, width), float(width))])
+    return walk
+
+
+def plainly() -> Tensor:
+    walk = Walk(StandIn())
+    for width in (3, 3, 2, 3, 2):
+        walk.take([torch.full((2, width), float(width))])
+    return walk.total
+
+
+def test_a_recording_a_form_and_warming_up_moves_nothing() -> None:
+    recorder = StandIn()
+    walk = walked(recorder)
+    assert torch.equal(walk.total, plainly()) and walk.recorded.replays and not walk.said
+    assert (recorder.records, recorder.replays) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("recorder", "said"),
+    [
+        (
+            StandIn(RuntimeError("not permitted\nwhen capturing")),
+            "it cannot be recorded (not permitted)",
+        ),
+        (StandIn(stale=True), "its first replay is off by"),
+    ],
+)
+def test_what_cannot_be_recorded_or_replays_otherwise_is_called_and_said_once(recorder: StandIn, said: str) -> None:
+    walk = walked(recorder)
+    assert torch.equal(walk.total, plainly()) and recorder.records == 1 and not walk.recorded.replays
+    assert len(walk.said) == 1 and walk.said[0].startswith(f"no CUDA graph of the walk: {said}")
+    assert walk.said[0].endswith("; it runs kernel by kernel")
+
+
+def test_memory_that_runs_out_is_no_reason_to_do_without() -> None:
+    walk = Walk(StandIn(torch.OutOfMemoryError("CUDA out of memory")))
+    with pytest.raises(torch.OutOfMemoryError):
+        walk.recorded([torch.ones(2, 3)])
+    assert torch.equal(walk.total, torch.zeros(2)) and not walk.said
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """Steps are recorded, as on a CUDA device."""
+    stand_in = StandIn()
+    monkeypatch.setattr(graphs, "recorder", lambda device: stand_in)
+    return stand_in
+
+
+STEPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "SAM, clipped": ("samformer", {}),
+    "running statistics": ("tsmixer", {}),
+    "dropout, Keras' Adam": ("patchtst", {"optimizer": "keras_adam", "weight_decay": 0.0, "clip_norm": None}),
+    "Adam's decay, one cycle": ("samovar", {"optimizer": "adam", "schedule": "one_cycle", "cycled_beta1": (0.95, 0.85)}),
+    "void accumulation": ("patchtst", {"void_accumulation": True, "batch_size": 2, "clip_norm": None}),
+    "clipped a micro-batch at a time": ("dlinear", {"clip_before_unscale": True, "clip_norm": 0.05}),
+    "no SAM": ("itransformer", {"rho": None}),
+}
+
+
+@pytest.mark.parametrize("case", STEPS)
+def test_recorded_replicas_are_single_trainings(case: str, recorder: StandIn) -> None:
+    name, values = STEPS[case]
+    make = [partial(replica, name, seed, **({"rho": 0.05 * (seed + 1)} | values)) for seed in range(3)]
+    together = trained([one() for one in make], stacked=True)
+    for one, alone in zip(together, trained([one() for one in make], stacked=False), strict=True):
+        torch.testing.assert_close(state(one), state(alone), rtol=1e-9, atol=1e-9)
+        assert one.ran == Ran(3, graphs=True) and alone.ran is None
+        found, expected = one.progress.epochs[-1], alone.progress.epochs[-1]
+        assert found["val_mse"] == pytest.approx(expected["val_mse"], rel=1e-9) and found["lr"] == expected["lr"]
+        assert found["grad_norm"] == pytest.approx(expected["grad_norm"], rel=1e-5)
+    forms = 3 if "void" in case else 2  # of steps: whole ones, those with an incomplete last batch
+    assert recorder.records == forms + 1, "and validation"
+
+
+def test_what_has_ended_stays_as_a_row_until_half_have(recorder: StandIn) -> None:
+    """And no training is moved by that, to the last bit."""
+    make = partial(replica, "patchtst", dtype=torch.float32, rho=0.05, batch_size=8, epochs=4, patience=None)
+    alone = state(trained([make(0)], stacked=True, dtype=torch.float32)[0])
+    recorder.records = 0
+    together = [make(0), make(1), spoilt("stopped", make(2)), spoilt("diverging", make(3))]
+    kept = {}
+    for one in together:
+        one.on_end = lambda ended: kept.update({ended.seed: state(ended)})
+    trained(together, stacked=True, dtype=torch.float32)
+    assert torch.equal(state(together[0]), alone)
+    assert recorder.records == 2 * 2, "step and validation, once of four, and once of the two that are left"
+    assert all(torch.equal(kept[one.seed], state(one)) for one in together[:3]), "what has ended moves no more"
+
+
+def test_targets_that_are_missing(recorder: StandIn) -> None:
+    train = windows(21, torch.float64)
+    series = train.series[-1:].clone()
+    series[:, 50:53] = torch.nan
+    given = problem(replace(train, targets=series), windows(14, torch.float64))
+    make = [partial(replica, "itransformer", seed, rho=0.05) for seed in range(2)]
+    together, singly = [one() for one in make], [one() for one in make]
+    fit(together, given, stacked=True)
+    fit(singly, given)
+    for one, other in zip(together, singly, strict=True):
+        torch.testing.assert_close(state(one), state(other), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: the graphs themselves are not run")
+@pytest.mark.parametrize("case", STEPS)
+def test_graphs_on_a_device(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Float64, against the same step called kernel by kernel."""
+    name, values = STEPS[case]
+    said: list[str] = []
+
+    def on_device() -> list[Replica]:
+        there = [replica(name, seed, **({"rho": 0.05} | values)) for seed in range(3)]
+        for one in there:
+            one.model.to("cuda")
+        train, validation = (test_replicas.on(windows(n, torch.float64), "cuda") for n in (21, 14))
+        fit(there, problem(train, validation), stacked=True, say=said.append)
+        return there
+
+    replayed = on_device()
+    monkeypatch.setattr(graphs, "recorder", lambda device: StandIn())
+    for one, other in zip(replayed, on_device(), strict=True):
+        torch.testing.assert_close(state(one), state(other), rtol=1e-7, atol=1e-7)
+        assert one.ran == Ran(3, graphs=True), said
