@@ -138,7 +138,8 @@ def _found(there: Catalogue, store: Store, cell: str, folder: Path) -> tuple[Pla
         )
     if result.status != "done":
         raise UsageError(
-            f"{result.key}: its Result is '{result.status}', so there are no weights; --retry failed runs it again"
+            f"{result.key}: its Result is '{result.status}', so there are no weights; its log says why, and once that is "
+            "mended run_all.py --retry failed --keep weights runs it again"
         )
     return planned, result
 

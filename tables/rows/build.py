@@ -32,7 +32,7 @@ def rows(
     """
     groups: dict[tuple[str, int, str, bool], list[Planned]] = defaultdict(list)
     planned_cells = list(_planned(catalogue, paper, found, protocol, profile))
-    found.note_earlier(paper, planned_cells)
+    found.note_planned(paper, planned_cells)
     for planned in planned_cells:
         cell = planned.cell
         groups[cell.dataset, cell.horizon, cell.model, cell.sam].append(planned)

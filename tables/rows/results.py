@@ -44,10 +44,11 @@ class Index:
 
     done: the numbers of what is done, by digest. diverged: the digests of what is not, since its loss was no finite number
     any more. paper, seed: of a digest. environments: in which what is done was made, by digest; of equal ones there is one
-    object. curves: by digest. ended: of a paper, how many ended
-    otherwise, by status. kinds: of a paper, the protocols and profiles that occur; seeds: of a paper and profile. earlier:
-    of a paper, the digests made under earlier training semantics, by version. files: of a data set, the checksums of the
-    files that occur, with when each was last used. own: of a set of the user's, the checksum of the file that is there
+    object. curves: by digest. ended: of a paper, the status of each digest that ended otherwise; planned: those of them
+    that are cells of today's recipes. kinds: of a paper, the protocols and profiles that occur; seeds: of a paper and
+    profile. earlier: of a paper, the digests made under earlier training semantics, by version. files: of a data set, the
+    checksums of the files that occur, with when each was last used. own: of a set of the user's, the checksum of the file
+    that is there
     today. code: that made what is done, by digest, where that is known.
     machines: what a digest was trained with, in words, where that is known. datasets: of a digest. made: of a digest, the
     training semantics and the commit, where they are known. mixing: the columns of those whose forecasts depend on other
@@ -60,7 +61,8 @@ class Index:
     seed: dict[str, int] = field(default_factory=dict)
     environments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
-    ended: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    ended: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    planned: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     kinds: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     seeds: dict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
     earlier: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
@@ -88,7 +90,7 @@ class Index:
                 files = index.files[cell["dataset"]]
                 files[result.data_sha256] = max(files.get(result.data_sha256, ""), result.ended)
             if result.status != "done":
-                index.ended[cell["paper"]][result.status] += 1
+                index.ended[cell["paper"]][result.digest] = result.status
                 if result.status == "diverged":
                     index.diverged.add(result.digest)
             else:
@@ -135,8 +137,9 @@ class Index:
             or max(files, key=lambda sha256: (files[sha256], sha256), default=None)
         )
 
-    def note_earlier(self, paper: Paper, cells: Sequence[Planned]) -> None:
-        """Remembers which Results are of these cells under earlier training semantics."""
+    def note_planned(self, paper: Paper, cells: Sequence[Planned]) -> None:
+        """Remembers which Results are of these cells: not done, or under earlier training semantics."""
+        self.planned[paper.name] |= {p.digest for p in cells if p.digest in self.ended[paper.name]}
         others = {d for d in self.done if self.paper.get(d) == paper.name} - {planned.digest for planned in cells}
         for planned in cells if others else ():
             for digest, version in planned.earlier().items():
@@ -189,9 +192,7 @@ class Index:
         `used`: the digests that stand in a table.
         """
         notes = [note for note in (self.left_out(paper, used), self.older(paper)) if note]
-        if self.ended[paper.name]:
-            counts = ", ".join(f"{n} {status}" for status, n in sorted(self.ended[paper.name].items()))
-            notes.append(f"Ended without a number: {counts}; the folder logs says why, and --retry failed runs them again.")
+        notes += self._ended(paper)
         if paper.overridden:
             notes.append(f"Recipe values of the user's own file, not of the paper: {', '.join(paper.overridden)}.")
         own = [column for column in paper.columns.values() if column.own is not None and column.main]
@@ -213,6 +214,21 @@ class Index:
             if name in self.files:
                 dataset = catalogue.datasets[name]
                 notes += [f"{name}: {told}." for told in dataset.told()] + self._of_which_file(dataset)
+        return notes
+
+    def _ended(self, paper: Paper) -> list[str]:
+        """What ended without a number: the cells of today's recipes, which can be run again, and the others, which nobody
+        runs."""
+        today, others = Counter[str](), Counter[str]()
+        for digest, status in self.ended[paper.name].items():
+            (today if digest in self.planned[paper.name] else others)[status] += 1
+        notes = []
+        if today:
+            again = "the folder logs says why, and --retry failed runs them again"
+            notes.append(f"Ended without a number: {_counts(today)}; {again}.")
+        if others:
+            of = "recipes, training semantics or data files that are not today's"
+            notes.append(f"Ended without a number, of {of}: {_counts(others)}; no run trains these again.")
         return notes
 
     def _of_which_file(self, dataset: DataSet) -> list[str]:
@@ -244,3 +260,7 @@ def _validation(epoch: Mapping[str, float]) -> float:
 def index(store: Store, datasets: Iterable[DataSet] = ()) -> Index:
     """The index of a store. `datasets`: of those that are the user's, the file that is there counts."""
     return Index.of(store.results(), own_files(datasets))
+
+
+def _counts(statuses: Counter[str]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))

@@ -90,6 +90,21 @@ def test_a_switch_that_the_paper_lacks_makes_no_table_of_its_own(made: Any) -> N
     assert found.kinds_of(made.paper) == [("paper", "paper"), ("paper+other_rho", "paper")]
 
 
+def test_to_run_again_is_advised_where_a_run_would(made: Any) -> None:
+    """A cell of another recipe, file or semantics is in no plan, and --retry failed leaves it alone."""
+    made.add("toy", 4, "Plain", None, status="failed")
+    (failed,) = Store(made.results).results()
+    Store(made.results).write(replace(failed, digest="0" * 64, status="killed"))
+    found = Index.of(Store(made.results).results())
+    rows(made.catalogue, made.paper, found, "paper", "paper")
+    notes = found.notes(made.paper, made.catalogue, set())
+    assert notes[:2] == [
+        "Ended without a number: 1 failed; the folder logs says why, and --retry failed runs them again.",
+        "Ended without a number, of recipes, training semantics or data files that are not today's: 1 killed; "
+        "no run trains these again.",
+    ]
+
+
 def test_results_of_two_files_are_not_mixed(made: Any) -> None:
     dataset = replace(made.catalogue.datasets["toy"], file="toy.csv")
     cell = {"paper": "made", "protocol": "paper", "profile": "paper", "dataset": "toy", "seed": 0}
