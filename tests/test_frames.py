@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT
+from pools import Here
 
 import run_all
 from baselines.optimizers import SAM
 from benchmark.runner import pool
 from benchmark.runner.job import Job
-from benchmark.runner.worker import work
 from tables.__main__ import main as tables
 from tables.layout.markdown import Markdown
 
@@ -41,21 +40,11 @@ def test_from_main_to_sams_second_pass(
         seen["worker"] = [*depth(), "ascend"]
         return ascend(self)
 
-    class Here(pool.LocalPool):
-        """Trains in a thread of this process."""
-
-        def __init__(self, jobs: int, results_dir: Path, **more: Any) -> None:
-            super().__init__(0, results_dir)
-            self.threads = ThreadPoolExecutor(1)
-
-        def room(self) -> int:
-            return 1
-
-        def submit(self, job: Job) -> Future[Any]:
-            seen["parent"] = [*depth(), "submit"]
-            return self.threads.submit(work, job)
+    def submitted(job: Job) -> None:
+        seen["parent"] = [*depth(), "submit"]
 
     monkeypatch.setattr(SAM, "ascend", noted)
+    monkeypatch.setattr(Here, "submitted", staticmethod(submitted))
     monkeypatch.setattr(pool, "LocalPool", Here)
     asked = ["--papers", "tiny", "--models", "SAMformer", "--horizons", "4", "--seeds", "1", "--no-mlflow"]
     assert run_all.main(["--config", str(tiny(1)), *asked, "--results-dir", str(tmp_path / "results")]) == 0

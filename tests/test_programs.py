@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import nan
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import test_runner
 from frozen import seams
+from pools import Here
 from test_disk import AtOnce
 
 import run_all
@@ -276,19 +277,6 @@ def test_when_a_groups_worker_dies_each_cell_is_tried_alone(tiny: Callable[[int]
 def test_the_plan_says_how_many_programs_it_is(
     tiny: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Here(pool.LocalPool):
-        """Trains in a thread of this process."""
-
-        def __init__(self, jobs: int, results_dir: Path, **more: Any) -> None:
-            super().__init__(0, results_dir)
-            self.threads = ThreadPoolExecutor(1)
-
-        def room(self) -> int:
-            return 1
-
-        def submit(self, job: Job) -> Future[Any]:
-            return self.threads.submit(worker.work, job)
-
     monkeypatch.setattr(pool, "LocalPool", Here)
     asked = ["--config", str(tiny(1)), "--papers", "tiny", "--models", "SAMformer", "--replicas", "2", "--no-mlflow"]
     asked += ["--device", "cpu", "--results-dir", str(tmp_path / "results")]

@@ -1,0 +1,31 @@
+"""Pools for tests that need no processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from benchmark.runner.job import Job
+from benchmark.runner.pool import LocalPool
+from benchmark.runner.worker import work
+
+
+class Here(LocalPool):
+    """Trains in a thread of this process. submitted: called with every job as it comes."""
+
+    submitted: Callable[[Job], object] = staticmethod(lambda job: None)
+
+    def __init__(self, jobs: int, results_dir: Path, **more: Any) -> None:
+        super().__init__(0, results_dir)
+        self.threads = ThreadPoolExecutor(1)
+
+    def room(self) -> int:
+        """One cell at a time."""
+        return 1
+
+    def submit(self, job: Job) -> Future[Any]:
+        """Begins a job."""
+        self.submitted(job)
+        return self.threads.submit(work, job)
