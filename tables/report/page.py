@@ -15,6 +15,7 @@ from markupsafe import Markup
 from markupsafe import escape as escape_html
 
 from benchmark.config.paper import Paper
+from benchmark.errors import counted
 from benchmark.judging.verdict import rule
 from benchmark.workloads import METRICS
 from tables.claims.evidence import Evidence
@@ -34,7 +35,7 @@ from tables.layout.table import paper_tables
 from tables.report.answer import Answer, answer
 from tables.report.cells import Behind, name
 from tables.report.markup import anchor, html, inline
-from tables.rows.results import Index
+from tables.rows.results import Index, counted_by
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "charts.js", "copying.js", "page.js")
@@ -155,16 +156,16 @@ def _about(told: Told) -> str:
     """How much there is, in a sentence."""
     done, kinds = len(told.found.done), {(name, of.protocol) for name, each in told.subjects.items() for of in each}
     count = Counter({"paper": len({name for name, _ in kinds}), "protocol": len({protocol for _, protocol in kinds})})
-    said = " and ".join(f"{n} {word}{'s' * (n != 1)}" for word, n in count.items())
+    said = " and ".join(counted(n, word) for word, n in count.items())
     seconds = sum(numbers.get("seconds", 0.0) for numbers in told.found.done.values())
     hours = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
-    return f"{done} trainings that ended whole ({hours} of them in all), of {said}."
+    return f"{counted(done, 'training')} that ended whole ({hours} of them in all), of {said}."
 
 
 def _counted(told: Told) -> list[str]:
     """What ended without a number, by paper."""
     ended = {name: told.found.ended[name] for name in told.subjects if told.found.ended.get(name)}
-    return [f"{name}: {', '.join(f'{n} {status}' for status, n in sorted(of.items()))}" for name, of in ended.items()]
+    return [f"{name}: {counted_by(of.values())}" for name, of in ended.items()]
 
 
 def _rules(papers: Iterable[Paper]) -> list[str]:

@@ -219,16 +219,16 @@ class Index:
     def _ended(self, paper: Paper) -> list[str]:
         """What ended without a number: the cells of today's recipes, which can be run again, and the others, which nobody
         runs."""
-        today, others = Counter[str](), Counter[str]()
+        today, others = list[str](), list[str]()
         for digest, status in self.ended[paper.name].items():
-            (today if digest in self.planned[paper.name] else others)[status] += 1
+            (today if digest in self.planned[paper.name] else others).append(status)
         notes = []
         if today:
             again = "the folder logs says why, and --retry failed runs them again"
-            notes.append(f"Ended without a number: {_counts(today)}; {again}.")
+            notes.append(f"Ended without a number: {counted_by(today)}; {again}.")
         if others:
             of = "recipes, training semantics or data files that are not today's"
-            notes.append(f"Ended without a number, of {of}: {_counts(others)}; no run trains these again.")
+            notes.append(f"Ended without a number, of {of}: {counted_by(others)}; no run trains these again.")
         return notes
 
     def _of_which_file(self, dataset: DataSet) -> list[str]:
@@ -262,5 +262,6 @@ def index(store: Store, datasets: Iterable[DataSet] = ()) -> Index:
     return Index.of(store.results(), own_files(datasets))
 
 
-def _counts(statuses: Counter[str]) -> str:
-    return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+def counted_by(statuses: Iterable[str]) -> str:
+    """``2 failed, 1 killed``: how many there are of each status."""
+    return ", ".join(f"{count} {status}" for status, count in sorted(Counter(statuses).items()))

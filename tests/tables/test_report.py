@@ -37,6 +37,13 @@ def page(made: Any) -> str:
     return str(write_report(*read(made.catalogue, made.results), made.results).read_text("utf-8"))
 
 
+def test_what_ended_without_a_number_is_counted(made: Any) -> None:
+    made.add("toy", 4, "With_SAM", 0.4)
+    made.add("toy", 4, "Plain", None, None, status="failed")
+    text = page(made)
+    assert "made: 2 failed" in text and "1 training that ended whole" in text
+
+
 def data_of(text: str) -> Any:
     found = re.search('<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     assert found is not None
