@@ -211,7 +211,8 @@ def _measured(
     try:
         test, validation = held.measure(model), problem.measure(model)
         analysis.keep(recipe.workload, model, held, results_dir, attempt.experiment.digest)
-        checks = checked(recipe.workload, model, problem) if recipe.source is not None else {}
+        batch = recipe.training.batch_size if recipe.training is not None else 2
+        checks = checked(recipe.workload, model, problem, batch) if recipe.source is not None else {}
     except Exception as error:
         return attempt.failed(error)
     metrics = {f"test_{n}": value for n, value in test.items()} | {f"val_{n}": value for n, value in validation.items()}

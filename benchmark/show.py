@@ -87,6 +87,8 @@ def describe(planned: Planned | None, result: Result | None, why_none: str = NON
             lines.append(f"refused: {planned.refused}")
         if planned.recipe is not None:
             lines.append(f"\nmodel = {planned.recipe.model}   sam = {'on' if planned.recipe.sam else 'off'}")
+            if planned.recipe.source is not None:
+                lines += [f"{name} = {told}" for name, told in planned.recipe.source.identity().items()]
             for name, value in sorted(planned.recipe.values.items()):
                 shown = "none" if value.value is None else value.value
                 lines.append(f"{name} = {shown}   [{value.status}] {value.source}")

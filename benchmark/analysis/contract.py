@@ -16,7 +16,7 @@ from baselines.base import ClosedForm
 from benchmark.analysis.independence import dependence
 from benchmark.config.recipe import Training
 from benchmark.data.windows import Batch
-from benchmark.training.replicas import Stack
+from benchmark.training.replicas import Stack, why_not_stacked
 from benchmark.training.step import Program, Stepper
 from benchmark.training.streams import own_generators, seed_default
 
@@ -66,7 +66,20 @@ class Case:
 class Drawn:
     """A problem of windows that are drawn: as much of `benchmark.problems.base.Problem` as a step needs."""
 
-    device: torch.device
+    case: Case
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        return torch.device(self.case.device)
+
+    def micro_batches(self, order: torch.Generator, size: int) -> Sequence[Tensor]:
+        """The numbers [n] of a few windows, as one part."""
+        return [torch.arange(FEW)]
+
+    def batch(self, part: Tensor) -> Batch:
+        """As many windows as the part [n] has."""
+        return self.case.batch(len(part))
 
     def size(self, batch: Batch) -> int:
         """Its windows."""
@@ -194,9 +207,9 @@ def replicas(case: Case) -> str | None:
     if case.training is None:
         return "it is not trained"
     training = one_batch(case.training)
-    drops = [type(m).__name__ for m in case.build().modules() if _drops(m)]
-    if drops:
-        return f"it has {drops[0]}, whose masks would not be each training's own (baselines.layers.Dropout's are)"
+    problem: Any = Drawn(case)
+    if why := why_not_stacked(case.build(), training, problem):
+        return why
     alone = []
     for seed in SEEDS:
         single = stepper(case, training, seed)
@@ -218,18 +231,10 @@ def one_batch(training: Training) -> Training:
     return training.model_copy(update={"accumulation": 1, "void_accumulation": False})
 
 
-def _drops(module: nn.Module) -> bool:
-    rate = getattr(module, "dropout", 0.0)
-    of_torch = type(module).__module__.startswith("torch.")
-    own = isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0
-    return own or (of_torch and isinstance(rate, float) and rate > 0)
-
-
 def stepper(case: Case, training: Training, seed: int, draws: Sequence[torch.Generator] | None = None) -> Stepper:
     """What moves a new model of that seed. draws: what dropout draws from; None: torch's default generators."""
-    device, model = torch.device(case.device), case.build(seed).train()
-    problem: Any = Drawn(device)
-    made = Stepper(model, training, problem, draws)
+    problem: Any = Drawn(case)
+    made = Stepper(case.build(seed).train(), training, problem, draws)
     made.set_pace(training.learning_rate, training.betas[0], 0)
     return made
 

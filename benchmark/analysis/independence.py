@@ -17,11 +17,14 @@ TOLERANCE = {"cpu": 1e-4, "cuda": 5e-3}
 KEPT = "kept: a forecast is the same whatever windows are beside it"
 
 
-def checked(workload: str, model: Any, problem: Problem) -> Mapping[str, str]:
-    """What the checks of a trained model of the user's own found, each in a sentence; none for a workload without any."""
+def checked(workload: str, model: Any, problem: Problem, batch: int) -> Mapping[str, str]:
+    """What the checks of a trained model of the user's own found, each in a sentence; none for a workload without any.
+
+    batch: windows that are sure to fit the memory, since it was trained on so many.
+    """
     if workload != "forecasting":
         return {}
-    size = WINDOWS if min(problem.counts()) else 0
+    size = min(WINDOWS, max(2, batch)) if problem.counts()[0] else 0
     parts = problem.micro_batches(torch.Generator().manual_seed(0), size) if size else ()
     try:
         found = dependence(model, *_inputs(problem.batch(parts[0]))) if len(parts) else "not tried: there are no windows"

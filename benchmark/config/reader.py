@@ -49,6 +49,8 @@ def column_of(reader: Reader, section: Section, name: str, earlier: Mapping[str,
     if own is None and model not in baselines.MODELS:
         known = (*baselines.MODELS, *reader.models)
         raise part["model"].fail(f"unknown model '{model}'{nearest(model, known)}")
+    if own is not None and reader.workload != FORECASTING.name:
+        raise section.fail(f"a model of your own forecasts; the task of this paper is {reader.workload}")
     info = own.signature if own is not None else baselines.MODELS[model]
     of_model = own.values(reader) if own is not None else {}
     own_args = reader.arguments(part["arguments"], info) if "arguments" in part else {}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import TINY
 
 import baselines
 from benchmark.config.catalogue import Catalogue, catalogue
@@ -234,3 +235,12 @@ def test_what_is_wrong_with_a_variant_is_said_in_one_line(tmp_path: Path, text: 
     with pytest.raises(UsageError) as error:
         catalogue([path])
     assert str(error.value).startswith(f"{path}{said}"), str(error.value)
+
+
+def test_a_paper_of_ones_own_has_models_of_ones_own(tmp_path: Path) -> None:
+    models = "models:\n  mine: {file: my_model.py, class: Mine, arguments: {width: 3}}\n"
+    path = written(tmp_path, TINY.replace("EPOCHS", "2") + "  Mine: {model: mine}\n" + models)
+    there = catalogue([path])
+    found = plan(there, Selection(papers=("tiny",), seeds=(0,)), a_file)
+    assert [p.cell.model for p in found if p.cell.horizon == 4] == ["SAMformer", "Transformer", "Mine"]
+    assert [p.recipe.arguments for p in found if p.recipe and p.recipe.source] == [{"width": 3}] * 2

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import Run
+from frozen import seams
 
+import benchmark
 from benchmark import trial
 from benchmark.config.catalogue import catalogue
 from benchmark.config.recipe import Measured
@@ -16,6 +19,9 @@ from benchmark.data.files import synthetic_sha256
 from benchmark.grid import cost
 from benchmark.grid.cells import Selection
 from benchmark.grid.plan import plan
+from benchmark.show import describe
+from benchmark.store.__main__ import main as store_command
+from benchmark.store.check import amiss
 from benchmark.store.result import Result, plain
 from benchmark.store.store import Store
 
@@ -107,3 +113,25 @@ def test_what_a_dry_pass_measures_counts_as_memory_and_company_and_enters_no_dig
     assert {p.cell.model for p in refused} == {"Mine"} and "not enough memory" in str(refused[0].refused)
     assert all(p.digest is None for p in refused)
     assert json.dumps(mine[0].recipe.plain() if mine[0].recipe else None).count("1000") == 0
+
+
+def test_its_kept_weights_are_loaded_again_and_its_results_travel(
+    own: Path, tmp_path: Path, tiny: Callable[[int], Path]
+) -> None:
+    own.write_text(YAML.replace("toy:", "tiny:"))
+    files, folder = [tiny(2), own], tmp_path / "results"
+    asked = Selection(papers=("tiny",), models=("Mine",), horizons=(4,), seeds=(0,))
+    (planned,) = plan(catalogue(files), asked, synthetic_sha256)
+    result = seams.trained(replace(seams.job(planned, folder), keep=("weights",)))
+    assert result is not None and result.status == "done", result
+    assert result.checks["own_window"].startswith("kept") and result.recipe["model"] == "my_model:Mine"
+    model, task = benchmark.load(result.key, folder, config=files)
+    assert task.measure(model) == pytest.approx(dict(result.metrics), rel=1e-6)
+    exported = tmp_path / "all.jsonl.gz"
+    assert store_command(["export", str(exported), "--results-dir", str(folder)]) == 0
+    assert store_command(["import", str(exported), "--results-dir", str(tmp_path / "other")]) == 0
+    assert Store(tmp_path / "other").read(result.digest) == Store(folder).read(result.digest)
+    said = describe(planned, Store(folder).read(result.digest))
+    assert "source.my_model = " in said and "check own_window = kept" in said
+    damaged = replace(result, checks={"own_window": 3})  # type: ignore[dict-item]
+    assert amiss(damaged, result.digest) == "its checks: expected a text for each"
