@@ -99,7 +99,7 @@ def test_it_asks_for_nothing_and_every_link_leads_somewhere(made: Any) -> None:
     text = page(made)
     found, cells = Reader(text), data_of(text)["cells"]
     assert found.open == [] and len(set(found.ids)) == len(found.ids)
-    assert "default-src 'none'" in text
+    assert "default-src 'none'" in text and "<p>Ended without a number: made: 1 diverged.</p>" in text
     places = {unescape(address) for address in found.addresses} - {"data:,"}
     assert places and all(place.startswith("#") for place in places)
     assert {unquote(place[1:]) for place in places} <= {*found.ids, *cells}

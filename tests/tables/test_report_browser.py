@@ -184,7 +184,7 @@ def test_two_thousand_results_are_five_megabytes_and_open_in_two_seconds(
     path = many(tmp_path, monkeypatch)
     assert path.stat().st_size < 5_000_000
     taken = []
-    for _ in range(3):  # the least of three: others work on this machine
+    for _ in range(5):  # the least of five: others work on this machine
         began = time.monotonic()
         there = opened(browser, path)
         there.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
