@@ -97,14 +97,14 @@ def load(
         problem, held = examples(experiment)
     except DataError as error:
         raise UsageError(str(error)) from None
-    return _with_weights(untrained(experiment, problem), path), Task(problem, held, experiment, result)
+    return with_weights(untrained(experiment, problem), path), Task(problem, held, experiment, result)
 
 
 def _folder(given: str | Path | None) -> Path:
     return data_dir(None if given is None else str(given))
 
 
-def _with_weights(model: Forecaster, path: Path) -> Forecaster:
+def with_weights(model: Forecaster, path: Path) -> Forecaster:
     """The model with the weights of a file. Raises UsageError for one that is damaged, or of another model."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -36,6 +36,7 @@ MAY = {
     "perf": PLAN | {"problems", "training", "analysis", "cell", "runner", "baselines"},
     "show": PLAN,
     "load": PLAN | {"show", "cell", "problems", "baselines"},
+    "analyse": PLAN | {"analysis", "load", "problems", "baselines", "tables"},
     "tables": PLAN,
     "run_all": PLAN | {"session", "tables"},
     "baselines": set(),

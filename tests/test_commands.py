@@ -13,6 +13,7 @@ from conftest import ROOT
 from test_split_brain import job
 
 import run_all
+from benchmark.analysis.__main__ import main as analysis
 from benchmark.console import command
 from benchmark.data.__main__ import main as data
 from benchmark.errors import counted, either
@@ -30,6 +31,7 @@ from tables.rows.simulation import main as simulation
 
 Main = Callable[[list[str]], int]
 COMMANDS: dict[str, tuple[Main, tuple[str, ...]]] = {
+    "python -m benchmark.analysis": (analysis, ("attention",)),
     "python -m benchmark.data": (data, ("status", "fetch")),
     "python -m benchmark.forecast": (forecast, ("KEY|DIGEST",)),
     "python -m benchmark.show": (show, ("KEY|DIGEST",)),

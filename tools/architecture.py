@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("benchmark", "baselines", "tables")
 Arrows = dict[str, set[str]]
 """By room, the rooms that it imports."""
+ABOVE = {"benchmark.analysis.__main__": "analyse"}
+"""Commands that lie in a folder and stand above it, each a room of its own: they load a model, probe it and draw."""
 
 
 def files(root: Path) -> list[Path]:
@@ -43,6 +45,8 @@ def dotted(path: Path, root: Path = ROOT) -> str:
 def room(name: str) -> str | None:
     """The room of a dotted name; None for what is not ours, and for `benchmark` itself."""
     parts = name.split(".")
+    if name in ABOVE:
+        return ABOVE[name]
     if parts[0] in ("tables", "baselines", "run_all"):
         return parts[0]
     return parts[1] if parts[0] == "benchmark" and len(parts) > 1 and not parts[1].startswith("__") else None

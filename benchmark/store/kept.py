@@ -53,6 +53,11 @@ class Kept:
         """The weights after an epoch, from 1."""
         return self.folder / f"epoch-{number}.safetensors"
 
+    @property
+    def analysis(self) -> Path:
+        """The folder of what `python -m benchmark.analysis` has found in its weights."""
+        return self.root / "analysis" / self.digest
+
     def lacks(self, wanted: tuple[str, ...], result: Result) -> bool:
         """Whether something of what is wanted is not there, or is of another training than a done Result."""
         last = len(result.epochs)
