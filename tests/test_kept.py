@@ -237,6 +237,9 @@ def test_a_disk_that_is_full_when_they_settle(
     assert not Store(tmp_path).digests() and not list(tmp_path.rglob("predictions/.*")), "no draft stays"
 
 
+PROFILES = ("quick", "paper")
+
+
 def plan(capsys: pytest.CaptureFixture[str], folder: Path, *options: str) -> tuple[int, str, str]:
     words = ["--papers", "toy", "--models", "SAMformer", "--seeds", "3", "--dry-run", "--results-dir", str(folder)]
     capsys.readouterr()
@@ -249,11 +252,13 @@ def test_the_plan_says_how_many_bytes_and_refuses_what_does_not_fit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, out, err = plan(capsys, tmp_path, "--keep", "weights,predictions")
-    assert status == 0 and "--keep weights,predictions: about " in err and "for 3 cells to run" in err
+    assert status == 0 and "--keep weights,predictions: at most about " in err and "for 3 cells to run" in err
     assert json.loads(plan(capsys, tmp_path, "--keep", "weights", "--json")[1])["keep_bytes"] > 0
     digests = [each["digest"] for each in json.loads(plan(capsys, tmp_path, "--json")[1])["cells"]]
     asked = json.loads(plan(capsys, tmp_path, "--keep", "epochs", "--json")[1])["cells"]
     assert digests == [each["digest"] for each in asked], "it enters no digest"
+    sizes = [json.loads(plan(capsys, tmp_path, "--keep", "epochs", "--profile", each, "--json")[1]) for each in PROFILES]
+    assert 0 < 2 * sizes[0]["keep_bytes"] < sizes[1]["keep_bytes"], "a profile that bounds the steps bounds the epochs"
     monkeypatch.setattr(again, "free", lambda folder: 1000)
     status, out, err = plan(capsys, tmp_path, "--keep", "predictions")
     assert status == 2 and not out and len(err.splitlines()) == 1 and "has room for " in err

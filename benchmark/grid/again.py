@@ -84,15 +84,15 @@ def keeps(recipe: Recipe | None, keep: Sequence[str]) -> tuple[str, ...]:
 
 def kept_bytes(
     todo: Sequence[Planned], keep: Sequence[str], datasets: Mapping[str, DataSet], results_dir: Path
-) -> tuple[int, str] | tuple[None, None]:
-    """About how many bytes are to be kept of cells that run, and a sentence that says so; None where nothing is asked for.
+) -> tuple[int | None, str | None]:
+    """About how many bytes are to be kept at most of cells that run, and a sentence that says so; None where nothing is.
 
     Raises UsageError where the disk has not so much room.
     """
-    if not keep:
-        return None, None
+    if not keep or not todo:
+        return (0, None) if keep else (None, None)
     total = sum(cost.kept(p, datasets[p.cell.dataset], keeps(p.recipe, keep)) for p in todo)
-    what = f"--keep {','.join(keep)}: about {size_in_words(total)} for {counted(len(todo), 'cell')} to run"
+    what = f"--keep {','.join(keep)}: at most about {size_in_words(total)} for {counted(len(todo), 'cell')} to run"
     room = free(results_dir)
     if room is not None and total > room:
         raise UsageError(

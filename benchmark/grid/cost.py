@@ -90,7 +90,7 @@ def kept(planned: Planned, dataset: DataSet, wanted: Sequence[str]) -> int:
     recipe, horizon = planned.recipe, planned.cell.horizon
     assert recipe is not None
     weights = _HEADER + _FLOAT32 * of_step(channels_of(dataset, recipe) or 1, horizon, recipe)[1]
-    total = weights * ((WEIGHTS in wanted) + (recipe.training.epochs if EPOCHS in wanted and recipe.training else 0))
+    total = weights * ((WEIGHTS in wanted) + (_most_epochs(planned, dataset) if EPOCHS in wanted else 0))
     variant = WORKLOADS[recipe.workload].variant(recipe.plain())
     found = WORKLOADS[recipe.workload].forecasts(dataset, variant, recipe.lookback, horizon)
     if PREDICTIONS in wanted and found is not None:
@@ -98,6 +98,17 @@ def kept(planned: Planned, dataset: DataSet, wanted: Sequence[str]) -> int:
         examples = min(count, recipe.bounds.max_windows or count)
         total += _HEADER + _FLOAT32 * (each * examples + truth) + 2 * _FLOAT64 * count  # places and times
     return total
+
+
+def _most_epochs(planned: Planned, dataset: DataSet) -> int:
+    """How many epochs a cell is trained at most; 0 for one that is not trained."""
+    recipe = planned.recipe
+    if recipe is None or recipe.training is None:
+        return 0
+    training, most = recipe.training, recipe.bounds.max_steps
+    examples = WORKLOADS[recipe.workload].train_examples(dataset, recipe.lookback, planned.cell.horizon)
+    steps = math.ceil(examples / (training.batch_size * training.accumulation))  # of an epoch
+    return training.epochs if most is None else min(training.epochs, math.ceil(most / steps))
 
 
 PROCESS_BYTES = 600 * 10**6
