@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
+from benchmark.errors import counted
 from benchmark.perf.replicas import Table, Together
 from benchmark.perf.steps import Measured
 
@@ -91,7 +92,7 @@ class Report:
         counts = sorted({count for each in self.together for count in each.step})
         groups = sorted({count for each in self.together for count in each.at_once})
         head = ["model, ms a step", "alone", *(f"as one: {count}" for count in counts), "CUDA graphs",
-                *(f"{count} programs of 5" for count in groups)]  # fmt: skip
+                *(f"programs of 5: {count}" for count in groups)]  # fmt: skip
         rows = [
             [f"{each.case.name}{', SAM' if each.sam else ''}, L {each.lookback}", f"{each.alone:.2f}",
              *(f"{each.step[count]:.2f}" for count in counts), "yes" if each.graphs else "no",
@@ -101,10 +102,11 @@ class Report:
 
     def _table(self, table: Table) -> str:
         each = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in table.parts.items())
+        cells = counted(table.cells, "cell")
         return (
-            f"SAMformer's table on the four ETT sets, {table.cells} cells, five seeds as one program, one program at a "
-            f"time: {table.seconds:.0f} s of training and validation ({each}), estimated from steps and validations at "
-            "horizon 96 and the epochs that cells have taken; starting the command, tests and tables are not in it."
+            f"SAMformer's table on the four ETT sets, {cells}, five seeds as one program, one program at a time: "
+            f"{table.seconds:.0f} s of training and validation ({each}), estimated from steps and validations at "
+            "horizon 96 and from the epochs that cells have taken; starting the command, tests and tables are not in it."
         )
 
     def _left(self) -> str:
