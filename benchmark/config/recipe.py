@@ -59,7 +59,7 @@ class Training(Setting):
     betas: tuple[Share, Share]
     eps: PositiveFloat
     weight_decay: NonNegativeFloat = Field(description="L2 in the gradient (adam), decoupled (adamw)")
-    schedule: Literal["constant", "cosine_restarts", "halved_every_epoch", "one_cycle"]
+    schedule: Literal["constant", "cosine_restarts", "halved_every_epoch", "decayed_every_epoch", "one_cycle"]
     minimum_learning_rate: NonNegativeFloat = Field(description="floor of cosine_restarts; last rate of one_cycle")
     restart_period: PositiveInt = Field(description="epochs between restarts of cosine_restarts")
     clip_norm: PositiveFloat | None = Field(description="global gradient norm; null: no clipping")
@@ -67,6 +67,10 @@ class Training(Setting):
     selection: Literal["best_validation", "last_epoch"] = Field(description="which weights are tested")
     warmup_share: Share = Field(default=0.05, description="of all steps, the part in which one_cycle's rate rises")
     warmup_divisor: PositiveFloat = Field(default=10.0, description="one_cycle begins with the learning rate divided by it")
+    epoch_decay: Share = Field(default=0.95, description="decayed_every_epoch multiplies the rate by it")
+    full_rate_epochs: PositiveInt = Field(
+        default=1, description="epochs of decayed_every_epoch at the learning rate itself"
+    )
     cycled_beta1: tuple[Share, Share] | None = Field(
         default=None, description="one_cycle moves beta1 from the first to the second and back; null: it stays"
     )

@@ -193,6 +193,10 @@ def masked(values: Array) -> Array:
     return filled
 
 
+TIME_FEATURES = 4
+"""Of a step: see `marks`."""
+
+
 def marks(times: Times) -> NDArray[np.float32]:
     """Hour of day, day of week, day of month, day of year, each scaled to [−0.5, 0.5] (docs/models.md), [time, 4].
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from baselines.base import ClosedForm, Forecaster
+from baselines.draws import drawn
 from benchmark.config.recipe import Recipe, Setting
 from benchmark.data import series, windows
 from benchmark.data.readers import Times
 from benchmark.data.registry import DataSet
-from benchmark.data.series import Scale
+from benchmark.data.series import TIME_FEATURES, Scale
 from benchmark.data.windows import Batch, Windows
 from benchmark.errors import DataError
 from benchmark.problems.extra import Extra
@@ -93,11 +95,26 @@ def partial_mse(forecast: Tensor, y: Tensor) -> Tensor:
     return error.square().sum() / (there.sum().clamp(min=1) * (error.numel() // y.numel()))
 
 
+def with_channels_dropped(batch: Batch) -> Batch:
+    """A batch in which each channel is 0, in all windows and targets, with the probability 1 − ρ, ρ ~ U(0, 1) drawn once.
+
+    CATS is trained so (docs/protocols.md, SAMoVAR's baselines). It draws from what dropout draws from.
+    """
+
+    def keep(like: Tensor, generator: torch.Generator | None) -> Tensor:
+        random = torch.rand(1 + len(like), generator=generator, device=like.device)
+        return (random[1:] < random[0]).to(like)
+
+    kept = drawn(keep, batch.x[0, 0])  # [C]
+    return batch._replace(x=batch.x * kept, y=batch.y * kept[-batch.y.shape[-1] :])
+
+
 @dataclass(frozen=True)
 class Forecasting:
     """Training and validation windows. `setting.evaluation_batch`: windows of one batch of validation.
 
     truncate: as the recipe's `shuffled_truncated_validation` has it, the size of the batches; None: all windows count.
+    drop_channels: as the recipe has it.
     """
 
     train: Windows
@@ -105,6 +122,7 @@ class Forecasting:
     setting: Setting
     truncate: int | None = None
     selected_by: str = "mse"
+    drop_channels: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -138,13 +156,14 @@ class Forecasting:
 
     def loss(self, model: Forecaster, batch: Batch) -> Tensor:
         """The model's own training loss []; where some targets alone count, the MSE of their forecasts."""
+        batch = with_channels_dropped(batch) if self.drop_channels else batch
         if self.train.targets is None:
             return model.training_loss(*batch)
         return partial_mse(model(batch.x, batch.marks), batch.y)
 
     def gradients(self, model: Forecaster, batch: Batch) -> tuple[Tensor, Sequence[Tensor | None]] | None:
         """The loss [] and its gradients as the model has them, where its own training loss is what counts; else None."""
-        return model.gradients(*batch) if self.train.targets is None else None
+        return model.gradients(*batch) if self.train.targets is None and not self.drop_channels else None
 
     @property
     def steady(self) -> bool:
@@ -228,11 +247,14 @@ def load(
         dataset, path, lookback, horizon, sha256=sha256, cache_dir=cache_dir, mask_sentinels=task.mask_sentinels,
         time_features=trained and task.time_features, features=task.features,
     )  # fmt: skip
+    if trained and task.zero_time_features and data.marks is None:
+        data = replace(data, marks=np.zeros((len(data.values), TIME_FEATURES), np.float32))
     setting = recipe.setting.model_copy(update={"evaluation_batch": evaluation_batch(data.values.shape[1])})
     splits = windows.make(data, lookback, horizon, device)
     test = splits.test.evenly(recipe.bounds.max_windows)
-    truncate = None
+    truncate, drop_channels = None, False
     if recipe.training is not None:
+        drop_channels = task.drop_channels
         size = recipe.training.batch_size
         test = test.whole_batches(size) if task.drop_last_test_batch else test
         truncate = size if task.shuffled_truncated_validation else None
@@ -240,4 +262,6 @@ def load(
     for name, split in (("training", splits.train), ("validation", validation), ("test", test)):
         if split.gaps and not split.weighed()[1].any():
             raise DataError(f"{dataset.name}: every target of the {name} windows is missing; split it otherwise")
-    return Forecasting(splits.train, validation, setting, truncate), HeldWindows(test, setting, data.scale, data.times)
+    return Forecasting(splits.train, validation, setting, truncate, drop_channels=drop_channels), HeldWindows(
+        test, setting, data.scale, data.times
+    )

@@ -22,13 +22,17 @@ def learning_rate(training: Training, at: Position) -> float:
 
     `cosine_restarts` is SAMformer's released schedule (docs/protocols.md, Schedules): from the base rate down to the
     minimum by half a cosine, restarting every `restart_period` epochs. `halved_every_epoch` is iTransformer's and
-    DLinear's: the base rate in the first epoch, half of the last one's in every other. `one_cycle` is SAMoVAR's, moved on
-    with every micro-batch: in straight lines from base/`warmup_divisor` up to the base rate, then down to the minimum.
+    DLinear's: the base rate in the first epoch, half of the last one's in every other. `decayed_every_epoch` is FITS's: the
+    base rate in the first `full_rate_epochs`, `epoch_decay` times the last one's in every other. `one_cycle` is SAMoVAR's,
+    moved on with every micro-batch: in straight lines from base/`warmup_divisor` up to the base rate, then down to the
+    minimum.
     """
     if training.schedule == "constant":
         return training.learning_rate
     if training.schedule == "halved_every_epoch":
         return training.learning_rate * 0.5**at.epoch
+    if training.schedule == "decayed_every_epoch":
+        return training.learning_rate * training.epoch_decay ** max(0, at.epoch + 1 - training.full_rate_epochs)
     low = training.minimum_learning_rate
     if training.schedule == "one_cycle":
         return _one_cycle(training, at, training.learning_rate / training.warmup_divisor, training.learning_rate, low)

@@ -38,6 +38,13 @@ class ForecastingTrainingFields(ForecastingFields):
     """What a trained model's forecast depends on besides."""
 
     time_features: bool = Field(default=False, description="the model gets time features, where the file has dates")
+    zero_time_features: bool = Field(
+        default=False, description="where the file has no dates, the model gets four time features that are always 0"
+    )
+    drop_channels: bool = Field(
+        default=False,
+        description="in training a share of the channels, drawn anew for each micro-batch, is 0, in windows and in targets",
+    )
     drop_last_test_batch: bool = Field(
         default=False, description="test on whole training batches alone: the windows of an incomplete last one are dropped"
     )
