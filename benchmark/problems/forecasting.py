@@ -111,10 +111,11 @@ def with_channels_dropped(batch: Batch) -> Batch:
 
 @dataclass(frozen=True)
 class Forecasting:
-    """Training and validation windows. `setting.evaluation_batch`: windows of one batch of validation.
+    """Training and validation windows.
 
-    truncate: as the recipe's `shuffled_truncated_validation` has it, the size of the batches; None: all windows count.
-    drop_channels: as the recipe has it.
+    train, validation: of these splits. setting: its `evaluation_batch` is the windows of one batch of validation. truncate:
+    as the recipe's `shuffled_truncated_validation` has it, the size of the batches; None: all windows count. selected_by:
+    the metric on validation that selects. drop_channels: as the recipe has it.
     """
 
     train: Windows
