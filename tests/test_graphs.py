@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -159,6 +160,49 @@ def test_targets_that_are_missing(recorder: StandIn) -> None:
     fit(singly, given)
     for one, other in zip(together, singly, strict=True):
         torch.testing.assert_close(state(one), state(other), rtol=1e-9, atol=1e-9)
+
+
+class Fake:
+    """Of CUDA what a recording touches: a generator that has a state, a graph, a stream."""
+
+    def __init__(self) -> None:
+        self.state, self.put = "begin", list[object]()
+
+    def clone_state(self) -> str:
+        return self.state
+
+    def graphsafe_set_state(self, state: str) -> None:
+        self.put.append(state)
+
+    def register_generator_state(self, generator: Fake) -> None:
+        generator.state = "recording"
+
+    def replay(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_recording_that_fails_leaves_streams_and_generators(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, default, graph, stream = Fake(), Fake(), Fake(), Fake()
+    for name, value in {
+        "graph_pool_handle": lambda: 0, "CUDAGraph": lambda: graph, "current_stream": lambda: stream,
+        "default_generators": [default], "synchronize": lambda: None, "graph": lambda *of, **how: nullcontext(),
+        "set_stream": stream.put.append, "current_device": lambda: 0,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, value)
+
+    def computation() -> None:
+        if fails:
+            raise RuntimeError("not permitted")
+
+    recording = graphs.CudaRecorder()
+    if fails:
+        with pytest.raises(RuntimeError, match="not permitted"):
+            recording.record(computation, [own])  # type: ignore[list-item]
+    else:
+        assert recording.record(computation, [own]) == graph.replay  # type: ignore[list-item]
+    assert own.put == default.put == (["begin"] if fails else []) and stream.put == ([stream] if fails else [])
+    assert gc.isenabled()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: the graphs themselves are not run")

@@ -46,7 +46,9 @@ class CudaRecorder:
 
     def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
         """A CUDA graph's replay. Other threads of the process do not matter to it."""
-        graph = torch.cuda.CUDAGraph()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        drawing = {*generators, torch.cuda.default_generators[torch.cuda.current_device()]}
+        states = [(each, each.clone_state()) for each in drawing]
         for each in generators:
             graph.register_generator_state(each)
         torch.cuda.synchronize()
@@ -55,6 +57,11 @@ class CudaRecorder:
         try:
             with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
                 computation()
+        except RuntimeError:  # a recording that ends in an error leaves its stream and its generators as if it went on
+            torch.cuda.set_stream(stream)
+            for each, state in states:
+                each.graphsafe_set_state(state)
+            raise
         finally:
             gc.enable()
         return graph.replay
