@@ -17,6 +17,7 @@ from markupsafe import escape as escape_html
 from benchmark.config.paper import Paper
 from benchmark.errors import counted
 from benchmark.judging.verdict import rule
+from benchmark.machine import time_in_words
 from benchmark.workloads import METRICS
 from tables.claims.evidence import Evidence
 from tables.claims.reader import Claim
@@ -158,8 +159,7 @@ def _about(told: Told) -> str:
     count = Counter({"paper": len({name for name, _ in kinds}), "protocol": len({protocol for _, protocol in kinds})})
     said = " and ".join(counted(n, word) for word, n in count.items())
     seconds = sum(numbers.get("seconds", 0.0) for numbers in told.found.done.values())
-    hours = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
-    return f"{counted(done, 'training')} that ended whole ({hours} of them in all), of {said}."
+    return f"{counted(done, 'training')} that ended whole ({time_in_words(seconds)} of them in all), of {said}."
 
 
 def _counted(told: Told) -> list[str]:

@@ -90,7 +90,7 @@ const Charts = (() => {
     return [[rule([mark.at], { stroke: colour(style.colour), strokeWidth: (style.width ?? 1) * POINT, strokeDasharray })], []];
   }
 
-  function scale(axis, width) {
+  function scale(axis, width, places) {
     const made = { label: axis.label ?? null, labelArrow: "none", grid: true, type: axis.scale ?? "linear" };
     if (axis.scale === "symlog") made.constant = 1;
     if (axis.limits) made.domain = axis.limits;
@@ -105,8 +105,9 @@ const Charts = (() => {
       made.ticks = axis.ticks;
       made.tickFormat = shown;
     } else if (axis.whole) {
-      made.ticks = Math.max(2, Math.round(width / 60));
-      made.tickFormat = (value) => Number.isInteger(value) ? String(value) : "";
+      const [first, last] = axis.limits ?? d3.extent(places);
+      made.ticks = d3.ticks(first, last, Math.max(2, Math.round(width / 60))).filter(Number.isInteger);
+      made.tickFormat = (value) => String(value).replace("-", "−");
     } else {
       made.ticks = Math.max(3, Math.round(width / 55));
     }
@@ -119,7 +120,8 @@ const Charts = (() => {
     const head = element("div", {}, [element("strong", {}, of.title ?? ""), element("span", {}, of.remark ?? "")]);
     if (!of.marks.length) return element("div", { class: "panel" }, [head, element("p", {}, "Nothing to show.")]);
     const [across, down] = figure.size, height = Math.max(150, down * INCH), width = Math.max(230, across * INCH);
-    const x = scale(of.x ?? {}, width), y = scale(of.y ?? {}, height), map = of.marks.find((mark) => mark.kind === "heat");
+    const places = of.marks.flatMap((mark) => mark.kind === "points" ? numbers(mark.x, mark.y.length) : []);
+    const x = scale(of.x ?? {}, width, places), y = scale(of.y ?? {}, height, []), map = of.marks.find((mark) => mark.kind === "heat");
     const parts = of.marks.map((mark) => drawn(mark, data, { x: of.x ?? {}, y: of.y ?? {} }));
     const said = parts.flatMap(([, texts]) => texts);
     const crowded = (of.x?.categories ?? []).length * longest(of.x ?? {}) * 7 > width;
