@@ -16,7 +16,7 @@ from benchmark.config.recipe import Measured, Recipe, Training
 from benchmark.config.values import Reader
 from benchmark.console import Parser, command
 from benchmark.data.registry import DataSet
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, counted
 from benchmark.grid import cost
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.plan import plan
@@ -89,7 +89,7 @@ def report(subject: Subject, datasets: Mapping[str, DataSet]) -> tuple[list[str]
 
     case = subject.case
     batch = f", batch {case.training.batch_size}" if case.training is not None else ", not trained"
-    at = f"look-back {case.lookback}, horizon {case.horizon}, {case.channels} channels{batch}"
+    at = f"look-back {case.lookback}, horizon {case.horizon}, {counted(case.channels, 'channel')}{batch}"
     lines, kept = [f"{subject.model.name} ({case.source.name}), {subject.title}: {at}"], True
     for number, (name, check) in enumerate(CHECKS.items()):
         wrong = told(check, case)
@@ -134,10 +134,8 @@ def _takes(subject: Subject, datasets: Mapping[str, DataSet]) -> list[str]:
     count = sum(map(len, subject.kinds.values()))
     timed = "" if len(known) > 1 or len(subject.kinds) == 1 else ", by the size of its windows"
     patience = ", less where patience ends it sooner" if case.training.patience is not None else ""
-    return [
-        *lines,
-        f"  its grid: {count} cells, at most {time_in_words(total)} of training on one such device{timed}{patience}",
-    ]
+    lasts = f"at most {time_in_words(total)} of training on one such device{timed}{patience}"
+    return [*lines, f"  its grid: {counted(count, 'cell')}, {lasts}"]
 
 
 def _steps(planned: Planned, recipe: Recipe, dataset: DataSet) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.recipe import Measured, Recipe
 from benchmark.data.registry import DataSet
-from benchmark.errors import UsageError
+from benchmark.errors import UsageError, counted
 from benchmark.grid import cost
 from benchmark.grid.cells import Planned
 from benchmark.grid.plan import too_big
@@ -80,7 +80,7 @@ def _pass(kinds: Mapping[Sizes, Recipe], there: Catalogue, device: str) -> dict[
     for key, outcome in zip(kinds, outcomes, strict=True):
         model, _, lookback, horizon, channels = key
         if isinstance(outcome, str):
-            where = f"look-back {lookback}, horizon {horizon}, {channels} channels"
+            where = f"look-back {lookback}, horizon {horizon}, {counted(channels, 'channel')}"
             raise there.models[model].section.fail(f"{where}: {outcome}")
         found[key] = outcome
     return found

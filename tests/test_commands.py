@@ -14,6 +14,7 @@ from test_split_brain import job
 
 import run_all
 from benchmark.analysis.__main__ import main as analysis
+from benchmark.check import main as check
 from benchmark.console import command
 from benchmark.data.__main__ import main as data
 from benchmark.errors import counted, either
@@ -32,6 +33,7 @@ from tables.rows.simulation import main as simulation
 Main = Callable[[list[str]], int]
 COMMANDS: dict[str, tuple[Main, tuple[str, ...]]] = {
     "python -m benchmark.analysis": (analysis, ("attention",)),
+    "python -m benchmark.check": (check, ("FILE.yaml",)),
     "python -m benchmark.data": (data, ("status", "fetch")),
     "python -m benchmark.forecast": (forecast, ("KEY|DIGEST",)),
     "python -m benchmark.show": (show, ("KEY|DIGEST",)),

@@ -16,6 +16,7 @@ from baselines.base import ClosedForm
 from benchmark.analysis.independence import dependence
 from benchmark.config.recipe import Training
 from benchmark.data.windows import Batch
+from benchmark.errors import counted
 from benchmark.training.replicas import Stack, why_not_stacked
 from benchmark.training.step import Program, Stepper
 from benchmark.training.streams import own_generators, seed_default
@@ -105,7 +106,7 @@ def shapes(case: Case) -> str | None:
         expected = (windows, case.horizon, case.channels)
         if not isinstance(found, Tensor) or found.shape != expected:
             what = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            return f"of {windows} windows the forecast is expected to be {expected}, found {what}"
+            return f"of {counted(windows, 'window')} the forecast is expected to be {expected}, found {what}"
         if found.dtype != x.dtype or found.device != x.device:
             return f"the forecast is {found.dtype} on {found.device}, the windows {x.dtype} on {x.device}"
     return None

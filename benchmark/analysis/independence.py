@@ -63,7 +63,9 @@ def _found(model: Any, x: Tensor, marks: Tensor | None) -> str | None:
 
     alone = forecast(x, marks)
     if alone.shape[0] != len(x) or alone.dim() != 3:
-        return f"broken: {len(x)} windows have the forecast {tuple(alone.shape)}, in which none is a single window's"
+        return (
+            f"broken: the forecast of windows {tuple(x.shape)} is {tuple(alone.shape)}, in which none is a single window's"
+        )
     scale = float(alone.abs().nan_to_num().max()) or 1.0
     most = TOLERANCE.get(x.device.type, TOLERANCE["cuda"]) * scale
     if _far(forecast(x, marks, 1), alone) > most:

@@ -201,8 +201,8 @@ class Index:
             notes.append(f"Columns of the user's own, not of the paper: {which}.")
         for name, count in Counter(self.mixing[digest] for digest in used if digest in self.mixing).items():
             notes.append(
-                f"{name}: in {count} Results a window's forecast depends on other windows beside it, so that these numbers "
-                "compare with no other column's; `python -m benchmark.check` says more."
+                f"{name}: in {counted(count, 'Result')} a window's forecast depends on other windows beside it, so that "
+                "these numbers compare with no other column's; `python -m benchmark.check` says more."
             )
         varied = [column for column in paper.columns.values() if column.variant_of is not None and column.main]
         if varied:
