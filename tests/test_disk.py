@@ -71,6 +71,15 @@ def test_tables_that_hold_a_folder_in_a_files_place(
     check_that_it_is_said(capsys, done[1], "toy.md: Is a directory")
 
 
+def test_a_run_ends_with_the_page_or_says_why_not(done: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_all.main(done[1]) == 0
+    page = done[0] / "report.html"
+    assert "written: " + str(page) in capsys.readouterr().out.splitlines() and b"Does the paper" in page.read_bytes()
+    page.unlink()
+    page.mkdir()
+    check_that_it_is_said(capsys, done[1], "report.html: Is a directory")
+
+
 @pytest.mark.parametrize("error", [FULL, OSError(errno.EPERM, "Operation not permitted"), OSError("odd"), OSError()])
 def test_a_disk_that_does_not_take_them(
     done: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: OSError
