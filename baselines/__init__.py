@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from baselines import footprint
-from baselines.arguments import REQUIRED, SCALAR, Argument, Kind, arguments_of, attribute_of
+from baselines import footprint, footprint_images
+from baselines.arguments import REQUIRED, SCALAR, SHAPES, Argument, Kind, arguments_of, attribute_of
 from baselines.own import Source
-
-if TYPE_CHECKING:
-    from baselines.base import Forecaster
 
 __all__ = ["MODELS", "SCALAR", "Argument", "Kind", "ModelInfo", "Source", "argument", "build", "misfit"]
 
@@ -32,15 +29,16 @@ class ModelInfo:
 
     name: as recipes have it. module, cls: its file in this folder, and its class there. memory: says what a training step
     takes; None for what is not trained, or not known. closed_form: it is not trained, but has `fit`. file: where the
-    constructor is read, if not in this folder.
+    constructor is read, if not in this folder. task: the kind of task that it is for.
     """
 
     name: str
     module: str
     cls: str
-    memory: footprint.Estimator | None = None
+    memory: Callable[[Any, Any], tuple[int, int]] | None = None
     closed_form: bool = False
     file: Path | None = None
+    task: str = "forecasting"
 
     @property
     def _source(self) -> Path:
@@ -53,7 +51,7 @@ class ModelInfo:
 
     @property
     def arguments(self) -> Mapping[str, Argument]:
-        """The keyword arguments that it takes beside `lookback`, `horizon` and `channels`."""
+        """The keyword arguments that it takes beside those of `SHAPES`."""
         return arguments_of(self._source, self.cls)
 
     @property
@@ -62,20 +60,22 @@ class ModelInfo:
         return False
 
     def of_step(self, shape: Mapping[str, int], batch: int, given: Mapping[str, Any]) -> tuple[int, int] | None:
-        """Bytes of the activations of a training step on `batch` windows in float32, and the number of parameters.
+        """Bytes of the activations of a training step on `batch` examples in float32, and the number of parameters.
 
-        `shape`: lookback, horizon, channels. `given`: arguments; the others have their defaults. None where nothing is
+        `shape`: as `SHAPES` has it. `given`: arguments; the others have their defaults. None where nothing is
         known, or the arguments do not fit (then the model itself says what is wrong).
         """
         if self.memory is None:
             return None
         defaults = {name: a.default for name, a in self.arguments.items() if a.default is not REQUIRED}
         try:
-            return self.memory(footprint.Sizes(**shape, batch=batch), SimpleNamespace(**(defaults | dict(given))))
+            return self.memory(SIZES[self.task](**shape, batch=batch), SimpleNamespace(**(defaults | dict(given))))
         except (TypeError, ValueError, ZeroDivisionError, AttributeError):
             return None
 
 
+SIZES: Mapping[str, Callable[..., Any]] = {"forecasting": footprint.Sizes, "images": footprint_images.ImageSizes}
+"""By kind of task, the sizes that an estimator of memory takes."""
 _ALL = (
     ModelInfo("samformer", "samformer", "SAMformer", footprint.samformer),
     ModelInfo("tsmixer", "tsmixer", "TSMixer", footprint.tsmixer),
@@ -91,6 +91,7 @@ _ALL = (
     ModelInfo("last_value", "naive", "LastValue", closed_form=True),
     ModelInfo("seasonal_naive", "naive", "SeasonalNaive", closed_form=True),
     ModelInfo("ridge", "ridge", "Ridge", closed_form=True),
+    ModelInfo("vgg", "vgg", "VGG", footprint_images.vgg, task="images"),
 )
 
 MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}
@@ -113,7 +114,7 @@ def misfit(lookback: int, horizon: int, arguments: Mapping[str, Any]) -> str | N
         return f"a kernel_size is odd, it is {kernel}"
     if "patch" in arguments and lookback + arguments.get("stride", 0) < arguments["patch"]:
         return f"a look-back of {lookback} has no patch of {arguments['patch']} steps"
-    if arguments.get("season", 1) > lookback:
+    if "season" in arguments and arguments["season"] > lookback:
         return f"a season of {arguments['season']} steps does not fit a look-back of {lookback}"
     if "positions" in arguments and lookback + horizon > arguments["positions"]:
         return (
@@ -135,23 +136,22 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names) or 'none'}"
 
 
-def build(name: str | Source, *, lookback: int, horizon: int, channels: int, **arguments: Any) -> Forecaster:
+def build(name: str | Source, **given: Any) -> Any:
     """A freshly initialised model, its weights drawn from torch's default generator; of a `Source` a model of the user's
     own, whose files this runs.
 
-    `lookback` and `horizon` are in time steps. Raises ValueError for an unknown model or argument, naming the
+    given: the sizes that a model for its kind of task is built with (`SHAPES`: of a forecaster `lookback` and `horizon`,
+    in time steps, and `channels`), and its own arguments. Raises ValueError for an unknown model or argument, naming the
     nearest known one, and for an argument's value that the model does not accept.
     """
     if isinstance(name, Source):
         from baselines.plain import built
 
-        return built(name, lookback=lookback, horizon=horizon, channels=channels, **arguments)
+        return built(name, **given)
     info = MODELS.get(name)
     if info is None:
         raise ValueError(f"unknown model '{name}'{_nearest(name, MODELS)}")
-    for given in arguments:
-        if given not in info.arguments:
-            raise ValueError(f"{name} has no argument '{given}'{_nearest(given, info.arguments)}")
-    cls = getattr(importlib.import_module(f"{__name__}.{info.module}"), info.cls)
-    model: Forecaster = cls(lookback=lookback, horizon=horizon, channels=channels, **arguments)
-    return model
+    for argument in given:
+        if argument not in info.arguments and argument not in SHAPES[info.task]:
+            raise ValueError(f"{name} has no argument '{argument}'{_nearest(argument, info.arguments)}")
+    return getattr(importlib.import_module(f"{__name__}.{info.module}"), info.cls)(**given)

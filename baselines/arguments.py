@@ -22,8 +22,12 @@ Rate = float
 Weight = float
 """Annotation of an argument: a number from 0, such as the weight of a loss's second term."""
 
-SHAPE = ("lookback", "horizon", "channels")
-"""What every model is built with; its own arguments are the others."""
+SHAPES: Mapping[str, tuple[str, ...]] = {
+    "forecasting": ("lookback", "horizon", "channels"),
+    "images": ("channels", "size", "classes"),
+}
+"""By kind of task, what every model for it is built with; its own arguments are the others."""
+_SHAPE = frozenset(name for names in SHAPES.values() for name in names)
 REQUIRED: Any = object()
 """The default of an argument that has none."""
 
@@ -78,7 +82,7 @@ def arguments_of(path: Path, cls: str) -> Mapping[str, Argument]:
     return {
         argument.arg: Argument(_kind(argument.annotation, tree), REQUIRED if node is None else default)
         for argument, node, default in zip(init.args.kwonlyargs, init.args.kw_defaults, defaults, strict=True)
-        if argument.arg not in SHAPE
+        if argument.arg not in _SHAPE
     }
 
 

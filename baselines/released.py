@@ -19,10 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import baselines
+from baselines.arguments import SHAPES
 from baselines.optimizers import ASAM, FSAM, SAM, ASAMAll, KerasAdam, Schedule, ScheduledGSAM
 from baselines.released_names import RELEASED, Released
 
 Array = NDArray[Any]
+
+
+_KEYS = {"size": "image_size"}
+"""Of the sizes that a model is built with, those that a config calls otherwise."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,13 @@ def load_released(arrays: Mapping[str, Any]) -> nn.Module:
     """
     config = _config(arrays.get("config", {}))
     released = _released(config)
-    missing = [key for key in ("lookback", "horizon", "channels") if key not in config]
+    keys = {size: _KEYS.get(size, size) for size in SHAPES[baselines.MODELS[released.model].task]}
+    missing = [key for key in keys.values() if key not in config]
     if missing:
         raise ValueError(f"the released config lacks {', '.join(missing)}")
-    sizes = {key: int(config[key]) for key in ("lookback", "horizon", "channels")}
+    sizes = {size: int(config[key]) for size, key in keys.items()}
     chosen = {our: config[key] for key, our in released.arguments.items() if key in config}
-    model = baselines.build(released.model, **sizes, **chosen, **released.fixed)
+    model: nn.Module = baselines.build(released.model, **sizes, **chosen, **released.fixed)
     targets = model.state_dict()
     origin: dict[str, tuple[str, tuple[int, ...]]] = {}
     filled: dict[str, str] = {}

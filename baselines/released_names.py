@@ -60,6 +60,7 @@ def _keras(names: Mapping[str, str]) -> dict[str, str]:
     return {f"{theirs}/{end}": f"{our}.{ends[end]}" for theirs, our in names.items() for end in ends}
 
 
+_STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
 _SIZES = {"d_model": "width", "n_heads": "heads", "n_layers": "layers", "dropout": "dropout"}
 _SAMFORMER = {"revin": "revin", "batch_mixed_denorm": "batch_mixed_denorm", "attention_dim": "width"}
 _TSMIXER = {"n_blocks": "blocks", "ff_dim": "ff_width", "dropout": "dropout", "batch_mixed_denorm": "batch_mixed_denorm"}
@@ -273,6 +274,11 @@ RELEASED: dict[tuple[str, str], Released] = {
         ),
         unused=("channel_w", "channel_b"),
         idle=tuple(_CATS_IDLE),
+    ),
+    ("vgg", "pytorch"): Released(
+        "vgg",
+        {"layers": "layers"},
+        _pairs({name: name for name in ("features.*", "fc.0", "fc.1", "classifier")}, (".weight", ".bias", *_STATISTICS)),
     ),
 }
 """By `model` and the first word of `variant` in the config; without a variant it is the PyTorch code."""

@@ -24,7 +24,6 @@ from benchmark.store.result import Result
 if TYPE_CHECKING:
     from torch import nn
 
-    from baselines.base import Forecaster
     from benchmark.analysis.kept import Keeper
     from benchmark.problems.base import Held, Problem
     from benchmark.training.checkpoint import Checkpoint
@@ -184,7 +183,7 @@ def examples(experiment: Experiment) -> tuple[Problem, Held]:
     )  # fmt: skip
 
 
-def untrained(experiment: Experiment, problem: Problem) -> Forecaster:
+def untrained(experiment: Experiment, problem: Problem) -> Any:
     """A cell's model as its seed initialises it, where the problem is."""
     import baselines
     from benchmark.training.streams import seed_default

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from baselines import MODELS, ModelInfo
 from benchmark.config.recipe import ARGUMENTS, Recipe, Sourced
 
 UNTRAINED = {"lookback": 8, "evaluation_batch": None, "precision": "float32"}
@@ -17,3 +18,7 @@ def made_up(model: str, arguments: dict[str, object] | None = None, trained: boo
     plain = (TRAINED if trained else UNTRAINED) | values | {ARGUMENTS + k: v for k, v in (arguments or {}).items()}
     sourced = {name: Sourced(value, "test", "ours") for name, value in plain.items()}
     return Recipe("forecasting", model, plain.get("rho") is not None, sourced)
+
+
+FORECASTERS: dict[str, ModelInfo] = {name: info for name, info in MODELS.items() if info.task == "forecasting"}
+"""The models of series; tests/images has those of images."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from recipes import made_up
+from recipes import FORECASTERS, made_up
 
 import baselines
 from benchmark.cell import Attempt, Experiment, begun, train_and_test
@@ -77,10 +77,10 @@ def test_every_pair_of_a_batch_counts_where_the_code_mixes_them() -> None:
 
 
 def test_what_a_class_says_is_known_without_importing_it() -> None:
-    for info in baselines.MODELS.values():
+    for info in FORECASTERS.values():
         cls = getattr(import_module(f"baselines.{info.module}"), info.cls)
         assert info.partial_targets is cls.partial_targets, info.name
-    allowed = {name for name, info in baselines.MODELS.items() if info.partial_targets}
+    allowed = {name for name, info in FORECASTERS.items() if info.partial_targets}
     trained = {"samformer", "tsmixer", "itransformer", "patchtst", "dlinear", "formerbaseline", "fits"}
     assert allowed == trained | {"last_value", "seasonal_naive"}
 
@@ -146,12 +146,7 @@ def test_own_data_say_it_and_a_target_that_does_nothing_is_explained(tmp_path: P
 
 @pytest.mark.parametrize(
     ("name", "features"),
-    [
-        (n, f)
-        for n, info in baselines.MODELS.items()
-        for f in ("S", "MS")
-        if info.memory and (f == "S" or info.partial_targets)
-    ],
+    [(n, f) for n, info in FORECASTERS.items() for f in ("S", "MS") if info.memory and (f == "S" or info.partial_targets)],
 )
 def test_every_trained_model_takes_a_step(name: str, features: str) -> None:
     small = {"width": 8, "heads": 2, "ff_width": 8, "layers": 1, "patch": 4, "stride": 2, "kernel_size": 5, "mlp_ratio": 2}

@@ -17,7 +17,7 @@ from benchmark.files import write_atomically
 Arrays = Mapping[str, NDArray[Any]]
 Probe = Callable[[Any, Any], Arrays]
 
-PROBES: Mapping[str, Mapping[str, Probe]] = {"forecasting": {"forecasts": worst_median_best}}
+PROBES: Mapping[str, Mapping[str, Probe]] = {"forecasting": {"forecasts": worst_median_best}, "images": {}}
 """By workload, those that every cell keeps, by the folder below the results where their arrays stand."""
 
 

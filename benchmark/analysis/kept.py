@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from benchmark.analysis.predictions import Streamed, all_windows
+from benchmark.analysis.predictions import Streamed, all_images, all_windows
 from benchmark.errors import StopTraining
 from benchmark.files import Draft, draft, write_atomically
 from benchmark.store.kept import ABOUT, EPOCHS, OBJECTS, PREDICTIONS, WEIGHTS, Kept, of_epoch
 from benchmark.store.result import Result
 
-PREDICTED: Mapping[str, Callable[[Any, Any], tuple[Mapping[str, NDArray[Any]], Streamed]]] = {"forecasting": all_windows}
+PREDICTED: Mapping[str, Callable[[Any, Any], tuple[Mapping[str, NDArray[Any]], Streamed]]] = {
+    "forecasting": all_windows, "images": all_images,
+}  # fmt: skip
 """By workload, what a file of predictions has: (model, test examples) → arrays by name, and a large one in parts."""
 WRITTEN = "forecast-benchmark"
 """What the headers name as who wrote them."""

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.base import Forecaster
+from baselines.classifier import Classifier
 from benchmark.problems.forecasting import HeldWindows
+from benchmark.problems.images import HeldImages
+from benchmark.workloads.images import CLASSES
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,10 @@ def all_windows(model: Forecaster, held: HeldWindows) -> tuple[Mapping[str, NDAr
         arrays |= {"mean": held.scale.mean[-channels:], "deviation": held.scale.deviation[-channels:]}
     parts = (part.cpu().numpy() for part in held.forecasts(model))
     return arrays, Streamed("forecast", (len(windows), windows.horizon, channels), parts)
+
+
+def all_images(model: Classifier, held: HeldImages) -> tuple[Mapping[str, NDArray[Any]], Streamed]:
+    """`scores` [N, K] (float32), an image a row in the order of the files, and beside it labels [N], their classes."""
+    labels = held.pictures.labels.cpu().numpy()
+    parts = (part.cpu().numpy() for part in held.scores(model))
+    return {"labels": labels}, Streamed("scores", (len(labels), CLASSES), parts)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from benchmark.config import ownsplit
+from benchmark.config.ownsplit import IMAGES
 from benchmark.config.paper import Block, Paper, Value
 from benchmark.config.yamlfile import Section, load
 from benchmark.data import shape
@@ -21,7 +22,7 @@ from benchmark.workloads.forecasting import Features
 KEYS = ("file", "reader", "split", "step", "dates", "target", "features", "fill", "header", "papers", "horizons", "what")
 Entry = TypeVar("Entry", str, int)
 
-READERS = ("csv", "solar", "pems")
+READERS = ("csv", "solar", "pems", *IMAGES)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ def _own(name: str, section: Section, path: Path) -> Own:
         raise section.fail("'file' is missing: the path of the data, relative to this file")
     text = {key: part[key].of(str, "a text") for key in ("file", "step", "what") if key in part}
     reader: Any = part["reader"].one_of(READERS, "reader") if "reader" in part else READERS[0]
+    if reader in IMAGES:
+        for key in part.keys() - {"file", "reader", "papers", "what"}:
+            raise part[key].fail(f"a set of images has no {key}; leave it out")
     step = text.get("step", "")
     if "step" in part and step != steps.IRREGULAR and steps.parse(step) is None:
         units = f"{', '.join(steps.UNITS[:-1])} or {steps.UNITS[-1]}"
@@ -152,11 +156,11 @@ def _horizon(section: Section) -> int:
 
 def _sized(dataset: DataSet, file: Path, section: Section) -> DataSet:
     """With the rows and channels of its file, where that is there: a plan needs them to know which cells can be."""
-    if not file.is_file():
+    if not (file.is_file() or (file.is_dir() and dataset.reader in IMAGES)):
         return dataset
     try:
         rows, channels = shape.of(dataset, file)
-        bounds = shape.bounds(dataset, file) if dataset.split == "dates" and rows and channels else None
+        bounds = shape.bounds(dataset, file) if dataset.split in ("dates", "given") and rows and channels else None
     except DataError as error:
         raise section.fail(str(error)) from None
     if rows < 1 or channels < 1:

@@ -16,6 +16,8 @@ from benchmark.errors import counted
 
 SPLITS: tuple[Split, ...] = ("ratio", "months", "dates", "pems")
 FORMS = "'{ratio: [60, 20, 20]}', '{months: [18, 2, 4]}' or '{dates: {validation: 2024-03-01, test: 2024-05-01}}'"
+IMAGES = ("cifar", "idx")
+"""Readers of images, whose test images are given."""
 BEGIN = ("validation", "test", "end")
 
 
@@ -30,6 +32,8 @@ class OwnSplit:
 
 def parse(section: Section | None, whole: Section, reader: str, step: str) -> OwnSplit:
     """What `split` says; `whole`: the data set's section, for messages. Raises UsageError for what cannot be."""
+    if reader in IMAGES:
+        return OwnSplit("given")
     if section is None:
         return OwnSplit()
     if not isinstance(section.data, dict):

@@ -33,6 +33,10 @@ CLAIMS = CONFIG_DIR / "claims.yaml"
 """Beside the papers, and none: `tables.claims.reader` reads it."""
 
 
+NO_HORIZONS = Value((Block((0,), (), "its task has none", "ours"),))
+"""Of a paper whose task has no horizon: one, which stands nowhere."""
+
+
 def column_of(reader: Reader, section: Section, name: str, earlier: Mapping[str, Column]) -> Column:
     """A column of a paper. Raises UsageError for one that is not as it should be. earlier: those that it may be `like`."""
     part = section.known(["like", "model", "main", "what", "sam", "printed_as", "arguments", "recipe"])
@@ -52,6 +56,8 @@ def column_of(reader: Reader, section: Section, name: str, earlier: Mapping[str,
     if own is not None and reader.workload != FORECASTING.name:
         raise section.fail(f"a model of your own forecasts; the task of this paper is {reader.workload}")
     info = own.signature if own is not None else baselines.MODELS[model]
+    if own is None and baselines.MODELS[model].task != reader.workload:
+        raise section.fail(f"{model} is a model for {baselines.MODELS[model].task}; this paper's task is {reader.workload}")
     of_model = own.values(reader) if own is not None else {}
     own_args = reader.arguments(part["arguments"], info) if "arguments" in part else {}
     own_recipe = reader.recipe(part["recipe"]) if "recipe" in part else {}
@@ -145,13 +151,16 @@ def parse_paper(root: Section, datasets: tuple[str, ...], models: Mapping[str, O
     Raises UsageError (file, line, what was expected, the nearest known key) for anything that is not as it should be.
     """
     part = root.known((*KEYS, *(("models",) if models else ())))
-    for key in ("paper", "title", "datasets", "horizons", "seeds", "recipe", "columns"):
+    workload = part["workload"].one_of(WORKLOADS, "kind of task") if "workload" in part else FORECASTING.name
+    axes = ["horizons"] if "horizon" in WORKLOADS[workload].axes else []
+    for key in ("paper", "title", "datasets", *axes, "seeds", "recipe", "columns"):
         if key not in part:
             raise root.fail(f"'{key}' is missing")
+    if "horizons" in part and not axes:
+        raise part["horizons"].fail(f"a paper of the task {workload} has no horizons; leave them out")
     name = part["paper"].of(str, "a name")
     if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
         raise part["paper"].fail("expected a name of letters, digits, '-' and '_'")
-    workload = part["workload"].one_of(WORKLOADS, "kind of task") if "workload" in part else FORECASTING.name
     reader = Reader(datasets, workload, models=models)
     names = []
     for child in part["datasets"].items():
@@ -177,7 +186,7 @@ def parse_paper(root: Section, datasets: tuple[str, ...], models: Mapping[str, O
         synthetic=part["synthetic"].of(bool, "true or false") if "synthetic" in part else False,
         printed=_printed(part["printed"]) if "printed" in part else None,
         datasets=tuple(names),
-        horizons=_list_value(reader, part["horizons"], count=False),
+        horizons=_list_value(reader, part["horizons"], count=False) if axes else NO_HORIZONS,
         seeds=_list_value(reader, part["seeds"], count=True),
         recipe=reader.recipe(part["recipe"]),
         columns=columns,

@@ -54,13 +54,17 @@ class Training(Setting):
     accumulation: PositiveInt = Field(description="micro-batches of one optimizer step")
     epochs: PositiveInt = Field(description="at most")
     patience: PositiveInt | None = Field(description="epochs without a better validation MSE before it stops; null: never")
-    optimizer: Literal["adam", "adamw", "keras_adam"]
+    optimizer: Literal["adam", "adamw", "keras_adam", "sgd"]
     learning_rate: PositiveFloat
     betas: tuple[Share, Share]
     eps: PositiveFloat
-    weight_decay: NonNegativeFloat = Field(description="L2 in the gradient (adam), decoupled (adamw)")
-    schedule: Literal["constant", "cosine_restarts", "halved_every_epoch", "decayed_every_epoch", "one_cycle"]
-    minimum_learning_rate: NonNegativeFloat = Field(description="floor of cosine_restarts; last rate of one_cycle")
+    weight_decay: NonNegativeFloat = Field(description="L2 in the gradient (adam, sgd), decoupled (adamw)")
+    schedule: Literal[
+        "constant", "cosine_restarts", "halved_every_epoch", "decayed_every_epoch", "one_cycle", "multi_step", "linear"
+    ]
+    minimum_learning_rate: NonNegativeFloat = Field(
+        description="floor of cosine_restarts; last rate of one_cycle and linear"
+    )
     restart_period: PositiveInt = Field(description="epochs between restarts of cosine_restarts")
     clip_norm: PositiveFloat | None = Field(description="global gradient norm; null: no clipping")
     rho: NonNegativeFloat | None = Field(description="SAM's radius (GSAM's largest one); null without SAM")
@@ -95,6 +99,12 @@ class Training(Setting):
     )
     sigma: NonNegativeFloat = Field(default=1.0, description="fsam: how much of the mean gradient is left out")
     gradient_decay: Share = Field(default=0.95, description="fsam: how much of the mean gradient stays at a step")
+    momentum: Share = Field(default=0.0, description="sgd: how much of the last step's direction stays")
+    nesterov: bool = Field(default=False, description="sgd: the gradient counts once more beside that direction")
+    milestones: tuple[PositiveInt, ...] = Field(
+        default=(), description="multi_step: after how many epochs the rate is multiplied by decay_factor"
+    )
+    decay_factor: PositiveFloat = Field(default=0.1, description="multi_step: by what, at each milestone")
     statistics_twice: bool = Field(
         default=False, description="batch norm's running statistics move in both of SAM's passes, not in the first alone"
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import shlex
+import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmark.data.registry import DataSet
+from benchmark.data.registry import CIFAR, IDX, DataSet
 from benchmark.errors import DataError, UsageError
 from benchmark.files import write_atomically
 
@@ -41,8 +43,15 @@ def user_cache() -> Path:
 
 
 def locate(dataset: DataSet, folder: Path) -> Path | None:
-    """The path at which a data set's file has to lie; None for a synthetic set. One's own files have whole paths."""
-    return None if dataset.file is None else folder / dataset.file
+    """The path at which a data set's file has to lie; None for a synthetic set. One's own files have whole paths.
+
+    Where nothing lies there, and a package of the system has the set, its folder.
+    """
+    if dataset.file is None:
+        return None
+    path = folder / dataset.file
+    there = dataset.installed is not None and not path.exists() and Path(dataset.installed).is_dir()
+    return Path(str(dataset.installed)) if there else path
 
 
 def how_to_get(dataset: DataSet, folder: Path) -> str:
@@ -89,26 +98,41 @@ class Checksums:
                 self._known = {k: v for k, v in known.items() if isinstance(v, str) and len(v) == 64}
 
     def of(self, path: Path) -> str | None:
-        """The checksum of a file, None if there is none. Raises DataError for one that cannot be read."""
+        """The checksum of a file, None if there is none; of a folder of images, that of its files by name, unpacked.
+
+        Raises DataError for one that cannot be read.
+        """
         try:
             stat = path.stat()
+            if path.is_dir() and (parts := parts_of(path)):
+                sums = {part.name.removesuffix(".gz"): self.of(part) for part in parts}
+                return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()
             if not path.is_file():
                 found = "a folder" if path.is_dir() else "something that is neither file nor folder"
                 raise DataError(f"{path}: expected a file, found {found}; give the path of a file, or move it away")
             key = f"{path.resolve()}\n{stat.st_size}\n{stat.st_mtime_ns}"
             if key not in self._known:
-                with path.open("rb") as file:
+                with gzip.open(path) if path.name in IDX else path.open("rb") as file:
                     self._known[key] = hashlib.file_digest(file, "sha256").hexdigest()
                 self._save()
             return self._known[key]
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+        except (OSError, EOFError, zlib.error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"{path}: cannot be read ({reason}); check its permissions, or get it again") from None
 
     def _save(self) -> None:
         with suppress(OSError):
             write_atomically(self._file, json.dumps(self._known))
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The files of a set of images that a folder holds, by name; none where it holds no such set. Of a file that is there
+    packed and unpacked, the packed one."""
+    names = [name for name in (*CIFAR, *IDX) if (folder / name).is_file()]
+    unpacked = [name.removesuffix(".gz") for name in IDX if name not in names]
+    return [folder / name for name in sorted((*names, *unpacked)) if (folder / name).is_file()]
 
 
 def own_files(datasets: Iterable[DataSet]) -> dict[str, str]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Split = Literal["months", "ratio", "dates", "pems", "pairs"]
-Reader = Literal["csv", "solar", "pems", "linear_pairs", "var"]
+Split = Literal["months", "ratio", "dates", "pems", "pairs", "given"]
+Reader = Literal["csv", "solar", "pems", "linear_pairs", "var", "cifar", "idx"]
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,15 @@ class DataSet:
     """One data set: where its file lies below the data folder, how it is read, split, and what it has to hold.
 
     name, file: as it is called, and its path (None: synthetic, `reader` makes it from `options`). rows × channels: the
-    size that the papers used (None for a set of one's own until its file was seen). step: in words. split: how.
+    size that the papers used (None for a set of one's own until its file was seen); of images their number and colours.
+    step: in words. split: how.
     steps_per_hour: serves the splits by months. season: the main period in steps: a day, for daily data a week (of a set of
     one's own see `series.own_season`). sha256,
     size: of the file, in bytes; None where we have not seen it. licence, origin: in words. sources: from where it can be
     fetched. own: from the user's YAML, so its times are checked. bounds: of a split by dates, the first rows of validation
-    and test and the first that is not used (None until the file was seen).
+    and test and the first that is not used (None until the file was seen); of a split that is given, the same: validation
+    is drawn from what is there to train on. parts: the names of its files, where `file` is a folder. installed: the folder
+    in which a package of the system has it.
     """
 
     name: str
@@ -57,6 +60,8 @@ class DataSet:
     options: Mapping[str, Any] = field(default_factory=dict)
     own: bool = False
     bounds: tuple[int, int, int] | None = None
+    parts: tuple[str, ...] = ()
+    installed: str | None = None
 
     def identity(self) -> dict[str, Any]:
         """What of the entry decides the numbers that training sees; part of a cell's digest."""
@@ -82,12 +87,17 @@ class DataSet:
         return told
 
 
+CIFAR = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
+IDX = tuple(f"{of}-{what}-ubyte.gz" for of in ("train", "t10k") for what in ("images-idx3", "labels-idx1"))
+"""The files of a set of images, as CIFAR-10's and MNIST's official layouts have them; IDX' may stand unpacked."""
+
 ITRANSFORMER = Source("gdrive", "1l51QsKvQPcqILT3DwfjCgx8Dsg2rpjot", "itransformer_datasets.zip")
 """The iTransformer archive: all thirteen sets."""
 SAMFORMER = Source("gdrive", "1alE33S1GmP5wACMXaLu50rDIoVzBM4ik", "samformer_datasets.zip")
 """SAMformer's archive: its eight sets."""
 _ETT = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small/"
 _LSTNET = "Lai et al., SIGIR 2018 (github.com/laiguokun/multivariate-time-series-data), from "
+_ZALANDO = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/"
 _CALTRANS = "Caltrans Performance Measurement System (pems.dot.ca.gov)"
 
 
@@ -139,6 +149,15 @@ DATASETS: dict[str, DataSet] = {
         DataSet("var", None, "var", 7, 12_000, "–", "ratio", season=24,
                 options={"radii": [0.995, 0.99, 0.98, 0.97, 0.95, 0.9, 0.8], "periods": [24, 48, 12, 96, 8, 24, 6],
                          "noise": 1.0, "burn_in": 4000, "seed": 2502}),
+        DataSet("CIFAR-10", "cifar-10/cifar-10-python.tar.gz", "cifar", 3, 60_000, "–", "given",
+                sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce", size=170_498_071,
+                licence="not stated", origin="A. Krizhevsky, 2009 (cs.toronto.edu/~kriz/cifar.html)",
+                bounds=(50_000, 50_000, 60_000),
+                sources=(Source("https", "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"),)),
+        DataSet("Fashion-MNIST", "fashion-mnist", "idx", 3, 70_000, "–", "given", parts=IDX,
+                installed="/usr/share/datasets/fashion-mnist", bounds=(60_000, 60_000, 70_000), licence="MIT",
+                origin="Xiao, Rasul and Vollgraf, 2017 (github.com/zalandoresearch/fashion-mnist)",
+                sources=(Source("https", f"{_ZALANDO}master/data/fashion/"),)),
     )
 }  # fmt: skip
 

@@ -17,6 +17,8 @@ from benchmark.errors import DataError
 
 def of(dataset: DataSet, path: Path) -> tuple[int, int]:
     """Rows and channels that a data set's file seems to have. Raises DataError for one that does not look like it."""
+    if dataset.split == "given":
+        return bounds(dataset, path)[2], 3
     try:
         if dataset.reader == "pems":
             return _npz(path)
@@ -36,10 +38,16 @@ def of(dataset: DataSet, path: Path) -> tuple[int, int]:
 
 
 def bounds(dataset: DataSet, path: Path) -> tuple[int, int, int]:
-    """Of a split by dates, the first rows of validation and test, and the first that is not used.
+    """Of a split by dates, the first rows of validation and test, and the first that is not used; of one that is given, the
+    same.
 
-    Raises DataError where one of the dates lies outside the file.
+    Raises DataError where one of the dates lies outside the file, and for images that are not as they should be.
     """
+    if dataset.split == "given":
+        from benchmark.data import images  # needs numpy, for such a set alone
+
+        train, test = images.counts(dataset, path)
+        return train, train, train + test
     import numpy as np
 
     from benchmark.data.readers import axis_of

@@ -34,7 +34,8 @@ class Cell:
     def key(self) -> str:
         """The fields in order, defaults left out: ``samformer/ETTh1/96/SAMformer/sam/s0``.
 
-        A candidate's look-back stands in it: ``samovar/ETTh1/L512/96/DLinear/s0``.
+        A candidate's look-back stands in it: ``samovar/ETTh1/L512/96/DLinear/s0``; of a task without a horizon, none does:
+        ``vgg_cifar/CIFAR-10/VGG-9/sam/s0``.
         """
         parts = [
             self.paper,
@@ -42,7 +43,7 @@ class Cell:
             self.profile if self.profile != "paper" else "",
             self.dataset,
             f"L{self.lookback}" if self.candidate else "",
-            str(self.horizon),
+            str(self.horizon or ""),
             self.model,
             "sam" if self.sam else "",
             f"s{self.seed}",
@@ -101,6 +102,6 @@ def as_json(planned: Planned, status: str) -> dict[str, Any]:
     cell = planned.cell
     return {
         "key": cell.key, "digest": planned.digest, "status": status, "reason": planned.refused, "paper": cell.paper,
-        "protocol": cell.protocol, "profile": cell.profile, "dataset": cell.dataset, "lookback": cell.lookback,
-        "horizon": cell.horizon, "model": cell.model, "sam": cell.sam, "seed": cell.seed,
+        "protocol": cell.protocol, "profile": cell.profile, "dataset": cell.dataset, "lookback": cell.lookback or None,
+        "horizon": cell.horizon or None, "model": cell.model, "sam": cell.sam, "seed": cell.seed,
     }  # fmt: skip

@@ -202,10 +202,9 @@ def too_big(dataset: DataSet, horizon: int, recipe: Recipe, limit: int | None) -
     needed = cost.estimate(dataset, horizon, recipe) if limit is not None else None
     if limit is None or needed is None or needed <= limit:
         return None
-    return (
-        f"not enough memory: about {size_in_words(needed)} needed, {size_in_words(limit)} there: {dataset.name}, "
-        f"look-back {recipe.lookback}, horizon {horizon}"
-    )
+    axes = (("look-back", recipe.lookback), ("horizon", horizon))
+    of_cell = "".join(f", {name} {steps}" for name, steps in axes if steps)
+    return f"not enough memory: about {size_in_words(needed)} needed, {size_in_words(limit)} there: {dataset.name}{of_cell}"
 
 
 QUICK_BYTES = 12 * 10**9

@@ -12,7 +12,7 @@ from benchmark.config.recipe import Recipe
 from benchmark.data.registry import DataSet
 from benchmark.problems.base import Held, Problem
 
-MODULES = {"forecasting": "benchmark.problems.forecasting"}
+MODULES = {"forecasting": "benchmark.problems.forecasting", "images": "benchmark.problems.images"}
 """By workload, the file that has its `load`."""
 
 

@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 from baselines.optimizers import Perturbation
 from benchmark.files import read, write_atomically
 from benchmark.training.adam import Adam
+from benchmark.training.sgd import SGD
 
 SCHEMA = 2
 EVERY_SECONDS = 10.0
@@ -36,7 +37,7 @@ class State:
     """
 
     model: nn.Module
-    optimizer: Adam
+    optimizer: Adam | SGD
     generators: dict[str, torch.Generator]
     progress: Any
     draws: Sequence[torch.Generator]

@@ -26,14 +26,21 @@ def learning_rate(training: Training, at: Position) -> float:
     base rate in the first `full_rate_epochs`, `epoch_decay` times the last one's in every other. `one_cycle` is SAMoVAR's,
     moved on with every micro-batch: in straight lines from base/`warmup_divisor` up to the base rate, then down to the
     minimum.
+    `linear`: in a straight line from the base rate to the minimum, which the step after the last would have. `multi_step`:
+    multiplied by `decay_factor` after as many epochs as each of `milestones` says.
     """
     if training.schedule == "constant":
         return training.learning_rate
+    if training.schedule == "multi_step":
+        return training.learning_rate * training.decay_factor ** sum(at.epoch >= each for each in training.milestones)
     if training.schedule == "halved_every_epoch":
         return training.learning_rate * 0.5**at.epoch
     if training.schedule == "decayed_every_epoch":
         return training.learning_rate * training.epoch_decay ** max(0, at.epoch + 1 - training.full_rate_epochs)
     low = training.minimum_learning_rate
+    if training.schedule == "linear":
+        through = (at.epoch + at.micro_batch / at.per_epoch) / training.epochs
+        return training.learning_rate + (low - training.learning_rate) * through
     if training.schedule == "one_cycle":
         return _one_cycle(training, at, training.learning_rate / training.warmup_divisor, training.learning_rate, low)
     phase = (at.epoch % training.restart_period) / training.restart_period

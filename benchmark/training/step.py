@@ -15,6 +15,7 @@ from benchmark.problems.base import Problem
 from benchmark.problems.precision import autocast
 from benchmark.training.adam import Adam
 from benchmark.training.perturbations import perturbation_of
+from benchmark.training.sgd import SGD
 from benchmark.training.streams import default_generators
 
 LOSS_SCALE, LOSS_SCALE_STEPS = 2.0**16, 2000
@@ -43,7 +44,7 @@ class Stepper:
         self.parameters = [p for _, p in named]
         self.weights, self.gradients = flatten(self.parameters)
         self.buffers = list(model.buffers())
-        self.optimizer = Adam(training, self.weights)
+        self.optimizer: Adam | SGD = (SGD if training.optimizer == "sgd" else Adam)(training, self.weights)
         parts = zip((name for name, _ in named), places(self.parameters), strict=True)
         self.perturbation = perturbation_of(training, self.optimizer, model, parts)
         self.training, self.problem = training, problem

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from benchmark.workloads.base import Metric, Workload
 from benchmark.workloads.forecasting import FORECASTING
+from benchmark.workloads.images import IMAGES
 
 __all__ = ["DECIDING", "FORECASTING", "METRICS", "WORKLOADS", "Metric", "Workload"]
 
-WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in (FORECASTING,)}
+WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in (FORECASTING, IMAGES)}
 """By name, as a paper's YAML says it."""
 METRICS: dict[str, Metric] = {metric.name: metric for workload in WORKLOADS.values() for metric in workload.metrics}
 """Every metric by its name."""

@@ -38,6 +38,8 @@ class Workload(Protocol):
     """A kind of task. `channels` counts the series of a data set; `lookback` and `horizon` are the cell's axes."""
 
     name: str
+    axes: tuple[str, ...]
+    """Which of horizon and look-back its cells have; a cell's others are 0, and stand in no key and no file."""
     metrics: tuple[Metric, ...]
     """Of validation and test. Weights are selected by the first one on validation."""
     fields: type[BaseModel]

@@ -57,6 +57,7 @@ class Forecasting:
     """The workload of every paper that does not say another."""
 
     name = "forecasting"
+    axes: tuple[str, ...] = ("lookback", "horizon")
     metrics: tuple[Metric, ...] = (
         Metric("mse", "MSE"),
         Metric("mae", "MAE"),
@@ -128,7 +129,9 @@ class Forecasting:
         return rows * dataset.channels * (2 * _FLOAT64 + _FLOAT32)
 
     def infeasible(self, dataset: DataSet, lookback: int, horizon: int) -> str | None:
-        """Which split has no window at all, if one has none."""
+        """Which split has no window at all, if one has none; that the data set has no series, if it is so."""
+        if dataset.split == "given":
+            return f"{dataset.name} has images, and the task is forecasting"
         if dataset.split == "pairs" or dataset.rows is None:
             return None
         counts = segments(dataset, dataset.rows, lookback).counts(lookback, horizon)

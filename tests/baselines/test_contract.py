@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
+from recipes import FORECASTERS
 
 from baselines import MODELS, build, misfit
 from baselines.arguments import REQUIRED, SCALAR
@@ -35,7 +36,7 @@ SMALL: dict[str, dict[str, Any]] = {
 SHAPES = {"as usual": (5, 48, 12, 3), "L not a multiple of H": (4, 50, 12, 2), "one channel": (3, 48, 12, 1),
           "one window": (1, 48, 12, 3), "H longer than L": (2, 24, 30, 2)}  # fmt: skip
 
-every_model = pytest.mark.parametrize("name", MODELS)
+every_model = pytest.mark.parametrize("name", FORECASTERS)
 
 
 def make(name: str, lookback: int = 48, horizon: int = 12, channels: int = 3, seed: int = 0, **more: Any) -> Forecaster:
@@ -83,7 +84,7 @@ def own_window_alone(model: Forecaster) -> bool:
 
 
 def test_every_model_has_its_line() -> None:
-    assert SMALL.keys() == MODELS.keys(), "a registered model needs its line in SMALL"
+    assert SMALL.keys() == FORECASTERS.keys(), "a registered model needs its line in SMALL"
 
 
 @every_model

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from recipes import FORECASTERS
 
 from baselines import MODELS, build
 
-TRAINED = [name for name, info in MODELS.items() if not info.closed_form]
+TRAINED = [name for name, info in FORECASTERS.items() if not info.closed_form]
 ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "samformer": [{}, {"width": 4, "variant": "pytorch"}, {"revin": False}],
     "tsmixer": [{}, {"ff_width": 5, "blocks": 3}],

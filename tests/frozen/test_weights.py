@@ -16,6 +16,7 @@ import pytest
 import torch
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (1, 2)]
+from recipes import FORECASTERS  # noqa: E402
 from test_step import problem, training  # noqa: E402
 
 import baselines  # noqa: E402
@@ -74,7 +75,7 @@ def test_weights_after_fifty_steps(name: str, sam: bool) -> None:
 
 
 def test_every_trained_model_is_frozen() -> None:
-    assert set(SMALL) == {name for name, model in baselines.MODELS.items() if not model.closed_form}
+    assert set(SMALL) == {name for name, model in FORECASTERS.items() if not model.closed_form}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from baselines.arguments import KINDS, REQUIRED, SCALAR, SHAPE, Argument, Kind, one_of
+from baselines.arguments import KINDS, REQUIRED, SCALAR, SHAPES, Argument, Kind, one_of
 from baselines.own import Module, Source
 from benchmark.config.models.source import absolute, tree_of
 from benchmark.errors import nearest
@@ -140,7 +140,7 @@ def _constructor(classes: list[_Class], surely: bool, cls: str) -> tuple[dict[st
         tree = tree_of(each.module)
         for argument, default in _parameters(asked):
             takes.add(argument.arg)
-            if argument.arg not in SHAPE:
+            if argument.arg not in SHAPES["forecasting"]:
                 found.setdefault(argument.arg, Argument(_kind(argument.annotation, tree), default))
         if asked.kwarg is None:
             return _complete(found, takes, cls), False
@@ -150,7 +150,7 @@ def _constructor(classes: list[_Class], surely: bool, cls: str) -> tuple[dict[st
 
 
 def _complete(found: dict[str, Argument], takes: set[str], cls: str) -> dict[str, Argument]:
-    lacking = [name for name in SHAPE if name not in takes]
+    lacking = [name for name in SHAPES["forecasting"] if name not in takes]
     if lacking:
         raise ValueError(
             f"{cls}'s constructor does not take {', '.join(map(repr, lacking))}; it is built with the keywords lookback, "

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -90,12 +91,18 @@ class Fetcher:
                 fresh = workshop / path.name
                 archives.extract(archive, str(dataset.file), fresh)
             else:
-                fresh = self._download(source, workshop / path.name)
+                fresh = self._download(source, workshop / path.name) if not dataset.parts else workshop / path.name
+                for part in dataset.parts:
+                    fresh.mkdir(exist_ok=True)
+                    self._download(replace(source, where=source.where + part), fresh / part)
             sha256 = self._verified(dataset, fresh)
-            _settle(fresh, path)
+            for part in dataset.parts:
+                _settle(fresh / part, path / part)
+            if not dataset.parts:
+                _settle(fresh, path)
         if dataset.sha256 is None and dataset.name not in recorded(self.folder):
             record(self.folder, dataset.name, sha256)
-        self._say(f"{dataset.name}: {path}, {path.stat().st_size:,} bytes, SHA-256 {sha256[:12]}… from {_title(source)}")
+        self._say(f"{dataset.name}: {path}, {_bytes(path):,} bytes, SHA-256 {sha256[:12]}… from {_title(source)}")
 
     def _verified(self, dataset: DataSet, fresh: Path) -> str:
         sha256 = Checksums(fresh.parent).of(fresh)
@@ -154,6 +161,11 @@ class Fetcher:
             yield workshop
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _bytes(path: Path) -> int:
+    """Of a file, or of the files of a folder."""
+    return sum(part.stat().st_size for part in path.iterdir()) if path.is_dir() else path.stat().st_size
 
 
 def _title(source: Source) -> str:

@@ -53,7 +53,7 @@ class Supply:
 
     def parse(self, datasets: Iterable[DataSet]) -> None:
         """Reads the files once, before any worker does: their notes are told once, and what is wrong is noted."""
-        from benchmark.data import cache, series
+        from benchmark.data import cache, images, series
 
         folder = cache.folder_for(self.folder)
         for dataset in datasets:
@@ -61,6 +61,9 @@ class Supply:
             if path is None:
                 continue
             try:
+                if dataset.reader in images.READERS:
+                    images.load(dataset, path, self.checksums[dataset.name])
+                    continue
                 table = cache.table(dataset, path, self.checksums[dataset.name], folder)
                 for note in (*table.notes, series.note_constant(dataset, table.values)):
                     if note is not None:

@@ -55,10 +55,10 @@ class Matrix(Stack):
         super().__init__(steppers)
         self._rows = list(range(len(steppers)))
         self._moments = torch.zeros_like(self._matrix), torch.zeros_like(self._matrix)
-        for row, stepper in enumerate(steppers):
-            for moment, own in zip(self._moments, stepper.optimizer.moments, strict=True):
+        for row, optimizer in enumerate(_adams(steppers)):
+            for moment, own in zip(self._moments, optimizer.moments, strict=True):
                 moment[row] = own
-            stepper.optimizer.moments = (self._moments[0][row], self._moments[1][row])
+            optimizer.moments = (self._moments[0][row], self._moments[1][row])
         first = steppers[0]
         self._climbs = first.perturbation is not None
         self._losses, self._norms = self._matrix.new_zeros(len(steppers)), self._matrix.new_zeros(len(steppers))
@@ -72,9 +72,9 @@ class Matrix(Stack):
 
     @staticmethod
     def can(steppers: Sequence[Stepper]) -> bool:
-        """Whether these trainings' steps are as it takes them: with SAM as it is defined, or without."""
+        """Whether these trainings' steps are as it takes them: of Adam, with SAM as it is defined, or without."""
         return len({type(s.perturbation) for s in steppers} | {SAM, type(None)}) == 2 and (
-            len({s.perturbation is None for s in steppers}) == 1
+            len({s.perturbation is None for s in steppers}) == 1 and len(_adams(steppers)) == len(steppers)
         )
 
     @property
@@ -117,7 +117,7 @@ class Matrix(Stack):
         for stepper in self.steppers:
             stepper.optimizer.steps += 1
         first, rhos = self.steppers[0], [s.perturbation.rho for s in self._every if s.perturbation is not None]
-        pace = pace_of(first.optimizer, first.loss_scale, rhos, self._matrix)
+        pace = pace_of(_adams(self.steppers)[0], first.loss_scale, rhos, self._matrix)
         self._step([pace, self._shares[batches.counted], *batches.examples])
         return [Step(self._losses[row], self._norms[row]) for row in self._rows]
 
@@ -175,7 +175,7 @@ class Matrix(Stack):
 
     def _adam(self, at: Pace) -> None:
         """One update, as `Adam.step` makes it. Each operation rounds once, so that a number is the same in any row."""
-        optimizer, gradient, (first, second) = self.steppers[0].optimizer, self._gradient, self._moments
+        optimizer, gradient, (first, second) = _adams(self.steppers)[0], self._gradient, self._moments
         if optimizer.decay and optimizer.decoupled:
             self._matrix.mul_(at.decayed)
         elif optimizer.decay:
@@ -183,6 +183,11 @@ class Matrix(Stack):
         first.mul_(at.beta1).add_(gradient * at.left1)
         second.mul_(at.beta2).add_((gradient * gradient).mul_(at.left2))
         self._matrix.sub_((first * at.length).div_(second.sqrt().div_(at.root).add_(at.eps)))
+
+
+def _adams(steppers: Sequence[Stepper]) -> list[Adam]:
+    """Their optimizers, as far as these are Adam or its kin."""
+    return [each.optimizer for each in steppers if isinstance(each.optimizer, Adam)]
 
 
 def pace_of(optimizer: Adam, scale: float, rhos: Sequence[float], like: Tensor) -> Tensor:

@@ -1,0 +1,58 @@
+"""How much memory a training step of each model of images takes, from its sizes alone: as `footprint`, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+VGG: Mapping[str, str] = {
+    "vgg9": "64 64 M 128 128 M 256 256 256 M",
+    "vgg16": "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M",
+    "vgg19": "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512 M",
+}
+"""By name, the widths of the convolutions, and M where a net pools."""
+POOL = 0
+"""What stands for M among widths."""
+_BYTES = 4
+
+
+class ImageSizes(NamedTuple):
+    """Of a batch of images [B, C, S, S] and their classes."""
+
+    channels: int
+    size: int
+    classes: int
+    batch: int
+
+
+def vgg_layers(net: str, layers: str | Iterable[int | str] | None) -> list[int]:
+    """The widths of a net's convolutions, and `POOL` where it pools: those of `layers`, where it has them.
+
+    Raises ValueError for layers that are no widths, and where there is none.
+    """
+    said = VGG[net] if layers is None else layers
+    words = [str(word) for word in (said.split() if isinstance(said, str) else said)]
+    if wrong := [word for word in words if word != "M" and (not word.isdecimal() or int(word) < 1)]:
+        raise ValueError(f"layers: expected widths from 1, and M where it pools, such as '64 M 128 M', found '{wrong[0]}'")
+    if set(words) <= {"M"}:
+        raise ValueError(f"layers: expected at least one width, found '{' '.join(words)}'")
+    return [POOL if word == "M" else int(word) for word in words]
+
+
+def vgg(sizes: ImageSizes, arguments: Any) -> tuple[int, int]:
+    """Bytes of the activations of a training step, and parameters. A convolution leaves what batch norm and what ReLU
+    makes of it, pooling its maxima with their places (8 bytes); the way back has two of the largest at once."""
+    side, width = sizes.size, sizes.channels
+    held = sizes.channels * side**2
+    parameters = largest = 0
+    for layer in vgg_layers(arguments.net, arguments.layers):
+        if layer == POOL:
+            side //= 2
+            held += 3 * width * side**2
+            continue
+        parameters += 9 * width * layer + 3 * layer
+        width = layer
+        held += 2 * width * side**2
+        largest = max(largest, width * side**2)
+    parameters += width * side**2 * width + 3 * width + width * sizes.classes + sizes.classes
+    return _BYTES * sizes.batch * (held + 2 * largest), parameters

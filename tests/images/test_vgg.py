@@ -1,0 +1,119 @@
+"""VGG against the numbers that the authors' released implementation gave, and what moves it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from recipes import made_up
+
+import baselines
+from baselines.released import load_released, released_gradients, released_optimizer
+from benchmark.config.recipe import Training
+from benchmark.problems.images import Batch, Images, Pictures
+from benchmark.training.step import Program, Stepper
+
+FILE = Path(__file__).parents[1] / "golden/images/vgg.npz"
+TOLERANCE = 1e-5
+SIZES = {"channels": 3, "size": 32, "classes": 10}
+
+
+@pytest.fixture
+def arrays() -> dict[str, Any]:
+    with np.load(FILE) as file:
+        return dict(file)
+
+
+def relative(ours: Any, released: Any) -> float:
+    """Largest difference, in units of the largest released number."""
+    ours, released = np.asarray(ours), np.asarray(released)
+    assert ours.shape == released.shape
+    return float(np.abs(ours - released).max() / np.abs(released).max())
+
+
+def test_output_loss_and_gradient(arrays: dict[str, Any]) -> None:
+    model: Any = load_released(arrays)
+    x, y = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
+    assert sum(p.numel() for p in model.parameters()) == int(arrays["n_params"])
+    for seen in (x, x.contiguous(memory_format=torch.channels_last)):
+        assert relative(model(seen).detach(), arrays["eval_output"]) < TOLERANCE
+    loss = model.train().training_loss(x.contiguous(memory_format=torch.channels_last), y)
+    loss.backward()
+    assert relative(loss.detach(), arrays["train_loss"]) < TOLERANCE
+    ours = released_gradients(model)
+    whole = np.sqrt(sum(np.square(arrays[f"grad/{name}"]).sum() for name in ours))
+    for name, gradient in ours.items():
+        assert np.abs(gradient - arrays[f"grad/{name}"]).max() / whole < TOLERANCE, name
+
+
+def trained(config: dict[str, Any], model: Any) -> Stepper:
+    """What our loop moves it with, for a variant of the golden file."""
+    name = config["optimizer"].lower()
+    values = {"optimizer": name, "learning_rate": config["lr"], "weight_decay": config["weight_decay"]}
+    values |= {"momentum": config["momentum"]} if name == "sgd" else {}
+    recipe = made_up("vgg", rho=config.get("rho"), **values, statistics_twice=True)
+    assert isinstance(recipe.training, Training)
+    none = torch.zeros(0, dtype=torch.int64)
+    nothing = Pictures(torch.zeros(0, 40, 40, 3, dtype=torch.uint8), none, torch.ones(3), torch.zeros(3))
+    return Stepper(model.train(), recipe.training, Images(nothing, nothing, recipe.setting))
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["the loop", "released_optimizer"])
+@pytest.mark.parametrize("variant", ["adam", "sam", "sgd", "sam_sgd"])
+def test_five_steps(arrays: dict[str, Any], variant: str, ours: bool) -> None:
+    config = json.loads(arrays["config"].item())
+    model: Any = load_released(arrays)
+    y, losses = torch.from_numpy(arrays["y"]), []
+    stepper = trained(config["variants"][variant], model) if ours else None
+    optimizer = released_optimizer(model.train(), config | {"variant": variant}) if not ours else None
+    for x in torch.from_numpy(arrays["step_x"]):
+
+        def closure(x: torch.Tensor = x) -> torch.Tensor:
+            model.zero_grad()
+            loss: torch.Tensor = model.training_loss(x, y)
+            loss.backward()
+            return loss
+
+        if stepper is not None:
+            losses.append(Program([stepper]).step([[Batch(x, y)]])[0].loss)
+        else:
+            assert optimizer is not None
+            with torch.enable_grad():
+                losses.append(torch.as_tensor(optimizer.step(closure)))
+    assert relative(torch.stack(losses).detach(), arrays[f"{variant}/step_losses"]) < TOLERANCE
+    if "sgd" in variant:
+        with torch.no_grad():
+            found = model.eval()(torch.from_numpy(arrays["x"]))
+        assert relative(found, arrays[f"{variant}/output_after_steps"]) < TOLERANCE
+    with torch.no_grad():
+        found = model.train()(torch.from_numpy(arrays["x"]))
+    assert relative(found, arrays[f"{variant}/train_output_after_steps"]) < TOLERANCE
+
+
+@pytest.mark.parametrize(("net", "count"), [("vgg9", 2_789_706), ("vgg16", 14_991_946), ("vgg19", 20_304_202)])
+def test_sizes_are_those_of_the_released_nets_and_counted_without_torch(net: str, count: int) -> None:
+    with torch.device("meta"):
+        model = baselines.build("vgg", **SIZES, net=net)
+    assert sum(p.numel() for p in model.parameters()) == count
+    found = baselines.MODELS["vgg"].of_step(SIZES, 128, {"net": net})
+    assert found is not None and found[1] == count
+    assert 2e8 < found[0] < 2e9
+
+
+@pytest.mark.parametrize(("layers", "said"), [("64 x M", "found 'x'"), ("M M", "at least one width"), ("0 M", "found '0'")])
+def test_layers_that_are_none_are_said(layers: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        baselines.build("vgg", **SIZES, layers=layers)
+
+
+def test_he_initialisation() -> None:
+    torch.manual_seed(0)
+    model = baselines.build("vgg", **SIZES, layers="32 M 64 M", initialisation="he")
+    convolution = model.features[0]
+    assert float(convolution.weight.detach().std()) == pytest.approx((2 / 27) ** 0.5, rel=0.1)
+    assert float(model.fc[0].weight.detach().std()) == pytest.approx(1e-3, rel=0.1)
+    assert not any(each.bias.any() for each in (convolution, model.fc[0], model.classifier))
