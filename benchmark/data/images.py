@@ -107,7 +107,7 @@ class _Plain(pickle.Unpickler):
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,
         ("multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-        ("numeric", "_frombuffer"): np.empty(0).__reduce_ex__(5)[0],  # type: ignore[arg-type]
+        ("numeric", "_frombuffer"): np.empty(0).__reduce_ex__(5)[0],
         ("_codecs", "encode"): codecs.encode,
     }
 
