@@ -32,7 +32,7 @@ from tables.rows.simulation import main as simulation
 
 Main = Callable[[list[str]], int]
 COMMANDS: dict[str, tuple[Main, tuple[str, ...]]] = {
-    "python -m benchmark.analysis": (analysis, ("attention",)),
+    "python -m benchmark.analysis": (analysis, ("attention", "var")),
     "python -m benchmark.check": (check, ("FILE.yaml",)),
     "python -m benchmark.data": (data, ("status", "fetch")),
     "python -m benchmark.forecast": (forecast, ("KEY|DIGEST",)),

@@ -13,10 +13,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.console import Parser, command
+from benchmark.console import Parser, command, whole
 from benchmark.errors import counted
 from benchmark.files import write_atomically
 from benchmark.store.kept import Kept
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from baselines.base import Forecaster
     from benchmark.load import Task
+    from benchmark.problems.forecasting import HeldWindows
     from tables.figures.data import Figure
 
 
@@ -43,12 +45,17 @@ class Cell:
         """Its key."""
         return self.task.result.key
 
-    def test_windows(self, most: int) -> Tensor:
-        """So many test windows x [N, L, C], evenly over the segment; all, where there are fewer."""
+    @property
+    def test(self) -> HeldWindows:
+        """Its test windows."""
         from benchmark.problems.forecasting import HeldWindows
 
         assert isinstance(self.task.test, HeldWindows)
-        return self.task.test.windows.evenly(most).batch(slice(None)).x
+        return self.task.test
+
+    def test_windows(self, most: int) -> Tensor:
+        """So many test windows x [N, L, C], evenly over the segment; all, where there are fewer."""
+        return self.test.windows.evenly(most).batch(slice(None)).x
 
     def epochs(self) -> Iterator[int]:
         """The epochs whose weights are kept, from 1; within an iteration the model has these, and afterwards its own."""
@@ -123,6 +130,43 @@ def _attention(options: argparse.Namespace) -> None:
         cell.write("attention", arrays, [("", matrices(arrays, cell.key)), ("epochs", None if place else together)])
 
 
+def _var_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("cell", metavar="KEY|DIGEST", help="a cell of SAMoVAR or FixedVAR")
+    parser.add_argument("--windows", type=partial(whole, least=1), default=3, metavar="N",
+                        help="test windows, evenly over the segment; default 3")  # fmt: skip
+    parser.add_argument("--released", action="store_true", help="beside them what the released notebook takes for weights")
+
+
+def _var(options: argparse.Namespace) -> None:
+    """The weights of some windows; of a VAR process the coefficients that they come to, beside the true ones."""
+    from benchmark.analysis.probes.coefficients import WINDOWS, coefficients
+    from benchmark.analysis.probes.varweights import var
+    from tables.figures.probes import varweights as drawn
+
+    cell = opened(options, options.cell)
+    x, dataset = cell.test_windows(options.windows), cell.task.experiment.dataset
+    arrays = dict(var(cell.model, x, options.released))
+    print(
+        f"{cell.key}: VAR weights of {counted(len(x), 'test window')}; weights times keys against the model's own output, "
+        f"worst relative error {float(arrays['error_own']):.1e}, of the forecast {float(arrays['error_forecast']):.1e}"
+    )
+    if options.released:
+        print(
+            f"what the released notebook takes for weights misses the last token by {float(arrays['error_released']):.0%}"
+        )
+    figures = list(drawn.figures(arrays, cell.key))
+    if dataset.reader == "var":
+        found = coefficients(cell.model, cell.test_windows(WINDOWS), dataset, cell.test.scale)
+        arrays |= {f"process_{name}": array for name, array in found.items()}
+        figures.append(("process", drawn.coefficients(found, cell.key)))
+        print(
+            f"coefficients beside the process's own, relative error: {float(found['error_held']):.1%} with the VAR weights "
+            f"held, {float(found['error_whole']):.1%} of the whole model; of the first step alone "
+            f"{float(found['first_held']):.1%} and {float(found['first_whole']):.1%}"
+        )
+    cell.write("var", arrays, figures)
+
+
 @dataclass(frozen=True)
 class Command:
     """A subcommand. summary: its line of the help. about: more of it. options: adds its own. run: does it."""
@@ -139,6 +183,13 @@ COMMANDS: Mapping[str, Command] = {
         "Of SAMformer and Transformer: the attention matrices on test windows, the entropy of their rows, their effective "
         "rank; by epoch where a run has kept the epochs (run_all.py --keep weights,epochs).",
         _attention_options, _attention,
+    ),
+    "var": Command(
+        "VAR weights of SAMoVAR and FixedVAR, beside the truth where it is known",
+        "Of SAMoVAR and FixedVAR: the exact matrices that take the model's keys to its output, by lag, head and channel; "
+        "influence paths, the structural matrix. Of the synthetic set var the coefficients that the model comes to, "
+        "beside the process's own.",
+        _var_options, _var,
     ),
 }  # fmt: skip
 
