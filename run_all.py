@@ -135,6 +135,14 @@ def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
     return write(catalogue, results_dir)
 
 
+def check_claims(catalogue: Catalogue) -> None:
+    """Raises UsageError for claims of the user's that are not as they should be: before anything is trained."""
+    if any(paper.claims for paper in catalogue.papers.values()):
+        from tables.claims.reader import load_claims
+
+        load_claims(catalogue)
+
+
 def judge(catalogue: Catalogue, results_dir: Path) -> None:
     """What a plan needs to know of the Results; imported late, too."""
     from tables.render import judge as write
@@ -156,7 +164,9 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if asked["json"] and not asked["dry_run"]:
             raise UsageError("--json goes with --dry-run")
-        ended.status = Session(Request(**asked)).go(render, judge)
+        session = Session(Request(**asked))
+        check_claims(session.catalogue)
+        ended.status = session.go(render, judge)
     return ended.status
 
 

@@ -16,9 +16,10 @@ from benchmark.data.download.supply import Supply
 from benchmark.data.files import data_dir, locate
 from benchmark.errors import counted, either, told
 from benchmark.grid import again, code, cost, listing, takes
-from benchmark.grid.asked import Request, idle
+from benchmark.grid.asked import Request, chosen, idle
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.plan import parse_protocol, plan
+from benchmark.judging.printedfile import check_own
 from benchmark.store import judged, kept
 from benchmark.store.store import Store
 
@@ -36,9 +37,9 @@ class Session:
     """An invocation of the suite."""
 
     def __init__(self, request: Request) -> None:
-        self.request = request
+        self.request, self.catalogue = chosen(request, catalogue(request.config))
+        check_own(self.catalogue.papers.values())
         self.folder = data_dir(request.data_dir)
-        self.catalogue = catalogue(request.config)
         self.store = Store(request.results_dir)
         self.supply = Supply(self.folder)
         self.again = again.Again.of(request)

@@ -112,7 +112,9 @@ def _render(options: argparse.Namespace) -> None:
     known = catalogue(options.config)
     if options.folder is None:
         _has_results(options.results_dir)
-    columns = [name for paper in known.papers.values() for name in (*paper.columns, *printed_models(paper.name))]
+    columns = [
+        name for paper in known.papers.values() for name in (*paper.columns, *printed_models(paper.name, known.papers))
+    ]
     chosen = Options(
         metrics=spelt("--metrics", options.metrics, METRICS), models=spelt("--models", options.models, columns),
         digits=options.digits, std=not options.no_std, transposed=options.transposed,
@@ -120,7 +122,7 @@ def _render(options: argparse.Namespace) -> None:
     )  # fmt: skip
     papers = None if options.papers is None else spelt("--papers", options.papers, known.papers)
     for name in papers or ():
-        _shows(known.papers[name], chosen)
+        _shows(known.papers[name], chosen, printed_models(name, known.papers))
     if options.folder is not None:
         _render_from(known, options.folder, chosen, papers)
         return
@@ -141,13 +143,13 @@ def _render_from(known: Catalogue, folder: Path, chosen: Options, papers: Sequen
     print(f"{counted(len(done.written), 'file')}, unchanged of these: {same}")
 
 
-def _shows(paper: Paper, chosen: Options) -> None:
+def _shows(paper: Paper, chosen: Options, printed: Sequence[str]) -> None:
     """Raises UsageError for a paper that is asked for, and has none of the metrics or models that are asked for."""
     metrics = {metric for layout in paper.layout for metric in layout.metrics} or set(paper.metrics)
     extra = METRICS.keys() - DECIDING.keys()
     if chosen.metrics and not (metrics | extra) & set(chosen.metrics):
         raise UsageError(f"--metrics: the tables of {paper.name} have {', '.join(sorted(metrics))} alone")
-    models = (*paper.columns, *printed_models(paper.name))
+    models = (*paper.columns, *printed)
     if chosen.models and not set(models) & set(chosen.models):
         raise UsageError(f"--models: {paper.name} has none of {', '.join(chosen.models)}; it has {', '.join(models)}")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Paper
 from benchmark.files import write_atomically
+from benchmark.judging.printedfile import check_own
 from benchmark.judging.verdict import MOST_SEEDS
 from benchmark.store import judged
 from benchmark.store.store import Store
@@ -151,6 +152,7 @@ def _not_in_a_table(paper: Paper, found: Index, evidence: Evidence) -> tuple[str
 def read(catalogue: Catalogue, results_dir: Path, extra: Sequence[str] = ()) -> tuple[Index, Evidence]:
     """What a store holds, and the rows of every paper, protocol and profile, of `extra` metrics too; unreadable files are
     named on stderr."""
+    check_own(catalogue.papers.values())
     store = Store(results_dir)
     found = index(store, catalogue.datasets.values())
     for note in store.notes():

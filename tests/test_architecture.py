@@ -30,6 +30,7 @@ MAY = {
     "cell": PLAN | {"problems", "training", "analysis", "baselines"},
     "runner": PLAN | {"problems", "training", "analysis", "cell", "baselines"},
     "trial": PLAN | {"runner", "analysis", "baselines"},
+    "new": GROUND | {"config", "baselines"},
     "check": PLAN | {"trial", "runner", "analysis"},
     "session": PLAN | {"runner", "cell", "tracking", "trial"},
     "forecast": GROUND | {"data", "problems", "load", "tables", "baselines"},

@@ -19,6 +19,7 @@ from benchmark.console import command
 from benchmark.data.__main__ import main as data
 from benchmark.errors import counted, either
 from benchmark.forecast import main as forecast
+from benchmark.new import main as new
 from benchmark.perf.__main__ import main as perf
 from benchmark.runner import queue
 from benchmark.show import main as show
@@ -34,6 +35,7 @@ Main = Callable[[list[str]], int]
 COMMANDS: dict[str, tuple[Main, tuple[str, ...]]] = {
     "python -m benchmark.analysis": (analysis, ("attention", "var")),
     "python -m benchmark.check": (check, ("FILE.yaml",)),
+    "python -m benchmark.new": (new, ("paper", "model", "dataset")),
     "python -m benchmark.data": (data, ("status", "fetch")),
     "python -m benchmark.forecast": (forecast, ("KEY|DIGEST",)),
     "python -m benchmark.show": (show, ("KEY|DIGEST",)),

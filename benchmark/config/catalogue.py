@@ -71,12 +71,12 @@ def load_papers(
     for path in own:
         root = load(path)
         if _is_paper(root):
-            paper = parse_paper(root, datasets, models)
+            paper = parse_paper(root, datasets, models, path.absolute().parent)
             if paper.name in papers:
                 raise root.fail(f"paper '{paper.name}' exists; to change its recipe write 'recipes: {{{paper.name}: …}}'")
             papers[paper.name] = paper
             continue
-        part = root.known(["recipes", "variants", "datasets", "models"])  # the last two: see `own` and `models.own`
+        part = root.known(["recipes", "variants", "datasets", "models", "run"])  # the last three are read elsewhere
         for paper_name, child in _of_papers(part.get("recipes"), papers):
             papers[paper_name] = override(papers[paper_name], child.mapping(), datasets, models)
         variants += part["variants"].named().items() if "variants" in part else []
@@ -145,14 +145,18 @@ def _sources(data: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What there is to choose from: papers, data sets and groups of them. notes: sentences on the user's own files. models:
-    the user's own, by name."""
+    """What there is to choose from.
+
+    papers, datasets: by name. groups: of data sets. notes: sentences on the user's own files. models: the user's own, by
+    name. run: by option of the command line, what the user's files choose where that chooses nothing.
+    """
 
     papers: Mapping[str, Paper]
     datasets: Mapping[str, DataSet]
     groups: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
     models: Mapping[str, OwnModel] = field(default_factory=dict)
+    run: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def catalogue(own: Sequence[Path] = ()) -> Catalogue:
@@ -161,4 +165,17 @@ def catalogue(own: Sequence[Path] = ()) -> Catalogue:
     datasets = DATASETS | {name: entry.dataset for name, entry in sets.items()}
     models = load_models(own)
     papers = join(load_papers(tuple(datasets), tuple(own), models=models), sets)
-    return Catalogue(papers, datasets, GROUPS, idle_targets(papers, sets), models)
+    return Catalogue(papers, datasets, GROUPS, idle_targets(papers, sets), models, _run(own, papers, datasets))
+
+
+def _run(own: Sequence[Path], papers: Mapping[str, Paper], datasets: Mapping[str, DataSet]) -> dict[str, tuple[str, ...]]:
+    """What the files name below `run`, all together. Raises UsageError for a name that there is not."""
+    columns = [name for paper in papers.values() for name in paper.columns]
+    known = {"papers": [*papers], "subset": [*datasets, *GROUPS, *papers, "all"], "models": [*columns, "all"]}
+    found: dict[str, tuple[str, ...]] = {}
+    for path in own:
+        data = load(path).mapping().children()
+        for option, section in data["run"].known(known).items() if "run" in data else ():
+            names = (each.one_of(known[option], "name") for each in section.items("a list of names"))
+            found[option] = tuple(dict.fromkeys((*found.get(option, ()), *names)))
+    return found

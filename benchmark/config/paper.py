@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from baselines import MODELS, ModelInfo
@@ -103,11 +104,19 @@ class Switch:
 
 @dataclass(frozen=True)
 class Printed:
-    """Which published tables stand beside ours: a file in ``paper_configs/published``, its tables, their metrics."""
+    """Which published tables stand beside ours: a file, its tables, their metrics.
+
+    folder: where the file lies; None: ``paper_configs/published``. other_tables, other_models: what the file has beside
+    those tables, and beside the columns that have a recipe. large: whether values far above the others are as printed.
+    """
 
     file: str
     tables: tuple[str, ...]
     metrics: tuple[str, ...]
+    folder: Path | None = None
+    other_tables: tuple[str, ...] = ()
+    other_models: tuple[str, ...] = ()
+    large: bool = False
 
 
 HORIZONS = ("each", "mean", "both")
@@ -149,7 +158,7 @@ class Paper:
     printed: which published tables stand beside ours. datasets: by name. horizons: steps, by data set. seeds: a number or
     a list. recipe: values by name, those of all columns. columns, switches: by name. released: the switches that its
     released code is. overridden: the recipe values in whose place the user has put some of their own. layout: its own
-    tables. workload: the kind of its task.
+    tables. workload: the kind of its task. claims: the file of what it says in a number, where that is the user's.
     """
 
     name: str
@@ -167,6 +176,7 @@ class Paper:
     overridden: tuple[str, ...] = ()
     workload: str = FORECASTING.name
     layout: tuple[Layout, ...] = ()
+    claims: Path | None = None
 
     def horizons_of(self, dataset: str) -> tuple[int, ...]:
         """The horizons (steps) that the paper has for a data set."""

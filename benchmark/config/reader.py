@@ -125,8 +125,9 @@ def _named(section: Section, workload: str, also: tuple[str, ...]) -> Iterator[t
         yield name, name if name in fields else None, child
 
 
-def _printed(section: Section) -> Printed:
-    part = section.known(["file", "tables", "metrics"])
+def _printed(section: Section, folder: Path | None) -> Printed:
+    """folder: that of the user's YAML; its file may lie there, or among those of the suite."""
+    part = section.known(["file", "tables", "metrics", *(("other_tables", "other_models", "large") if folder else ())])
     for key in ("file", "tables", "metrics"):
         if key not in part:
             raise section.fail(f"'{key}' is missing")
@@ -136,21 +137,45 @@ def _printed(section: Section) -> Printed:
             raise part["metrics"].fail(f"unknown metric '{metric}'; known: {', '.join(DECIDING)}")
     file = part["file"].of(str, "a file name")
     if Path(file).name != file:
-        raise part["file"].fail("expected the name of a file in paper_configs/published, without a folder")
-    tables = part["tables"].of(list, "a list of tables' names")
-    return Printed(file, tuple(map(str, tables)), tuple(metrics))
+        where = "in paper_configs/published" if folder is None else "beside this one"
+        raise part["file"].fail(f"expected the name of a file {where}, without a folder")
+    beside = folder is not None and ((folder / file).exists() or not (CONFIG_DIR / "published" / file).is_file())
+    if folder is not None and beside and not (folder / file).exists():
+        raise part["file"].fail(f"there is no file {folder / file}; write the printed numbers there (docs/own_paper.md)")
+    named = {key: tuple(map(str, part[key].of(list, "a list of names"))) for key in _NAMED if key in part}
+    large = part["large"].of(bool, "true or false") if "large" in part else False
+    return Printed(file, metrics=tuple(metrics), folder=folder if beside else None, large=large, **named)
 
 
+_NAMED = ("tables", "other_tables", "other_models")
+
+
+def _claims(section: Section, folder: Path) -> Path:
+    """The file of a paper's claims, beside the YAML."""
+    name = str(section.of(str, "a file name"))
+    if Path(name).name != name or not (folder / name).is_file():
+        raise section.fail(f"expected the name of a file in {folder}, without a folder, found '{name}'")
+    return folder / name
+
+
+OF_USERS = ("claims", "run")
+"""Keys that a paper's YAML has where it is the user's; of `run`: `benchmark.config.catalogue`."""
 KEYS = ("paper", "title", "venue", "links", "synthetic", "workload", "printed", "datasets", "horizons", "seeds", "recipe",
         "columns", "switches", "released", "layout")  # fmt: skip
 
 
-def parse_paper(root: Section, datasets: tuple[str, ...], models: Mapping[str, OwnModel] = MappingProxyType({})) -> Paper:
-    """One paper's YAML → Paper. `datasets`: every data set that is registered. `models`: the user's own.
+def parse_paper(
+    root: Section,
+    datasets: tuple[str, ...],
+    models: Mapping[str, OwnModel] = MappingProxyType({}),
+    folder: Path | None = None,
+) -> Paper:
+    """One paper's YAML → Paper. `datasets`: every data set that is registered. `models`: the user's own. `folder`: where
+    the YAML lies, if it is the user's.
 
     Raises UsageError (file, line, what was expected, the nearest known key) for anything that is not as it should be.
     """
-    part = root.known((*KEYS, *(("models",) if models else ())))
+    part = root.known((*KEYS, *(("models",) if models else ()), *(OF_USERS if folder else ())))
     workload = part["workload"].one_of(WORKLOADS, "kind of task") if "workload" in part else FORECASTING.name
     axes = ["horizons"] if "horizon" in WORKLOADS[workload].axes else []
     for key in ("paper", "title", "datasets", *axes, "seeds", "recipe", "columns"):
@@ -184,7 +209,8 @@ def parse_paper(root: Section, datasets: tuple[str, ...], models: Mapping[str, O
         venue=part["venue"].of(str, "a text") if "venue" in part else "",
         workload=workload,
         synthetic=part["synthetic"].of(bool, "true or false") if "synthetic" in part else False,
-        printed=_printed(part["printed"]) if "printed" in part else None,
+        printed=_printed(part["printed"], folder) if "printed" in part else None,
+        claims=_claims(part["claims"], folder) if folder and "claims" in part else None,
         datasets=tuple(names),
         horizons=_list_value(reader, part["horizons"], count=False) if axes else NO_HORIZONS,
         seeds=_list_value(reader, part["seeds"], count=True),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark.config.catalogue import given_by
+from benchmark.config.catalogue import Catalogue, given_by
 from benchmark.config.paper import Paper
 from benchmark.console import AUTO, spelt
 from benchmark.errors import UsageError
@@ -77,6 +77,16 @@ class Request:
             raise UsageError("--force runs every cell again, --retry only some: give one of them")
         if self.auto_seeds and self.shard:
             raise UsageError("--seeds auto looks at whole columns, --shard trains parts of them: give one of them")
+
+
+def chosen(request: Request, there: Catalogue) -> tuple[Request, Catalogue]:
+    """The request with what the user's files choose (`run:`), where it chooses nothing of that itself; and the catalogue
+    with a sentence that says so."""
+    if not there.run or any(getattr(request, option) is not None for option in ("papers", "subset", "models")):
+        return request, there
+    said = " ".join(f"--{option} {','.join(names)}" for option, names in there.run.items())
+    note = f"--config: its 'run' chooses {said}; options of your own take its place"
+    return replace(request, **there.run), replace(there, notes=(*there.notes, note))  # type: ignore[arg-type]
 
 
 def idle(cells: Sequence[Planned], protocol: str, papers: Mapping[str, Paper], files: Iterable[Path]) -> list[str]:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
-from benchmark.config.paper import Printed
+from benchmark.config.paper import Paper, Printed
 from benchmark.config.reader import CONFIG_DIR
 from benchmark.errors import UsageError
 from benchmark.files import read
@@ -49,31 +49,54 @@ Key = tuple[str, str, str, str]
 """Data set, horizon, model as printed, metric."""
 
 
-@cache
+def place_of(printed: Printed) -> Path:
+    """Where a file of printed numbers lies."""
+    return (printed.folder or CONFIG_DIR / "published") / printed.file
+
+
+def file_of(name: str, papers: Mapping[str, Paper]) -> Path | None:
+    """The file of a paper's printed numbers, of one too that has no recipe (``published/<name>.csv``); None without one."""
+    paper = papers.get(name)
+    path = place_of(paper.printed) if paper and paper.printed else CONFIG_DIR / "published" / f"{name}.csv"
+    return path if path.is_file() else None
+
+
 def printed_numbers(printed: Printed) -> Mapping[Key, PrintedNumber]:
     """The numbers of the tables. Raises UsageError for a file that is not as it should be, or two values for one cell.
 
     A column `seeds` says over how many the paper took a number; it may be empty, or not there at all. The last printed
     digit is that of the table and metric: its numbers are printed with equally many, and a file may leave zeros out.
     """
-    path = CONFIG_DIR / "published" / printed.file
-    return _read(path, printed.tables, printed.metrics)
+    path = place_of(printed)
+    return _read(path, printed.tables, printed.metrics, _stamp(path))
+
+
+def printed_models(name: str, papers: Mapping[str, Paper]) -> tuple[str, ...]:
+    """Every model that a paper's file of printed numbers names; none where there is no such file."""
+    path = file_of(name, papers)
+    return _models(path, _stamp(path)) if path is not None else ()
 
 
 @cache
-def printed_models(paper: str) -> tuple[str, ...]:
-    """Every model that a file of printed numbers (``published/<paper>.csv``) names; none where there is no such file."""
-    path = CONFIG_DIR / "published" / f"{paper}.csv"
-    if not path.is_file():
-        return ()
+def _models(path: Path, _of: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.get("model") or "" for row in _rows(path)))
+
+
+def _stamp(path: Path) -> object:
+    """By what a file is known to be the one that was read: the user's may change while a notebook is open."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
     return csv.DictReader(io.StringIO(read(path).decode(), newline=""))
 
 
-def _read(path: Path, tables: tuple[str, ...], metrics: tuple[str, ...]) -> dict[Key, PrintedNumber]:
+@cache
+def _read(path: Path, tables: tuple[str, ...], metrics: tuple[str, ...], _of: object) -> Mapping[Key, PrintedNumber]:
     numbers: dict[Key, PrintedNumber] = {}
     try:
         rows = [row for row in _rows(path) if row["table"] in tables and row["metric"] in metrics]

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Printed
-from benchmark.config.reader import CONFIG_DIR
-from benchmark.judging.printed import printed_numbers
+from benchmark.judging.printed import file_of, printed_numbers
 from benchmark.judging.verdict import LEAST_SEEDS
 from tables.claims.reader import Claim, Ref
 from tables.rows.row import Row
@@ -56,10 +55,10 @@ class Evidence:
             tables = paper.printed.tables
         if paper is not None and ref.column in paper.columns:
             model = paper.columns[ref.column].printed_as or ref.column
-        file = f"{ref.paper}.csv"
-        if not tables or ref.sam is not None or not (CONFIG_DIR / "published" / file).is_file():
+        path = file_of(ref.paper, self.catalogue.papers)
+        if not tables or ref.sam is not None or path is None:
             return {}
-        numbers = printed_numbers(Printed(file, tables, (metric,)))
+        numbers = printed_numbers(Printed(path.name, tables, (metric,), path.parent))
         return {(d, h): (number.value,) for (d, h, m, _), number in numbers.items() if m == model}
 
     def ours(self, ref: Ref, metric: str, protocol: str) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,14 +102,19 @@ class Claim:
 
 
 def load_claims(catalogue: Catalogue, path: Path | None = None) -> list[Claim]:
-    """Every claim of a file (that of the suite), in its order, then every check.
+    """Every claim of a file (that of the suite), in its order, then every check; then those of the user's own papers.
 
     Raises UsageError (file, line, what was expected, the nearest known name) for the first thing that is not as it
     should be: an unknown key, kind, paper, column, data set, a claim without version, place and status, a check without
     source.
     """
     path = path or CLAIMS
-    root = load(path, f"paper_configs/{path.name}").known(["claims", "checks"])
+    files = [load(path, f"paper_configs/{path.name}")]
+    files += [load(paper.claims) for paper in catalogue.papers.values() if paper.claims is not None]
+    return [claim for file in files for claim in _of_file(catalogue, file.known(["claims", "checks"]))]
+
+
+def _of_file(catalogue: Catalogue, root: Mapping[str, Section]) -> list[Claim]:
     return [
         _Reader(catalogue, str(name), section, check=part == "checks").claim()
         for part in ("claims", "checks") if part in root
@@ -181,7 +187,7 @@ class _Reader:
         paper = self.catalogue.papers.get(ref.paper)
         if paper is None and ref.table is None:
             raise section.fail(f"unknown paper '{ref.paper}'{nearest(ref.paper, self.catalogue.papers)}")
-        columns = [*(paper.columns if paper else ()), *printed_models(ref.paper)]
+        columns = [*(paper.columns if paper else ()), *printed_models(ref.paper, self.catalogue.papers)]
         if ref.column not in columns:
             raise section.fail(f"unknown column '{ref.column}' of {ref.paper}{nearest(ref.column, columns)}")
         if paper and ref.protocol:

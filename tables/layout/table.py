@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from benchmark.config.paper import Last, Layout, Paper, Printed
+from benchmark.config.paper import Last, Layout, Paper
 from benchmark.judging.printed import printed_numbers
 from benchmark.workloads import METRICS
 from tables.numbers import DIGITS, best_and_second
@@ -175,7 +175,7 @@ def _below(table: PaperTable, last: Last) -> list[Below]:
         if last.row == "improvement":
             _add_same_cells(same, of_kind, table, metric, whole=not (prints_its_own and table.not_run))
     if last.table is not None and last.metric is not None and table.paper.printed is not None and as_printed:
-        theirs = printed_numbers(Printed(table.paper.printed.file, (last.table,), (last.metric,)))
+        theirs = printed_numbers(replace(table.paper.printed, tables=(last.table,), metrics=(last.metric,)))
         of_model = {model: number.value for (_, _, model, _), number in theirs.items()}
         names = {c: (table.paper.columns[c[0]].printed_as if c[0] in table.paper.columns else None) or c[0]
                  for c in table.columns if table.own_sam[c]}  # fmt: skip

@@ -5,7 +5,7 @@ No conftest.py, since the tests' own is imported by that name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from benchmark.judging.compare import Ours
 from benchmark.judging.printed import PrintedNumber
 from benchmark.store.result import Result, Status
 from benchmark.store.store import Store
-from tables.claims import evidence
 from tables.claims import reader as claims_reader
 from tables.rows.judge import judge
 from tables.rows.row import Key, Row
@@ -153,24 +152,19 @@ class Made:
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Made]:
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     """The made-up paper with its printed numbers and an empty store."""
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "made.csv").write_text(PRINTED)
     (tmp_path / "made.yaml").write_text(PAPER)
     (tmp_path / "claims.yaml").write_text(CLAIM)
-    for module in (printed, evidence):
-        monkeypatch.setattr(module, "CONFIG_DIR", tmp_path)
+    monkeypatch.setattr(printed, "CONFIG_DIR", tmp_path)
     monkeypatch.setattr(claims_reader, "CLAIMS", tmp_path / "claims.yaml")
-    printed.printed_numbers.cache_clear()
-    printed.printed_models.cache_clear()
     toy = DATASETS["toy"]
     datasets = {d.name: d for d in (toy, DataSet(EVIL, None, "linear_pairs", 3, 0, "–", "pairs", options=toy.options))}
     paper = parse_paper(load(tmp_path / "made.yaml"), tuple(datasets))
     Store(tmp_path / "results").prepare()
-    yield Made(Catalogue({"made": paper}, datasets, {}), tmp_path / "results")
-    printed.printed_numbers.cache_clear()
-    printed.printed_models.cache_clear()
+    return Made(Catalogue({"made": paper}, datasets, {}), tmp_path / "results")
 
 
 MakeRow = Callable[..., Row]

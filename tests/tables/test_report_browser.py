@@ -24,7 +24,6 @@ from benchmark.grid.plan import plan
 from benchmark.judging import printed
 from benchmark.store.result import Result
 from benchmark.store.store import Store
-from tables.claims import evidence as claims_evidence
 from tables.claims import reader as claims_reader
 from tables.claims.evidence import Evidence
 from tables.render import read, write_report
@@ -216,11 +215,8 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "published/made.csv").write_text("\n".join([head, *lines, ""]))
     (tmp_path / "many.yaml").write_text(text)
     (tmp_path / "claims.yaml").write_text(CLAIM)
-    for module in (printed, claims_evidence):
-        monkeypatch.setattr(module, "CONFIG_DIR", tmp_path)
+    monkeypatch.setattr(printed, "CONFIG_DIR", tmp_path)
     monkeypatch.setattr(claims_reader, "CLAIMS", tmp_path / "claims.yaml")
-    printed.printed_numbers.cache_clear()
-    printed.printed_models.cache_clear()
     paper = parse_paper(load(tmp_path / "many.yaml"), tuple(datasets))
     catalogue = Catalogue({"made": paper}, datasets, {})
     found = Index.of(results(catalogue))
@@ -228,8 +224,6 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     assert len(found.done) == 2000
     rows_of = {"made": {("paper", "paper"): rows(catalogue, paper, found, "paper", "paper")}}
     path = write_report(found, Evidence(catalogue, rows_of), tmp_path)
-    printed.printed_numbers.cache_clear()
-    printed.printed_models.cache_clear()
     return path
 
 

@@ -50,7 +50,6 @@ LAYOUT = Layout("Table 1", ("mse",), "both", ("toy",), ("With_SAM", "Plain", "Ot
 @pytest.fixture
 def paper(made: Any) -> Paper:
     (Path(printed.CONFIG_DIR) / "published" / "made.csv").write_text(PRINTED)
-    printed.printed_numbers.cache_clear()
     return replace(made.paper, layout=(LAYOUT,))
 
 
