@@ -187,11 +187,7 @@ def parse_paper(
     if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
         raise part["paper"].fail("expected a name of letters, digits, '-' and '_'")
     reader = Reader(datasets, workload, models=models)
-    names = []
-    for child in part["datasets"].items():
-        if child.data not in datasets:
-            raise child.fail(f"unknown data set '{child.data}'{nearest(str(child.data), datasets)}")
-        names.append(child.data)
+    names = [child.one_of(datasets, "data set") for child in part["datasets"].items()]
     reader.columns = tuple(part["columns"].named())
     columns: dict[str, Column] = {}
     for key, child in part["columns"].named().items():
