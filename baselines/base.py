@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 """Windows x [B, L, C] and targets y [B, H, C], batch by batch; B may differ."""
@@ -58,6 +59,40 @@ class ClosedForm(Forecaster):
 
         Raises ValueError if a split that is needed is empty.
         """
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a model is trained on, in an order that stays, as it stands (without augmentation).
+
+    count: how many there are. batches: goes through them from the first, so many at once: tuples that begin with inputs
+    [B, ...] and targets [B, ...].
+    """
+
+    count: int
+    batches: Callable[[int], Iterator[Any]]
+
+    def __len__(self) -> int:
+        return self.count
+
+
+class SelfMoving(ABC):
+    """A model that moves its weights by itself too, beside the optimizer: the training loop lets it, in every training.
+
+    It changes weights in place, and draws from `dice` alone, so that a training is the same in any company.
+    """
+
+    @abstractmethod
+    def before_training(self, examples: Examples, dice: Generator) -> None:
+        """Once, before the first epoch; not where a training goes on from a checkpoint."""
+
+    @abstractmethod
+    def before_epoch(self, epoch: int, examples: Examples) -> None:
+        """Before each epoch, from 0."""
+
+    @abstractmethod
+    def after_step(self) -> None:
+        """After each step of the optimizer."""
 
 
 def mean_squared_error(forecast: Tensor, y: Tensor) -> Tensor:

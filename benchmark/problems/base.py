@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -35,6 +35,10 @@ class Problem(Protocol):
 
     def batch(self, part: Tensor) -> Any:
         """The examples of one part [n], on the device; each tensor in it has them along its first axis."""
+
+    def in_order(self, size: int) -> Iterator[Any]:
+        """The training examples in an order that stays, as they stand, in batches of `size`: what `batch` makes of them,
+        without what it draws."""
 
     def size(self, batch: Any) -> int:
         """How many examples a batch has."""

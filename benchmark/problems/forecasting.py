@@ -147,6 +147,11 @@ class Forecasting:
         """The windows that begin at these starts [n]."""
         return self.train.at(part)
 
+    def in_order(self, size: int) -> Iterator[Batch]:
+        """All training windows from the first on."""
+        for part in torch.split(self.train.starts, size):
+            yield self.batch(part)
+
     def size(self, batch: Batch) -> int:
         """Its windows; where targets are missing, those that are there, at least 1: so a mean of batches is over them."""
         return max(1, int((~batch.y.isnan()).sum())) if self.train.gaps else len(batch.y)

@@ -90,6 +90,8 @@ class Replica:
         if self.checkpoint is not None and self.checkpoint.attach(running.state()):
             for earlier in self.progress.epochs:
                 self.on_epoch(earlier)
+        else:
+            stepper.before_training(generator(self.seed, "before training"))
         return running
 
     def through(self, max_steps: int | None) -> bool:
@@ -241,6 +243,8 @@ def run_epoch(program: Program, together: Sequence[Running], max_steps: int | No
     Raises DataError where the epoch has no step at all.
     """
     problem, training = together[0].stepper.problem, together[0].replica.training
+    for each in together:
+        each.stepper.before_epoch(len(each.replica.progress.epochs))
     parts = [problem.micro_batches(each.order, training.batch_size) for each in together]
     count = len(parts[0])
     sums = [_Sums(problem.device) for _ in together]

@@ -12,6 +12,7 @@ from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.modules.dropout import _DropoutNd
 from torch.utils import _pytree as pytree
 
+from baselines.base import SelfMoving
 from baselines.draws import drawing_from
 from benchmark.config.recipe import Training
 from benchmark.problems.base import Problem
@@ -115,6 +116,8 @@ def why_not_stacked(model: nn.Module, training: Training, problem: Problem) -> s
     """
     if any(isinstance(each, _DropoutNd) and each.p for each in model.modules()):
         return "its dropout is torch's own, which cannot draw for each training from a generator of its own"
+    if isinstance(model, SelfMoving):
+        return "it moves its weights by itself between steps, each in its own way"
     part = problem.micro_batches(generator(0, "trial"), training.batch_size)[0][:2]
     defaults = default_generators(problem.device)
     before = [each.get_state() for each in defaults]

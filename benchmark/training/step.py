@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from baselines.base import Examples, SelfMoving
 from baselines.optimizers import global_norm
 from baselines.revin import repeated_windows
 from benchmark.config.recipe import Training
@@ -39,7 +40,7 @@ class Stepper:
     def __init__(
         self, model: nn.Module, training: Training, problem: Problem, draws: Sequence[torch.Generator] | None = None
     ) -> None:
-        self.model = model
+        self.model, self._by_itself = model, model if isinstance(model, SelfMoving) else None
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.parameters = [p for _, p in named]
         self.weights, self.gradients = flatten(self.parameters)
@@ -60,6 +61,25 @@ class Stepper:
         if self.perturbation is not None and rho is not None:
             self.perturbation.rho = rho
         self.loss_scale = LOSS_SCALE * 2.0 ** (steps // LOSS_SCALE_STEPS)
+
+    def before_training(self, dice: torch.Generator) -> None:
+        """What a model does by itself before its first epoch, drawing from `dice`."""
+        if self._by_itself is not None:
+            self._by_itself.before_training(self._examples(), dice)
+
+    def before_epoch(self, epoch: int) -> None:
+        """What a model does by itself before an epoch, from 0."""
+        if self._by_itself is not None:
+            self._by_itself.before_epoch(epoch, self._examples())
+
+    def _examples(self) -> Examples:
+        return Examples(self.problem.counts()[0], self.problem.in_order)
+
+    def update(self) -> None:
+        """The optimizer's step on the gradient that is there, and what the model does by itself after it."""
+        self.optimizer.step()
+        if self._by_itself is not None:
+            self._by_itself.after_step()
 
     def move(self, weights: Tensor, gradient: Tensor, buffers: Sequence[Tensor]) -> None:
         """Has the model's weights [n], their gradient [n] and its buffers lie there; these have their values already."""
@@ -186,7 +206,7 @@ class Program:
                 for stepper, norm in zip(self.steppers, norms, strict=True):
                     stepper.clip(norm)
         for stepper in self.steppers:
-            stepper.optimizer.step()
+            stepper.update()
         return [Step(loss, norm) for loss, norm in zip(losses, norms, strict=True)]
 
     def accumulate(self, batches: Sequence[Sequence[Any]]) -> list[Tensor]:
