@@ -92,6 +92,8 @@ _ALL = (
     ModelInfo("seasonal_naive", "naive", "SeasonalNaive", closed_form=True),
     ModelInfo("ridge", "ridge", "Ridge", closed_form=True),
     ModelInfo("vgg", "vgg", "VGG", footprint_images.vgg, task="images"),
+    ModelInfo("ckn", "ckn", "CKN", footprint_images.ckn, task="images"),
+    ModelInfo("ckn_scratch", "ckn_scratch", "CKNFromScratch", footprint_images.ckn, task="images"),
 )
 
 MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}

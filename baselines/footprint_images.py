@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from baselines.ckn_nets import shape_of
+
 VGG: Mapping[str, str] = {
     "vgg9": "64 64 M 128 128 M 256 256 256 M",
     "vgg16": "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M",
@@ -55,4 +57,21 @@ def vgg(sizes: ImageSizes, arguments: Any) -> tuple[int, int]:
         held += 2 * width * side**2
         largest = max(largest, width * side**2)
     parameters += width * side**2 * width + 3 * width + width * sizes.classes + sizes.classes
+    return _BYTES * sizes.batch * (held + 2 * largest), parameters
+
+
+def ckn(sizes: ImageSizes, arguments: Any) -> tuple[int, int]:
+    """Bytes of the activations of a training step, and parameters. A layer keeps its products, u, κ(u) and n·κ(u) before
+    pooling, and two maps after it; the way back has two of the largest at once."""
+    of = vars(arguments).get
+    given = (of(name) for name in ("kernel_sizes", "widths", "subsampling", "kernels", "sigmas"))
+    shape = shape_of(arguments.layout, *given)
+    held, parameters, largest, side, channels = sizes.channels * sizes.size**2, 0, 0, sizes.size, sizes.channels
+    for size, width, after in zip(shape.sizes, shape.widths, shape.sides(sizes.size), strict=True):
+        map_size = width * (side + (size % 2 == 0)) ** 2
+        held += 4 * map_size + 2 * width * after**2
+        largest = max(largest, map_size)
+        parameters += width * channels * size**2
+        side, channels = after, width
+    parameters += (channels * side**2 + 1) * sizes.classes
     return _BYTES * sizes.batch * (held + 2 * largest), parameters

@@ -146,10 +146,22 @@ def released_optimizer(model: nn.Module, config: Any) -> torch.optim.Optimizer |
     else:
         code = "Keras" if keras else "PyTorch"
         raise ValueError(f"no released optimizer '{name}' of {code}; known: Adam, and PyTorch's AdamW and SGD")
+    if "classifier_weight_decay" in config:
+        base = _last_layer_apart(base, model, float(config["classifier_weight_decay"]))
     rho = float(config.get("sam_rho") or 0.0)
     if "sharpness" in config:
         return _around(base, model, config)
     return SAM(base, rho) if rho else base
+
+
+def _last_layer_apart(base: torch.optim.Optimizer, model: nn.Module, decay: float) -> torch.optim.Optimizer:
+    """The same optimizer, in which the parameters of `classifier` have a weight decay of their own."""
+    (group,) = base.param_groups
+    named = dict(model.named_parameters())
+    last = [p for name, p in named.items() if name.startswith("classifier.")]
+    group["params"] = [p for name, p in named.items() if not name.startswith("classifier.")]
+    base.add_param_group({"params": last, "weight_decay": decay})
+    return base
 
 
 _OF_TORCH: Mapping[str, Any] = {"Adam": torch.optim.Adam, "AdamW": torch.optim.AdamW, "SGD": torch.optim.SGD}

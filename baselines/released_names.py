@@ -275,6 +275,14 @@ RELEASED: dict[tuple[str, str], Released] = {
         unused=("channel_w", "channel_b"),
         idle=tuple(_CATS_IDLE),
     ),
+    ("ckn", "pytorch"): Released(
+        "ckn",
+        {n: n for n in ("widths", "kernel_sizes", "subsampling", "kernels")}
+        | {"kernel_args": "sigmas"}
+        | {"fit_alpha": "fit_alpha"},
+        {"features.ckn_layers.*.weight": "layers.*.weight"} | _pairs({"classifier": "classifier"}),
+        fixed={"backward": "released"},
+    ),
     ("vgg", "pytorch"): Released(
         "vgg",
         {"layers": "layers"},

@@ -147,6 +147,10 @@ class Images:
         """The images of these numbers and ways [n]."""
         return self.train.seen(part)
 
+    def in_order(self, size: int) -> Iterator[Batch]:
+        """The training images as they are, in the order of the files."""
+        return self.train.plain(size)
+
     def size(self, batch: Batch) -> int:
         """Its images."""
         return len(batch.y)

@@ -14,8 +14,8 @@ from baselines.optimizers import SAM
 from baselines.released import load_released, released_gradients, released_optimizer, unused_parameters
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FILES = sorted(path.name for path in GOLDEN.glob("*.npz") if not path.name.startswith(("sam_variants", "ckn")))
-"""Those of models; test_kin.py has those of SAM's kin, test_ckn.py of CKN."""
+FILES = sorted(path.name for path in GOLDEN.glob("*.npz") if not path.name.startswith("sam_variants"))
+"""Those of models; test_kin.py has those of SAM's kin."""
 TOLERANCE = 1e-5
 
 UNUSED = {

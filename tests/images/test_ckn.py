@@ -12,14 +12,17 @@ import torch
 from conftest import ROOT
 from torch import Tensor
 
+import baselines
 from baselines import ckn_numpy
 from baselines.ckn_fit import fitted, squared_hinge
 from baselines.ckn_kmeans import begun, drawn_patches, patches, spherical_kmeans
 from baselines.ckn_layer import InverseRoot, KernelLayer
+from baselines.released import load_released, released_optimizer
 from tools.architecture import imports
 
-GOLDEN = Path(__file__).parents[1] / "golden/ckn.npz"
+GOLDEN = Path(__file__).parents[1] / "golden/images/ckn.npz"
 TOLERANCE = 1e-5
+SIZES = {"channels": 3, "size": 32, "classes": 10}
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +199,52 @@ def test_the_one_from_scratch_learns(arrays: dict[str, Any]) -> None:
     losses = [net.step(x, y, 0.1) for _ in range(5)]
     assert losses == sorted(losses, reverse=True) and not np.allclose(net.layers[0].filters, start)
     np.testing.assert_allclose(np.linalg.norm(net.layers[0].filters.reshape(8, -1), axis=1), 1)
+
+
+def test_the_model_and_five_released_steps(arrays: dict[str, Any]) -> None:
+    """SGD, weight decay on the last layer alone, filters of norm 1 after each step."""
+    model: Any = load_released(arrays)
+    x, y = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
+    assert sum(p.numel() for p in model.parameters()) == int(arrays["n_params"])
+    with torch.no_grad():
+        assert off(model(x), arrays["eval_output"]) < TOLERANCE
+    optimizer, losses = released_optimizer(model.train(), arrays["config"]), []
+    for step_x in torch.from_numpy(arrays["step_x"]):
+        model.zero_grad()
+        loss = model.training_loss(step_x, y)
+        loss.backward()
+        optimizer.step()
+        model.after_step()
+        losses.append(loss.item())
+    assert off(losses, arrays["step_losses"]) < TOLERANCE
+    for name, parameter in model.named_parameters():
+        released = name.replace("layers.", "features.ckn_layers.")
+        assert off(parameter.detach(), arrays[f"param_after/{released}"]) < TOLERANCE
+    with torch.no_grad():
+        assert off(model.eval()(x), arrays["output_after_steps"]) < TOLERANCE
+
+
+@pytest.mark.parametrize(("layout", "count"), [("ckn5", 342_666), ("ckn14", 3_359_498)])
+def test_sizes_are_those_of_the_released_nets_and_counted_without_torch(layout: str, count: int) -> None:
+    with torch.device("meta"):
+        model = baselines.build("ckn", **SIZES, layout=layout)
+    assert sum(p.numel() for p in model.parameters()) == count
+    found = baselines.MODELS["ckn"].of_step(SIZES, 128, {"layout": layout})
+    assert found is not None and found[1] == count and 5e8 < found[0] < 5e9
+
+
+def test_the_model_in_numpy_is_the_model_in_torch() -> None:
+    """Scores and gradients in float32, through layers, last layer and loss; with the same weights, ridge and loss."""
+    torch.manual_seed(0)
+    own: Any = baselines.build("ckn_scratch", **SIZES, layout="scratch2")
+    other: Any = baselines.build("ckn", **SIZES, layout="scratch2", ridge_inside=True, loss="cross_entropy", fit_alpha=0)
+    other.load_state_dict(own.state_dict())
+    x, y = torch.randn(3, 3, 32, 32), torch.tensor([0, 4, 9])
+    torch.testing.assert_close(own(x), other(x), rtol=1e-5, atol=1e-6)
+    for model in (own, other):
+        model.training_loss(x, y).backward()
+    for one, theirs in zip(own.parameters(), other.parameters(), strict=True):
+        assert float((one.grad - theirs.grad).norm() / theirs.grad.norm()) < 1e-5
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
