@@ -12,7 +12,7 @@ from benchmark import __version__
 from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.console import Parser, command, names, numbers, place, seeds_or_auto, whole
 from benchmark.errors import UsageError
-from benchmark.grid.asked import Request
+from benchmark.grid.asked import Request, Shown
 from benchmark.grid.contents import contents
 from benchmark.grid.digest import TRAINING_SEMANTICS
 from benchmark.machine import git_commit
@@ -121,6 +121,7 @@ def _running(run: argparse._ArgumentGroup) -> None:
     run.add_argument("--offline", action="store_true", help="download nothing")
     run.add_argument("--no-mlflow", action="store_true",
                      help="log nothing to MLflow; `python -m benchmark.tracking sync` does it later")  # fmt: skip
+    run.add_argument("--verbose", action="store_true", help="name every file that is written")
     run.add_argument("--list", action="store_true",
                      help="show the papers, columns, switches and data sets that there are, and end")  # fmt: skip
     run.add_argument("--version", action=_Version, help="show version, commit and training semantics, and end")
@@ -128,11 +129,15 @@ def _running(run: argparse._ArgumentGroup) -> None:
     run.add_argument("--json", action="store_true", help="with --dry-run: the plan as one JSON object")
 
 
-def render(catalogue: Catalogue, results_dir: Path) -> list[Path]:
-    """The tables of a store; imported late, since a plan needs none."""
+def render(catalogue: Catalogue, results_dir: Path, shown: Shown) -> tuple[list[Path], str]:
+    """The tables of a store, and the short form of those of a run; imported late, since a plan needs none."""
+    from tables.documents.brief import brief
+    from tables.layout.table import Options
+    from tables.render import read
     from tables.render import render as write
 
-    return write(catalogue, results_dir)
+    held = read(catalogue, results_dir)
+    return write(catalogue, results_dir, Options(also=shown.columns), held=held), brief(held[1], shown)
 
 
 def check_claims(catalogue: Catalogue) -> None:

@@ -145,7 +145,7 @@ def time_in_words(seconds: float) -> str:
     """Rounded to what is worth knowing: seconds, minutes, hours, days."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
+            return f"{seconds / size:,.0f} {unit}"
     return f"{seconds:.0f} s"
 
 

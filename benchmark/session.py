@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from benchmark import machine
 from benchmark.config.catalogue import Catalogue, catalogue
 from benchmark.data.download.supply import Supply
-from benchmark.data.files import data_dir, locate
+from benchmark.data.files import data_dir
 from benchmark.errors import counted, either, told
 from benchmark.grid import again, code, cost, listing, takes
-from benchmark.grid.asked import Request, chosen, idle
+from benchmark.grid.asked import Request, Shown, chosen, idle
 from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.effort.order import in_turn
+from benchmark.grid.effort.told import told as told_of
 from benchmark.grid.plan import parse_protocol, plan
 from benchmark.judging.printedfile import check_own
 from benchmark.store import judged, kept
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 Judge = Callable[[Catalogue, Path], None]
 """Writes down what a store's Results say, for a plan."""
+Render = Callable[[Catalogue, Path, Shown], tuple[list[Path], str]]
+"""Writes all tables; returns the files, and the tables' short form."""
 
 
 class Session:
@@ -48,7 +52,7 @@ class Session:
         self.unwritten: Container[str | None] = ()
         self.idle: list[str] = []
 
-    def go(self, render: Callable[[Catalogue, Path], list[Path]], judge: Judge) -> int:
+    def go(self, render: Render, judge: Judge) -> int:
         """Runs it and has the store judged and rendered; returns the exit status. Raises UsageError for what cannot be
         asked."""
         self.request.check()
@@ -80,16 +84,16 @@ class Session:
             earlier = self.again.earlier(todo, self.store)
             for said in filter(None, [keeping]):
                 print(f"run_all.py: {said}", file=sys.stderr)
-            with self._queue(todo) as queue:
+            with self._queue(todo, cells) as queue:
                 queue.run()
             for said in again.other_numbers(earlier, self.store):
                 print(f"run_all.py: {said}", file=sys.stderr)
         status = listing.statuses(cells, self.store)
-        rendered = self._rendered(render)
+        rendered = self._rendered(render, cells)
         if self.invocation:
             self.invocation.finish(self.interrupted)
-        if (note := listing.retry_note(status)) and not self.interrupted:
-            print(note)
+        for line in listing.what_next(self.request, cells, status, self.catalogue.papers, self.interrupted):
+            print(line)
         status = listing.after_a_run(cells, status, self.unwritten)
         print(listing.last_line(status))
         if self.interrupted:
@@ -119,18 +123,22 @@ class Session:
             return False
         return True
 
-    def _rendered(self, render: Callable[[Catalogue, Path], list[Path]]) -> bool:
-        """Whether the tables could be written; where not, a line says why, and that no Result is lost by it."""
-        folder = self.request.results_dir
+    def _rendered(self, render: Render, cells: Sequence[Planned]) -> bool:
+        """Whether the tables could be written, which are then told in short; where not, a line says why, and that no Result
+        is lost by it."""
+        folder, shown = self.request.results_dir, Shown.of(self.request, cells, self.catalogue.papers)
         try:
-            written = render(self.catalogue, folder)
+            written, brief = render(self.catalogue, folder, shown)
         except OSError as error:
-            own = [word for path in self.request.config for word in ("--config", str(path))]
-            again = shlex.join(["python", "-m", "tables", "render", "--results-dir", str(folder), *own])
+            again = shlex.join(["python", "-m", "tables", "render", *shown.words(folder, self.request.config)])
             print(f"run_all.py: cannot write the tables ({told(error)}); every Result is kept; mend that, then: {again}",
                   file=sys.stderr)  # fmt: skip
             return False
-        print("".join(f"written: {path}\n" for path in written), end="")
+        print("".join(f"written: {path}\n" for path in written if self.request.verbose), end="")
+        if brief:
+            print(f"\n{brief}\n")
+        if (page := folder / "report.html") in written:
+            print(f"all of it in one page: {page}; tables and figures: {folder / 'tables'}/")
         return True
 
     def _show(self, cells: Sequence[Planned]) -> int:
@@ -140,11 +148,12 @@ class Session:
         size, keeping = again.kept_bytes(left, self.again.keep, self.catalogue.datasets, self.store.root)
         judgement = judged.read(self.request.results_dir)
         found = takes.known(cells, self.catalogue.papers, judgement)
-        count = listing.programs(cells, status, self.request.replicas, self.catalogue.datasets)
         if self.request.json:
+            count = listing.programs(cells, status, self.request.replicas, self.catalogue.datasets)
             print(listing.as_object(cells, status, found, count, size))
         else:
-            print(listing.text(cells, status, self.catalogue.papers, self.supply.problems, found, count))
+            effort = told_of(self.request, left, cells, self.catalogue)
+            print(listing.text(cells, status, self.catalogue.papers, self.supply.problems, found, effort))
         other_code = code.note(code.made_otherwise(cells, self.store))
         unsure = judged.unsure(judgement, done="done" in status, auto=self.request.auto_seeds)
         notes = (*self.store.notes(), listing.left_out(cells, self.store), other_code, *unsure, keeping)
@@ -192,26 +201,41 @@ class Session:
         return tried(cells, self.again.todo(cells, self.store), self.catalogue, self._device(), machine.memory())
 
     @contextmanager
-    def _queue(self, todo: Sequence[Planned]) -> Iterator[Queue]:
-        """What is left to train, with workers, MLflow and progress around it, which all end with it, whatever happens."""
+    def _queue(self, todo: Sequence[Planned], cells: Sequence[Planned]) -> Iterator[Queue]:
+        """What is left to train (of `cells`), with workers, MLflow and progress around it, which all end with it, whatever
+        happens."""
         from benchmark.runner.interrupt import Interrupt
+        from benchmark.runner.jobs import jobs as jobs_of
         from benchmark.runner.pool import PoolLost, memory_of
-        from benchmark.runner.progress import ProgressBar
+        from benchmark.runner.progress.renewal import Renewal
+        from benchmark.runner.progress.screen import Screen
         from benchmark.runner.queue import Queue
 
         costs = [cost.work(planned, self.catalogue.datasets[planned.cell.dataset]) for planned in todo]
         most = self._replicas()
         memory, devices = (None, 1) if most == 1 else memory_of(self._device())
-        ordered = [todo[i] for i in cost.longest_first(todo, costs)]
+        ordered = [todo[i] for i in in_turn(todo, costs)]
         together = cost.programs(ordered, most, self.catalogue.datasets, memory, (self.request.jobs or 1) / devices)
         pool = self._pool(together)
         try:
-            jobs = self._watched(self._jobs(together, most != 1))
+            jobs = self._watched(
+                jobs_of(together, self.request, self._device(), most != 1, self.catalogue.datasets, self.supply.checksums,
+                        self.folder)
+            )  # fmt: skip
+            print("\n".join(told_of(self.request, todo, cells, self.catalogue)))
             programs = f" in {counted(len(jobs), 'program')}" if len(jobs) < len(todo) else ""
             print(f"{counted(len(todo), 'cell')} to train{programs}, {min(pool.room(), len(jobs))} at a time", flush=True)
-            progress = ProgressBar({p.digest: each for p, each in zip(todo, costs, strict=True) if p.digest})
+            workers = min(pool.room(), len(jobs))
+            progress = Screen({p.digest: each for p, each in zip(todo, costs, strict=True) if p.digest}, workers)
+            shown, own = Shown.of(self.request, cells, self.catalogue.papers), [p.resolve() for p in self.request.config]
+            renewal = Renewal(shown.words(self.request.results_dir.resolve(), own))
             with Interrupt() as interrupt:
-                queue = Queue(jobs, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked)
+
+                def look(running: Iterable[tuple[Job, float]]) -> None:
+                    progress.look(running)
+                    renewal.look(progress.count)
+
+                queue = Queue(jobs, pool, self.request.results_dir, progress.ended, lambda: interrupt.asked, look)
                 try:
                     yield queue
                 except KeyboardInterrupt:
@@ -221,6 +245,7 @@ class Session:
                     print(f"run_all.py: {error}; {kept}", file=sys.stderr)
                 finally:
                     progress.close()
+                    renewal.close()
                     pool.close()  # before the leases are looked at
                     queue.leases.sweep()
         finally:
@@ -258,28 +283,6 @@ class Session:
         papers = {member.digest: member.experiment.cell.paper for job in jobs for member in job.members}
         self.invocation = Invocation.start(self.request.results_dir, papers, jobs[0].experiment.commit)
         return [replace(job, watcher=self.invocation.target) for job in jobs]
-
-    def _jobs(self, together: Sequence[Sequence[Planned]], stacked: bool) -> list[Job]:
-        from benchmark.cell import Experiment
-        from benchmark.data.cache import folder_for
-        from benchmark.runner.job import Job
-
-        cache_dir, device, commit = folder_for(self.folder).resolve(), self._device(), machine.git_commit()
-
-        def experiment(planned: Planned) -> Experiment:
-            assert planned.digest is not None and planned.recipe is not None
-            dataset = self.catalogue.datasets[planned.cell.dataset]
-            return Experiment(
-                planned.cell, planned.digest, planned.recipe, dataset, locate(dataset, self.folder),
-                self.supply.checksums[dataset.name], cache_dir, device, commit, code.code_of(planned.recipe),
-            )  # fmt: skip
-
-        return [
-            Job(first, self.request.results_dir.resolve(), self.again.replaces, self.again.other_code,
-                machine.own_process(), timeout=self.request.timeout, companions=tuple(others),
-                stacked=stacked and first.recipe.training is not None, keep=again.keeps(first.recipe, self.again.keep))
-            for first, *others in (map(experiment, cells) for cells in together)
-        ]  # fmt: skip
 
     def _device(self) -> str:
         """`cpu` or `cuda`, on Dask `auto` too. Raises UsageError where CUDA is asked for and not there."""

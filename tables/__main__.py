@@ -80,6 +80,8 @@ def _table_options(command: argparse.ArgumentParser) -> None:
     group.add_argument("--papers", type=names, metavar="P[,P…]", help="default: all, and the documents about all of them")
     group.add_argument("--models", type=names, default=(), metavar="M[,M…]",
                        help="columns, variants too, in this order; default: the paper's")  # fmt: skip
+    group.add_argument("--also", type=names, default=(), metavar="M[,M…]",
+                       help="columns that stand behind those of the paper's table where they have a Result")  # fmt: skip
     group.add_argument("--metrics", type=names, default=(), metavar="|".join(METRICS), help="default: the paper's")
     group.add_argument("--digits", type=int, choices=range(1, 7), default=DIGITS, metavar="1…6",
                        help=f"after the point; default {DIGITS}")  # fmt: skip
@@ -118,7 +120,7 @@ def _render(options: argparse.Namespace) -> None:
     chosen = Options(
         metrics=spelt("--metrics", options.metrics, METRICS), models=spelt("--models", options.models, columns),
         digits=options.digits, std=not options.no_std, transposed=options.transposed,
-        figures=not options.no_figures,
+        figures=not options.no_figures, also=spelt("--also", options.also, columns),
     )  # fmt: skip
     papers = None if options.papers is None else spelt("--papers", options.papers, known.papers)
     for name in papers or ():
@@ -169,7 +171,7 @@ def _forecast(options: argparse.Namespace) -> None:
     else:
         result = store.begins(text)
     arrays = forecast.read(options.results_dir / "forecasts" / f"{result.digest}.npz")
-    figure = forecast.figure(arrays, result.key, options.channel)
+    figure = forecast.figure(arrays, result.title, options.channel)
     from tables.figures.matplotlib_renderer import pictures  # slow to import
 
     for kind, content in pictures(figure).items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +11,13 @@ from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Paper
 from benchmark.files import write_atomically
 from benchmark.judging.printedfile import check_own
-from benchmark.judging.verdict import MOST_SEEDS
 from benchmark.store import judged
 from benchmark.store.store import Store
 from tables.claims.evidence import Evidence
 from tables.claims.reader import Claim, load_claims
 from tables.documents import explain, protocols
 from tables.documents.claims import document as claims_document
+from tables.documents.longcsv import document as csv_document
 from tables.documents.paper import document as paper_document
 from tables.explain.figure import figure as explain_figure
 from tables.explain.nearness import columns as explained_columns
@@ -28,17 +26,11 @@ from tables.figures.data import Figure
 from tables.layout import latex
 from tables.layout.subject import Subject
 from tables.layout.table import AS_IT_IS, Options
-from tables.numbers import fixed
+from tables.ledger import take_away_stale
 from tables.rows.build import code_notes, lookback_notes, rows
 from tables.rows.judge import judged_cells
-from tables.rows.means import horizon_name, means
 from tables.rows.results import Index, index
-from tables.rows.row import Row, of_one_task
-
-CSV_COLUMNS = ("paper", "dataset", "lookback", "horizon", "model", "sam", "metric", "mean", "std", "n", "ddof", "seeds",
-               "published", "published_status", "published_lookback", "deviation_pct", "verdict", "recipe_status",
-               "missing", "published_seeds", "spread_pct", "spread_degrees", "tolerance_pct", "margin_pct",
-               "seeds_needed")  # fmt: skip
+from tables.rows.row import of_one_task
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,7 @@ FIGURES = (
 
 DOCUMENTS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
     ("md", paper_document),
-    ("csv", lambda of: long_csv([*of.rows, *_averages(of)])),
+    ("csv", csv_document),
     ("tex", lambda of: latex.document(of.paper, of.rows, of.protocol, of.profile, of.options)),
 )
 """Every document of a paper, by the suffix of its file."""
@@ -81,30 +73,35 @@ def render(
     ``tables/<paper>.{md,csv,tex,png,svg}`` and the figures ``<paper>.{deviation,sam,cost,curves}.{png,svg}``, as far as
     there is data for them, are of one protocol and one profile. ``<paper>`` alone is protocol paper in
     profile paper; where a protocol has Results of profile quick only, its tables are of those and say so. Other
-    protocols, and quick beside paper, stand in files of their own: ``<paper>.<protocol>.quick``.
+    protocols, and quick beside paper, stand in files of their own: ``<paper>.<protocol>.quick``. What an earlier render
+    wrote of these papers, and this one does not, is taken away: a picture without its Results, or without figures.
     """
     found, evidence = held or read(catalogue, results_dir, options.extra)
-    written = []
+    of_paper: dict[str, list[Path]] = {}
     for paper in catalogue.papers.values():
         if papers is not None and paper.name not in papers:
             continue
         for note in filter(None, _not_in_a_table(paper, found, evidence)):
             print(f"{paper.name}: {note}", file=sys.stderr)
         kinds = list(evidence.rows_of[paper.name])
+        written = of_paper.setdefault(paper.name, [])
         for subject in _subjects(paper, found, evidence, options):
             base = results_dir / "tables" / _name(paper, subject.protocol, subject.profile, kinds)
             for suffix, document in DOCUMENTS:
                 written.append(_write(base, suffix, document(subject)))
             written += [_write(base, suffix, content) for suffix, content in _pictures(subject)]
     write_judged(evidence, results_dir)
-    if written and papers is None:
+    of_all: list[Path] = []
+    any_paper = any(of_paper.values())
+    if any_paper and papers is None:
         path = results_dir / "tables" / "protocols.md"
         write_atomically(path, protocols.document((p, evidence.rows_of[p.name]) for p in catalogue.papers.values()))
-        written += [path, *write_explanation(evidence, results_dir, options.figures)]
-        written.append(write_claims(load_claims(catalogue), evidence, results_dir))
-    if written and page:
-        written.append(write_report(found, evidence, results_dir))
-    return written
+        of_all += [path, *write_explanation(evidence, results_dir, options.figures)]
+        of_all.append(write_claims(load_claims(catalogue), evidence, results_dir))
+    if any_paper and page:
+        of_all.append(write_report(found, evidence, results_dir))
+    take_away_stale(results_dir, of_paper, of_all, whole=papers is None)
+    return [*(path for paths in of_paper.values() for path in paths), *of_all]
 
 
 def write_report(found: Index, evidence: Evidence, results_dir: Path) -> Path:
@@ -231,60 +228,3 @@ def _figures(of: Subject) -> Iterator[tuple[FigureFile, Figure]]:
     for file in FIGURES:
         if file.protocol in (None, of.protocol) and (figure := file.figure(of)) is not None:
             yield file, figure
-
-
-def _averages(of: Subject) -> list[Row]:
-    """Means over the horizons, where a table of the paper's shows them."""
-    shown = any(layout.horizons != "each" for layout in of.paper.layout)
-    return means(of.paper, of.rows, of.profile) if shown else []
-
-
-def long_csv(table: Sequence[Row]) -> str:
-    """The long CSV (docs/interfaces.md): numbers with six digits, empty where there is none.
-
-    A mean over the horizons has horizon `avg`, and no look-back where its horizons differ in it.
-    """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for row in table:
-        fields = _fields(row)
-        writer.writerow([_cell(fields[name]) for name in CSV_COLUMNS])
-    return out.getvalue()
-
-
-def _fields(row: Row) -> dict[str, object]:
-    """A row by the CSV's columns."""
-    printed = row.printed
-    return vars(row.key) | vars(row.ours) | vars(row.comparison) | {
-        "horizon": horizon_name(row.key.horizon), "lookback": row.key.lookback or None, "ddof": 1,
-        "published": printed.value if printed else None, "published_status": printed.status if printed else "",
-        "published_lookback": printed.lookback if printed else "", "recipe_status": row.recipe_status,
-        "missing": row.missing, "published_seeds": printed.seeds if printed else None,
-        "spread_degrees": row.comparison.degrees, "seeds_needed": _needed(row),
-    }  # fmt: skip
-
-
-def _needed(row: Row) -> str:
-    """Seeds that would decide a cell that is undecided; `none` where no number of them would, the least that it takes to be
-    judged where no more is known."""
-    needed = row.comparison.needed
-    if needed is None:
-        return ""
-    if needed.seeds is None:
-        return "none" if needed.why else f">= {needed.to_judge}"
-    return f"> {MOST_SEEDS}" if needed.too_many else str(needed.seeds)
-
-
-def _cell(value: object) -> str:
-    """A field; a text that a spreadsheet would take for a formula gets an apostrophe, a number never does."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return fixed(value, 6) or ""
-    if isinstance(value, tuple):
-        return " ".join(map(str, value))
-    text = str(value)
-    return "'" + text if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

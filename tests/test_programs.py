@@ -281,7 +281,7 @@ def test_the_plan_says_how_many_programs_it_is(
     asked = ["--config", str(tiny(1)), "--papers", "tiny", "--models", "SAMformer", "--replicas", "2", "--no-mlflow"]
     asked += ["--device", "cpu", "--results-dir", str(tmp_path / "results")]
     assert run_all.main([*asked, "--dry-run"]) == 0
-    assert "programs=4: as so many the 6 cells to run are trained (--replicas)" in capsys.readouterr().out
+    assert "as programs: 4 (--replicas 2)" in capsys.readouterr().out
     assert run_all.main([*asked, "--dry-run", "--json"]) == 0
     assert '"programs": 4' in capsys.readouterr().out
     assert run_all.main(asked) == 0

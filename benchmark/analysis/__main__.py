@@ -116,7 +116,7 @@ def _attention(options: argparse.Namespace) -> None:
             arrays[name] = np.array([each[name] for each in epochs.values()]).reshape(-1, *array.shape)
         arrays["epochs"] = np.array(list(epochs), dtype=np.int64)
         found.append((cell, arrays))
-    together = by_epoch([(cell.key, arrays) for cell, arrays in found])
+    together = by_epoch([(cell.task.result.title, arrays) for cell, arrays in found])
     for place, (cell, arrays) in enumerate(found):
         values = {name: float(arrays[f"selected_{name}"]) for name in ("entropy", "rank", "diagonal")}
         channels = arrays["selected_mean"].shape[-1]
@@ -127,7 +127,9 @@ def _attention(options: argparse.Namespace) -> None:
         )
         if not len(arrays["epochs"]):
             print(f"{cell.key}: no epochs are kept; run_all.py --keep weights,epochs keeps them, for a figure by epoch")
-        cell.write("attention", arrays, [("", matrices(arrays, cell.key)), ("epochs", None if place else together)])
+        cell.write(
+            "attention", arrays, [("", matrices(arrays, cell.task.result.title)), ("epochs", None if place else together)]
+        )
 
 
 def _var_options(parser: argparse.ArgumentParser) -> None:

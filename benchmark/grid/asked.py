@@ -11,7 +11,7 @@ from benchmark.config.paper import Paper
 from benchmark.console import AUTO, spelt
 from benchmark.errors import UsageError
 from benchmark.grid.cells import Planned
-from benchmark.grid.plan import switches_of
+from benchmark.grid.plan import own_protocol, switches_of
 from benchmark.store.kept import KINDS
 
 
@@ -23,7 +23,7 @@ class Request:
     user's. jobs: None for `auto`; replicas: cells of one program, likewise. device, backend, scheduler: where it is
     trained. shard: (I, N). timeout: seconds of one cell. retry, force: which Results are made anew. keep: what of a trained
     cell stands beside its Result. offline: download nothing. no_mlflow: log nothing there. dry_run, json: the plan alone.
-    data_dir, results_dir: folders.
+    verbose: name every file that is written. data_dir, results_dir: folders.
     """
 
     subset: tuple[str, ...] | None
@@ -49,6 +49,7 @@ class Request:
     no_mlflow: bool
     dry_run: bool
     json: bool
+    verbose: bool
     data_dir: str | None
     results_dir: Path
 
@@ -61,6 +62,16 @@ class Request:
     def own_seeds(self) -> tuple[int, ...] | None:
         """The seeds that are asked for one by one; None: the recipe's, or `auto`."""
         return self.seeds if isinstance(self.seeds, tuple) else None
+
+    def words(self, changes: Mapping[str, object]) -> list[str]:
+        """The command line that asks for this, with some fields changed; what is not said is as it is without."""
+        out: list[str] = []
+        for name, value in {**vars(self), **changes}.items():
+            if value is not None and value not in (False, USUAL.get(name)):
+                option = "--" + name.replace("_", "-")
+                several = value if name == "config" and isinstance(value, list) else [value]
+                out += [word for each in several for word in (option, *([] if each is True else [_word(name, each)]))]
+        return out
 
     def check(self) -> None:
         """Raises UsageError for options that do not go together."""
@@ -77,6 +88,43 @@ class Request:
             raise UsageError("--force runs every cell again, --retry only some: give one of them")
         if self.auto_seeds and self.shard:
             raise UsageError("--seeds auto looks at whole columns, --shard trains parts of them: give one of them")
+
+
+USUAL = {"protocol": "paper", "profile": "paper", "device": "auto", "backend": "local", "results_dir": Path("results")}
+"""Of options that are never None: what they are without a word."""
+
+
+def _word(name: str, value: object) -> str:
+    """An option's value as it is typed."""
+    if name == "timeout" and isinstance(value, float):
+        return f"{value:.0f}s"
+    if name == "shard" and isinstance(value, tuple):
+        return "/".join(map(str, value))
+    if name == "seeds" and isinstance(value, tuple):
+        whole = value == tuple(range(len(value)))
+        return str(len(value)) if whole else ",".join(map(str, value)) + ("," if len(value) == 1 else "")
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What of a store a run tells of at its end. kinds: paper, protocol (by its name among the paper's own) and profile.
+    columns: those that were asked for by name, which then stand in the tables."""
+
+    kinds: tuple[tuple[str, str, str], ...]
+    columns: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, request: Request, cells: Sequence[Planned], papers: Mapping[str, Paper]) -> Shown:
+        """As an invocation's cells have it."""
+        kinds = dict.fromkeys((p.cell.paper, p.cell.protocol, p.cell.profile) for p in cells)
+        own = dict.fromkeys((paper, own_protocol(papers[paper], protocol), kind) for paper, protocol, kind in kinds)
+        return cls(tuple(own), tuple(dict.fromkeys(p.cell.model for p in cells)) if request.models is not None else ())
+
+    def words(self, results_dir: Path, config: Sequence[Path]) -> list[str]:
+        """The options of `python -m tables render` that write the same tables."""
+        own = [word for path in config for word in ("--config", str(path))]
+        return ["--results-dir", str(results_dir), *own, *(["--also", ",".join(self.columns)] if self.columns else [])]
 
 
 def chosen(request: Request, there: Catalogue) -> tuple[Request, Catalogue]:

@@ -90,7 +90,9 @@ def kept(planned: Planned, dataset: DataSet, wanted: Sequence[str]) -> int:
     recipe, horizon = planned.recipe, planned.cell.horizon
     assert recipe is not None
     weights = _HEADER + _FLOAT32 * of_step(channels_of(dataset, recipe) or 1, horizon, recipe)[1]
-    total = weights * ((WEIGHTS in wanted) + (_most_epochs(planned, dataset) if EPOCHS in wanted else 0))
+    total = weights * (
+        (WEIGHTS in wanted) + (most_epochs(planned.recipe, planned.cell.horizon, dataset) if EPOCHS in wanted else 0)
+    )
     variant = WORKLOADS[recipe.workload].variant(recipe.plain())
     found = WORKLOADS[recipe.workload].forecasts(dataset, variant, recipe.lookback, horizon)
     if PREDICTIONS in wanted and found is not None:
@@ -100,13 +102,12 @@ def kept(planned: Planned, dataset: DataSet, wanted: Sequence[str]) -> int:
     return total
 
 
-def _most_epochs(planned: Planned, dataset: DataSet) -> int:
+def most_epochs(recipe: Recipe | None, horizon: int, dataset: DataSet) -> int:
     """How many epochs a cell is trained at most; 0 for one that is not trained."""
-    recipe = planned.recipe
     if recipe is None or recipe.training is None:
         return 0
     training, most = recipe.training, recipe.bounds.max_steps
-    examples = WORKLOADS[recipe.workload].train_examples(dataset, recipe.lookback, planned.cell.horizon)
+    examples = WORKLOADS[recipe.workload].train_examples(dataset, recipe.lookback, horizon)
     steps = math.ceil(examples / (training.batch_size * training.accumulation))  # of an epoch
     return training.epochs if most is None else min(training.epochs, math.ceil(most / steps))
 
@@ -119,7 +120,7 @@ _LEAST = 2**20
 def work(planned: Planned, dataset: DataSet) -> float:
     """What a cell takes, in no unit: the activations of all its steps, the most epochs assumed; twice that with SAM.
 
-    Good enough to begin with the longest, and to say how much is left once some have ended.
+    Good enough to order cells, and to say how much is left once some have ended.
     """
     recipe = planned.recipe
     if recipe is None or recipe.training is None:
@@ -129,16 +130,6 @@ def work(planned: Planned, dataset: DataSet) -> float:
     steps = min(math.ceil(examples / training.batch_size) * training.epochs, recipe.bounds.max_steps or math.inf)
     each = max(_LEAST, of_step(channels_of(dataset, recipe) or 1, horizon, recipe)[0])
     return float(steps * each * (2 if recipe.sam else 1))
-
-
-def longest_first(cells: Sequence[Planned], costs: Sequence[float]) -> list[int]:
-    """The order to hand cells out in: the longest first, so that the last worker is not left alone with one; those that
-    are about as long (within a factor of two) data set by data set, so that a worker finds its file in memory."""
-
-    def rank(index: int) -> tuple[int, str, int]:
-        return -math.floor(math.log2(costs[index])), cells[index].cell.dataset, index
-
-    return sorted(range(len(cells)), key=rank)
 
 
 def jobs(cores: int, needed: Sequence[int | None], memory_bytes: int | None, devices: int = 1) -> int:
@@ -165,11 +156,19 @@ def programs(
     most: cells of one program; None: as many as there are. memory_bytes: `at_once` programs (workers by device) take no
     more than nine tenths of it together, as far as that is known. What is not trained is always alone.
     """
+    kinds: dict[tuple[int, str, int], str | None] = {}
+
+    def kind_of(planned: Planned) -> str | None:
+        shared = id(planned.recipe), planned.cell.dataset, planned.cell.horizon  # by all seeds of a cell
+        if shared not in kinds:
+            kinds[shared] = _kind(planned)
+        return kinds[shared]
+
     share = None if memory_bytes is None else memory_bytes // math.ceil(at_once)
     found: list[list[Planned]] = []
     open_: dict[str, list[Planned]] = {}
     for planned in cells:
-        kind = _kind(planned)
+        kind = kind_of(planned)
         there = open_.get(kind) if kind is not None else None
         if there is None or len(there) >= _room(planned, most, datasets, share):
             there = []
@@ -192,7 +191,9 @@ def _kind(planned: Planned) -> str | None:
 def _room(planned: Planned, most: int | None, datasets: Mapping[str, DataSet], memory_bytes: int | None) -> float:
     assert planned.recipe is not None
     room = float("inf") if most is None else float(most)
+    if memory_bytes is None:
+        return room
     each = estimate(datasets[planned.cell.dataset], planned.cell.horizon, planned.recipe)
-    if memory_bytes is None or not each:
+    if not each:
         return room
     return max(1.0, min(room, (0.9 * memory_bytes - PROCESS_BYTES) // each))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from itertools import groupby
@@ -10,8 +11,9 @@ from types import MappingProxyType
 
 from benchmark.config.paper import Paper
 from benchmark.data.registry import DataSet
-from benchmark.errors import counted, either
+from benchmark.errors import counted
 from benchmark.grid import cost, takes
+from benchmark.grid.asked import Request
 from benchmark.grid.cells import Planned, as_json, by_digest
 from benchmark.grid.digest import semantics_note
 from benchmark.grid.plan import switches_of
@@ -79,18 +81,45 @@ def retry_note(status: Sequence[str]) -> str | None:
     return f"{what}; logs says why, and once that is mended --retry failed runs such cells again"
 
 
+def what_next(
+    request: Request, cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, Paper], interrupted: bool
+) -> list[str]:  # fmt: skip
+    """What to do after a run, a line each."""
+    if interrupted:
+        return ["next: the same command goes on from here"]
+    lines = [note] if (note := retry_note(status)) else []
+    printed = [papers[name] for name in dict.fromkeys(p.cell.paper for p in cells) if papers[name].printed is not None]
+    if not printed or "done" not in status:
+        return lines
+    if request.profile != "paper":
+        return [
+            *lines,
+            f"next, as the paper has it, since a smoke run says nothing of it: {_run(request, profile='paper')}",
+        ]
+    seeds = {p.cell.seed for p in cells if papers[p.cell.paper].printed is not None}
+    if len(seeds) < 3 and not request.auto_seeds:
+        return [*lines, f"next, since a verdict takes three seeds: {_run(request, seeds=tuple(range(3)))}"]
+    if request.protocol == "paper" and any(paper.released for paper in printed):
+        return [*lines, f"next, what the authors' code does otherwise: {_run(request, protocol='released')}"]
+    return [*lines, *(f"next, which protocol is nearest: python -m tables explain {paper.name}" for paper in printed)]
+
+
+def _run(request: Request, **changes: object) -> str:
+    return shlex.join(["python", "run_all.py", *request.words(changes)])
+
+
 def text(
     cells: Sequence[Planned],
     status: Sequence[str],
     papers: Mapping[str, Paper],
     problems: Mapping[str, str],
     found: takes.Known = MappingProxyType({}),
-    programs: int | None = None,
+    effort: Sequence[str] = (),
 ) -> str:
     """One line for each row of the grid with its seeds and what is known of them; reasons of refusals; switches.
 
     `problems`: by data set, a sentence on why it cannot be used. `found`: what its rows would take, as far as it is known.
-    `programs`: as how many the cells to run are trained; None: that is not known.
+    `effort`: lines on what the cells to run take.
     """
     lines = []
     pairs = list(zip(cells, status, strict=True))
@@ -110,13 +139,9 @@ def text(
             lines.append(f"switch {name} ({paper}): {papers[paper].switches[name].what}{idle}")
     used = {p.cell.dataset for p, known in pairs if known == NO_DATA}
     lines += [problem for dataset, problem in problems.items() if dataset in used]
-    lines += takes.summary(cells, [s == TO_RUN for s in status], found)
+    lines += [*takes.summary(found), *effort]
     if note := retry_note(status):
         lines.append(note)
-    if programs is not None:
-        left = Counter(status)[TO_RUN]
-        trained = either(left, "is trained", "are trained")
-        lines.append(f"programs={programs}: as so many the {counted(left, 'cell')} to run {trained} (--replicas)")
     lines.append(last_line(status))
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""What it would take: how many seeds would decide what is open, and how long that and the rest of a plan would last."""
+"""What it would take: how many seeds would decide what is open, and how long that would last."""
 
 from __future__ import annotations
 
@@ -84,22 +84,10 @@ def _open(still: Sequence[JudgedCell]) -> str:
     return f"{counted(len(still), 'open cell')}: {'; '.join(parts)}"
 
 
-def summary(cells: Sequence[Planned], left: Sequence[bool], found: Known) -> list[str]:
-    """A line on the open cells and one on what is left to train (left: which of the cells), as far as it is known."""
-    if not found:
-        return []
-    lines = []
+def summary(found: Known) -> list[str]:
+    """A line on the open cells, as far as they are known."""
     still = [of_row for of_row in found.values() if of_row.open]
-    if still:
-        lines.append(_open(still))
-    to_train = [found.get(row_of(planned.cell)) for planned, is_left in zip(cells, left, strict=True) if is_left]
-    times = [of_row.seconds for of_row in to_train if of_row is not None and of_row.seconds is not None]
-    if times:
-        rest = len(to_train) - len(times)
-        unknown = f"; of {counted(rest, 'other')} that is not known" if rest else ""
-        lasts = f"{time_in_words(sum(times))} on one core, as other seeds of theirs took"
-        lines.append(f"{counted(len(times), 'cell')} left to train: {lasts}{unknown}")
-    return lines
+    return [_open(still)] if still else []
 
 
 def open_cells(found: Known) -> list[dict[str, Any]]:

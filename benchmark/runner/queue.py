@@ -34,7 +34,7 @@ class Queue:
     A cell whose worker died is tried once more, without those that were trained with it as one program (where cells share a
     machine, alone, when all others have ended); if its worker dies again its Result is `killed`. A cell that another
     invocation holds is waited for, and taken over if that one goes silent. Once `interrupted` says so, no job is begun, and
-    those under way end with their epoch.
+    those under way end with their epoch. `look` is called several times a second, with the jobs under way.
 
     jobs: in the order to be handed out. pool: who trains. results_dir: the store. running: jobs under way, with their
     start. unwritten: by digest, the cells that ended or were begun, and whose Result the disk does not take. full: why the
@@ -46,6 +46,7 @@ class Queue:
     results_dir: Path
     ended: Callable[[Result], None]
     interrupted: Callable[[], bool] = lambda: False
+    look: Callable[[Iterable[tuple[Job, float]]], None] = lambda running: None
     running: dict[Future[list[Outcome]], tuple[Job, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,6 +77,7 @@ class Queue:
             for job in self._next() if not stopping else ():
                 self.running[self.pool.submit(job)] = (job, time.monotonic())
             self._take_in()
+            self.look(self.running.values())
         if self.full:
             many = left + len(self.unwritten)
             of = f"{many} of {counted(self.count, 'cell')} {either(many, 'is', 'are')} left"

@@ -63,6 +63,11 @@ class Result:
     code: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """How a picture of it is headed: its key, and protocol and profile, which a key leaves out where they are usual."""
+        return f"{self.key}, protocol {self.cell['protocol']}, profile {self.cell['profile']}"
+
     def comparable(self) -> dict[str, Any]:
         """The fields that do not depend on when, where and how fast the cell ran."""
         told = {k: v for k, v in plain(self).items() if k not in MEASURED}

@@ -26,7 +26,7 @@ def figure(paper: Paper, found: Sequence[Column]) -> Figure | None:
     places = {name: place for place, name in enumerate(in_order(paper, names))}
     most = max(len(column.cells) for column in found)
     return Figure(
-        name="explain", title=f"{paper.name}: ours against printed under each protocol",
+        name="explain", title=f"{paper.name}: ours against printed under each protocol, profile paper",
         panels=tuple(_panel(paper, column, places) for column in found), across=2 if most <= 8 else 1,
         panel_size=(max(4.0, 1.2 + 0.3 * most), 2.9),
         legend=tuple(LegendEntry(name=name, style=style_of_series(place)) for name, place in places.items()),

@@ -42,8 +42,9 @@ def read(path: Path) -> Arrays:
     return arrays
 
 
-def figure(arrays: Arrays, key: str, channel: int | None = None, windows: Sequence[str] = WINDOWS) -> Figure:
-    """One of the kept channels of the cell `key`, counted from the last, which is 1 (and the default). windows: which.
+def figure(arrays: Arrays, cell: str, channel: int | None = None, windows: Sequence[str] = WINDOWS) -> Figure:
+    """One of the kept channels of a cell, counted from the last, which is 1 (and the default). cell: as a picture of it is
+    headed. windows: which.
 
     Raises UsageError for a channel that was not kept.
     """
@@ -54,7 +55,7 @@ def figure(arrays: Arrays, key: str, channel: int | None = None, windows: Sequen
     which = "the last channel" if channel == 1 else f"the last channel but {channel - 1}"
     return Figure(
         name="forecast",
-        title=f"{key}: {which}; windows by the MSE over all channels",
+        title=f"{cell}: {which}; windows by the MSE over all channels",
         panels=tuple(_panel(arrays, WINDOWS.index(window), kept - channel) for window in windows),
         across=len(WINDOWS),
         panel_size=(2.6, 1.5),

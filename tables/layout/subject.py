@@ -29,5 +29,5 @@ class Subject:
     @property
     def about(self) -> str:
         """How the titles of its figures begin."""
-        smoke = "" if self.profile == "paper" else f", profile {self.profile} (a smoke run)"
-        return f"{self.paper.name}, protocol {self.protocol}{smoke}"
+        smoke = "" if self.profile == "paper" else " (a smoke run)"
+        return f"{self.paper.name}, protocol {self.protocol}, profile {self.profile}{smoke}"

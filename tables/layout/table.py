@@ -26,8 +26,8 @@ ColumnKey = tuple[str, bool]
 class Options:
     """How tables are shown. No `metrics`, no `models`: as the paper's layout has them; `models` also names variants.
 
-    digits: after the point. std: with deviations. transposed: a line a model. figures: whether they are drawn too, which
-    takes longer than all tables together.
+    also: columns behind those, where they have a Result. digits: after the point. std: with deviations. transposed: a line
+    a model. figures: whether they are drawn too, which takes longer than all tables together.
     """
 
     metrics: tuple[str, ...] = ()
@@ -36,6 +36,7 @@ class Options:
     std: bool = True
     transposed: bool = False
     figures: bool = True
+    also: tuple[str, ...] = ()
 
     @property
     def extra(self) -> tuple[str, ...]:
@@ -107,6 +108,8 @@ def paper_tables(paper: Paper, rows: Sequence[Row], profile: str, options: Optio
 def _paper_table(paper: Paper, rows: Sequence[Row], profile: str, options: Options, layout: Layout) -> PaperTable:
     main = [name for name, column in paper.columns.items() if column.main]
     names = list(options.models or layout.columns or main)
+    done = {row.key.model for row in rows if row.ours.n and row.key.metric in layout.metrics}
+    names += [name for name in options.also if name in paper.columns and name in done and name not in names]
     datasets = layout.datasets or paper.datasets
     averages = [] if layout.horizons == "each" else means(paper, rows, profile)
     cells_ = averages if layout.horizons == "mean" else [*rows, *averages]

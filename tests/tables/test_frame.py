@@ -10,7 +10,8 @@ from benchmark.data.files import own_files
 from benchmark.grid.cells import Cell, Planned
 from benchmark.store.result import Result
 from benchmark.store.store import Store
-from tables.render import CSV_COLUMNS, long_csv, render
+from tables.documents.longcsv import CSV_COLUMNS, long_csv
+from tables.render import render
 from tables.rows.build import _choose, _row, choose_lookback, lookback_notes, rows
 from tables.rows.judge import judge
 from tables.rows.results import Index, index
@@ -19,25 +20,25 @@ from tables.rows.row import Row
 pytest_plugins = ("tests.tables.made_up",)
 
 CSV = """\
-paper,dataset,lookback,horizon,model,sam,metric,mean,std,n,ddof,seeds,published,published_status,published_lookback,deviation_pct,verdict,recipe_status,missing,published_seeds,spread_pct,spread_degrees,tolerance_pct,margin_pct,seeds_needed
-made,toy,16,4,With_SAM,on,mse,0.380000,0.001000,3,1,0 1 2,0.380000,verified,16,0.000000,reproduced,verified,0,,0.263158,2.000000,2.000000,0.500000,
-made,toy,16,4,With_SAM,on,mae,0.480000,0.001000,3,1,0 1 2,,,,,,verified,0,,,,,,
-made,toy,16,4,Plain,off,mse,0.450000,0.000000,3,1,0 1 2,0.500000,unverified,16,-10.000000,better,unverified,0,,0.000000,2.000000,2.000000,10.000000,
-made,toy,16,4,Plain,off,mae,0.550000,0.000000,3,1,0 1 2,,,,,,unverified,0,,,,,,
-made,toy,16,4,Wider,on,mse,0.370000,,1,1,0,,,,,,ours,2,,,,,,
-made,toy,16,4,Wider,on,mae,0.470000,,1,1,0,,,,,,ours,2,,,,,,
-made,toy,16,8,With_SAM,on,mse,0.415000,0.007071,2,1,0 1,0.400000,sum-checked,16,3.750000,too few seeds,verified,1,,,,,,none
-made,toy,16,8,With_SAM,on,mae,0.515000,0.007071,2,1,0 1,,,,,,verified,1,,,,,,
-made,toy,16,8,Plain,off,mse,0.415000,0.000050,3,1,0 1 2,0.600000,verified,96,-30.833333,not comparable,unverified,0,,,,,,
-made,toy,16,8,Plain,off,mae,0.515000,0.000050,3,1,0 1 2,,,,,,unverified,0,,,,,,
-made,a_b & 50%#<1,16,4,With_SAM,on,mse,0.100100,,1,1,0,0.100000,verified,16,0.100000,too few seeds,verified,2,,,,,,3
-made,a_b & 50%#<1,16,4,With_SAM,on,mae,0.200100,,1,1,0,,,,,,verified,2,,,,,,
-made,a_b & 50%#<1,16,4,Plain,off,mse,,,0,1,,0.200000,verified,16,,missing,unverified,3,,,,,,
-made,a_b & 50%#<1,16,4,Plain,off,mae,,,0,1,,,,,,,unverified,3,,,,,,
-made,a_b & 50%#<1,16,8,With_SAM,on,mse,,,0,1,,,,,,,verified,3,,,,,,
-made,a_b & 50%#<1,16,8,With_SAM,on,mae,,,0,1,,,,,,,verified,3,,,,,,
-made,a_b & 50%#<1,16,8,Plain,off,mse,,,0,1,,,,,,,unverified,3,,,,,,
-made,a_b & 50%#<1,16,8,Plain,off,mae,,,0,1,,,,,,,unverified,3,,,,,,
+paper,protocol,profile,dataset,lookback,horizon,model,sam,metric,mean,std,n,ddof,seeds,published,published_status,published_lookback,deviation_pct,verdict,recipe_status,missing,published_seeds,spread_pct,spread_degrees,tolerance_pct,margin_pct,seeds_needed
+made,paper,paper,toy,16,4,With_SAM,on,mse,0.380000,0.001000,3,1,0 1 2,0.380000,verified,16,0.000000,reproduced,verified,0,,0.263158,2.000000,2.000000,0.500000,
+made,paper,paper,toy,16,4,With_SAM,on,mae,0.480000,0.001000,3,1,0 1 2,,,,,,verified,0,,,,,,
+made,paper,paper,toy,16,4,Plain,off,mse,0.450000,0.000000,3,1,0 1 2,0.500000,unverified,16,-10.000000,better,unverified,0,,0.000000,2.000000,2.000000,10.000000,
+made,paper,paper,toy,16,4,Plain,off,mae,0.550000,0.000000,3,1,0 1 2,,,,,,unverified,0,,,,,,
+made,paper,paper,toy,16,4,Wider,on,mse,0.370000,,1,1,0,,,,,,ours,2,,,,,,
+made,paper,paper,toy,16,4,Wider,on,mae,0.470000,,1,1,0,,,,,,ours,2,,,,,,
+made,paper,paper,toy,16,8,With_SAM,on,mse,0.415000,0.007071,2,1,0 1,0.400000,sum-checked,16,3.750000,too few seeds,verified,1,,,,,,none
+made,paper,paper,toy,16,8,With_SAM,on,mae,0.515000,0.007071,2,1,0 1,,,,,,verified,1,,,,,,
+made,paper,paper,toy,16,8,Plain,off,mse,0.415000,0.000050,3,1,0 1 2,0.600000,verified,96,-30.833333,not comparable,unverified,0,,,,,,
+made,paper,paper,toy,16,8,Plain,off,mae,0.515000,0.000050,3,1,0 1 2,,,,,,unverified,0,,,,,,
+made,paper,paper,a_b & 50%#<1,16,4,With_SAM,on,mse,0.100100,,1,1,0,0.100000,verified,16,0.100000,too few seeds,verified,2,,,,,,3
+made,paper,paper,a_b & 50%#<1,16,4,With_SAM,on,mae,0.200100,,1,1,0,,,,,,verified,2,,,,,,
+made,paper,paper,a_b & 50%#<1,16,4,Plain,off,mse,,,0,1,,0.200000,verified,16,,missing,unverified,3,,,,,,
+made,paper,paper,a_b & 50%#<1,16,4,Plain,off,mae,,,0,1,,,,,,,unverified,3,,,,,,
+made,paper,paper,a_b & 50%#<1,16,8,With_SAM,on,mse,,,0,1,,,,,,,verified,3,,,,,,
+made,paper,paper,a_b & 50%#<1,16,8,With_SAM,on,mae,,,0,1,,,,,,,verified,3,,,,,,
+made,paper,paper,a_b & 50%#<1,16,8,Plain,off,mse,,,0,1,,,,,,,unverified,3,,,,,,
+made,paper,paper,a_b & 50%#<1,16,8,Plain,off,mae,,,0,1,,,,,,,unverified,3,,,,,,
 """  # noqa: E501
 
 
@@ -49,6 +50,7 @@ def test_whole_csv(made: Any) -> None:
     made.fill()
     assert long_csv(frame(made)) == CSV
     assert CSV.splitlines()[0] == ",".join(CSV_COLUMNS)
+    assert long_csv(frame(made), "released", "quick").splitlines()[1].startswith("made,released,quick,toy,16,4,")
 
 
 def test_csv_text_is_never_a_formula_and_numbers_stay_numbers(row: Any) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+import run_all
+from benchmark.grid.asked import Shown
 from benchmark.store.store import Store
 from tables.__main__ import main
+from tables.documents.brief import brief
 from tables.layout.table import Options
-from tables.render import FIGURES, Subject, render
+from tables.render import FIGURES, Subject, read, render
 
 pytest_plugins = ("tests.tables.made_up",)
 
@@ -42,7 +45,9 @@ def test_cost_and_learning_curves_are_of_protocol_paper_alone() -> None:
 def test_titles_name_the_protocol_and_a_smoke_run(made: Any) -> None:
     subject = Subject(paper=made.paper, rows=[], protocol="released", profile="quick")
     assert subject.about == "made, protocol released, profile quick (a smoke run)"
-    assert Subject(paper=made.paper, rows=[], protocol="paper", profile="paper").about == "made, protocol paper"
+    assert (
+        Subject(paper=made.paper, rows=[], protocol="paper", profile="paper").about == "made, protocol paper, profile paper"
+    )
 
 
 def test_tables_alone(made: Any) -> None:
@@ -51,6 +56,59 @@ def test_tables_alone(made: Any) -> None:
     assert [path.name for path in written] == [
         "made.md", "made.csv", "made.tex", "protocols.md", "explain.md", "claims.md", "report.html",
     ]  # fmt: skip
+
+
+def test_a_render_takes_away_what_it_wrote_and_no_longer_writes_and_nothing_else(made: Any) -> None:
+    made.fill()
+    tables = made.results / "tables"
+    there = {path.name for path in render(made.catalogue, made.results)}
+    for name in ("mine.md", "made.mine.png", "forecast.0123456789ab.png"):
+        (tables / name).write_text("of somebody else")
+    other = replace(made.catalogue, papers={})
+    assert render(other, made.results) == [], "of a paper that this render does not know nothing is taken away"
+    assert {path.name for path in tables.glob("made.*")} >= {name for name in there if name.startswith("made.")} - {
+        "made.explain.png", "made.explain.svg"}  # fmt: skip
+    assert not (made.results / "report.html").exists(), "the page of all papers would be of Results that it does not have"
+    for result in list(Store(made.results).results()):
+        if result.cell["protocol"] != "paper":
+            Store(made.results).path(result.digest).unlink()
+    left = {path.name for path in render(made.catalogue, made.results, Options(figures=False))}
+    mine = {"mine.md", "made.mine.png", "forecast.0123456789ab.png"}
+    assert {path.name for path in tables.iterdir()} == (left | mine) - {"report.html"}
+    assert not [name for name in left if "released" in name or name.endswith("png")]
+    for result in list(Store(made.results).results()):
+        Store(made.results).path(result.digest).unlink()
+    assert render(made.catalogue, made.results) == []
+    assert {path.name for path in tables.iterdir()} == mine and not (made.results / "report.html").exists()
+
+
+def test_a_column_asked_for_by_name_stands_in_the_table_that_a_run_writes(made: Any) -> None:
+    made.fill()
+    kinds = (("made", "paper", "paper"),)
+    run_all.render(made.catalogue, made.results, Shown(kinds))
+    heads = [line for line in (made.results / "tables/made.md").read_text("utf-8").splitlines() if "With_SAM" in line]
+    assert not any("Wider" in line for line in heads[:1])
+    run_all.render(made.catalogue, made.results, Shown(kinds, ("Plain", "Wider", "NoResult")))
+    for file in ("made.md", "made.tex"):
+        text = (made.results / "tables" / file).read_text("utf-8")
+        assert "Wider" in text.partition("Cell by cell")[0] and "NoResult" not in text
+
+
+def test_a_run_ends_with_the_tables_in_short(made: Any) -> None:
+    made.fill()
+    evidence = read(made.catalogue, made.results)[1]
+    assert brief(evidence, Shown((("made", "paper", "paper"),))) == SHORT
+    assert all(len(line) <= 80 for line in SHORT.splitlines())
+    assert brief(evidence, Shown((("made", "paper", "quick"), ("other", "paper", "paper")))) == "", "of what has no Result"
+
+
+SHORT = """\
+made, protocol paper, profile paper: our MSE beside the printed one
+column    cells    seeds    off by    verdict     of its cells
+--------  -------  -------  --------  ----------  -----------------------------
+With_SAM  3 of 4   1 to 3   +0.0 %    reproduced  1 reproduced, 2 too few seeds
+Plain     2 of 4   3        -10.0 %   better      1 better, 1 not comparable
+Wider     1 of 1   1                  none"""
 
 
 def test_quick_beside_paper_stands_in_files_of_its_own(made: Any) -> None:

@@ -16,12 +16,13 @@ from benchmark.config.yamlfile import load
 from benchmark.errors import UsageError
 from benchmark.judging import printed
 from tables.__main__ import main
+from tables.documents.longcsv import long_csv
 from tables.layout import latex
 from tables.layout.markdown import own_table
 from tables.layout.pages import pages_of
 from tables.layout.table import Options, PaperTable, paper_tables
 from tables.layout.texts import Group, TextGrid
-from tables.render import long_csv, read
+from tables.render import read
 from tables.rows.judge import column_verdicts
 from tables.rows.means import AVERAGE, means
 from tables.rows.row import Row
@@ -185,9 +186,11 @@ def test_two_metrics_side_by_side(paper: Paper, rows: list[Row], tmp_path: Path)
 
 def test_the_csv_has_the_means_too(paper: Paper, rows: list[Row]) -> None:
     line = long_csv(means(paper, rows, "paper")).splitlines()[1]
-    assert line.startswith("made,toy,16,avg,With_SAM,on,mse,0.390000,0.000500,3,1,0 1 2,0.390000,verified,16,0.000000,repr")
+    assert line.startswith(
+        "made,paper,paper,toy,16,avg,With_SAM,on,mse,0.390000,0.000500,3,1,0 1 2,0.390000,verified,16,0.000000,repr"
+    )
     mixed = means(paper, [rows[0], changed(rows[1], lookback=32)], "paper")
-    assert long_csv(mixed).splitlines()[1].startswith("made,toy,,avg,")
+    assert long_csv(mixed).splitlines()[1].startswith("made,paper,paper,toy,,avg,")
 
 
 def wide(groups: int, lines: int) -> TextGrid:

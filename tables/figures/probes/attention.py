@@ -21,16 +21,16 @@ Arrays = Mapping[str, NDArray[Any]]
 """epochs [E], and by epoch mean [E, C, C], entropy, rank and diagonal [E]; of the selected weights selected_mean, …"""
 
 
-def matrices(arrays: Arrays, key: str) -> Figure:
-    """The mean attention of the cell `key` after the first, a middle and the last epoch that is kept, and of the selected
-    weights."""
+def matrices(arrays: Arrays, cell: str) -> Figure:
+    """The mean attention of a cell (`cell`: as a picture of it is headed) after the first, a middle and the last epoch that
+    is kept, and of the selected weights."""
     epochs = arrays["epochs"]
     places = sorted({0, len(epochs) // 2, len(epochs) - 1}) if len(epochs) else []
     shown = [(f"epoch {epochs[i]}", arrays["mean"][i], arrays["entropy"][i], arrays["rank"][i]) for i in places]
     shown.append(("selected weights", arrays["selected_mean"], arrays["selected_entropy"], arrays["selected_rank"]))
     return Figure(
         name="attention",
-        title=f"{key}: attention over channels, mean of {counted(int(arrays['count']), 'test window')}",
+        title=f"{cell}: attention over channels, mean of {counted(int(arrays['count']), 'test window')}",
         panels=tuple(_matrix(*each) for each in shown),
         panel_size=(3.1, 2.4),
         notes=("A line says how much of each channel goes into its own",),

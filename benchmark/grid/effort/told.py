@@ -1,0 +1,33 @@
+"""What the cells to train take, told before they begin and by a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark import machine
+from benchmark.config.catalogue import Catalogue
+from benchmark.grid import cost, takes
+from benchmark.grid.asked import Request
+from benchmark.grid.cells import Planned, by_digest
+from benchmark.grid.effort import hours, shorter
+from benchmark.store import judged
+
+
+def told(request: Request, todo: Sequence[Planned], cells: Sequence[Planned], catalogue: Catalogue) -> list[str]:
+    """Lines by paper on the cells to train (`todo`, of a plan's `cells`), and shorter commands, where it is long. Cells of
+    one digest are trained once."""
+    left = [*(p for p in todo if p.digest is None), *by_digest(todo).values()]
+    datasets, at_once = catalogue.datasets, request.jobs or machine.cores()
+    known = takes.known(cells, catalogue.papers, judged.read(request.results_dir))
+    lines = hours.lines(hours.efforts(left, known, datasets), at_once, _programs(request, left, catalogue))
+    return lines + shorter.commands(request, left, hours.seconds(left, known, datasets), at_once)
+
+
+def _programs(request: Request, left: Sequence[Planned], catalogue: Catalogue) -> str:
+    """As how many programs they are trained; for `auto`, of which torch alone knows what it is, on either device."""
+    if request.replicas is not None:
+        return f"{len(cost.programs(left, request.replicas, catalogue.datasets)):,} (--replicas {request.replicas})"
+    whole = len(left) if request.device == "cpu" or request.backend == "dask" else None
+    if whole is not None:
+        return f"{whole:,}, each cell one"
+    return f"{len(left):,} on a CPU, {len(cost.programs(left, None, catalogue.datasets)):,} on CUDA (--replicas)"

@@ -1,0 +1,114 @@
+"""What a plan says that its cells take: hours by paper, programs, and the shorter commands beside a long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.config.catalogue import Catalogue, load_papers
+from benchmark.data.registry import DATASETS, GROUPS
+from benchmark.grid import takes
+from benchmark.grid.asked import Request
+from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.effort import hours, shorter
+from benchmark.grid.effort.told import told
+from benchmark.grid.plan import plan
+from benchmark.store import judged
+from run_all import parser
+
+THERE = Catalogue(load_papers(tuple(DATASETS)), DATASETS, GROUPS)
+
+
+def asked(*options: str) -> Request:
+    found = vars(parser().parse_args(list(options)))
+    found.pop("list")
+    return Request(**found)
+
+
+def cells(request: Request) -> list[Planned]:
+    found = Selection(request.subset, request.papers, request.models, request.horizons, request.own_seeds, request.sam,
+                      request.protocol, request.profile)  # fmt: skip
+    return plan(THERE, found, lambda dataset: "0" * 64)
+
+
+def test_a_plan_sums_up_by_paper_and_says_what_would_be_shorter(tmp_path: Path) -> None:
+    options = ("--subset", "ETTh1", "--papers", "samformer,ltsf_linear", "--jobs", "2", "--results-dir", str(tmp_path))
+    request = asked(*options, "--dry-run")
+    found = cells(request)
+    lines = told(request, found, found, THERE)
+    assert lines[0] == "to train, on one CPU core (by sizes alone, within a factor of three or so):"
+    by_paper = {line.split()[0]: line.split()[1:] for line in lines[1:3]}
+    assert by_paper["samformer"][:3] == ["80", "cells", "about"] and by_paper["ltsf_linear"][:2] == ["12", "cells"]
+    assert lines[3].startswith("  in all") and "92 cells" in lines[3] and ", 2 at a time about " in lines[3]
+    assert lines[4] == "  as programs: 92 on a CPU, 20 on CUDA (--replicas)"
+    assert lines[5] == "shorter would be:"
+    beginning = "python run_all.py --subset ETTh1 --papers "
+    assert [line.partition(": ")[2] for line in lines[6:]] == [
+        f"{beginning}ltsf_linear --jobs 2 --results-dir {tmp_path}",
+        f"{beginning}ltsf_linear --seeds 1 --jobs 2 --results-dir {tmp_path}",
+        f"{beginning}samformer,ltsf_linear --profile quick --jobs 2 --results-dir {tmp_path}",
+    ]
+
+
+def test_nothing_to_train_and_a_short_run_say_no_more_than_that() -> None:
+    request = asked("--subset", "toy", "--seeds", "1")
+    assert told(request, [], cells(request), THERE) == []
+    assert not [line for line in told(request, cells(request), cells(request), THERE) if "shorter" in line]
+
+
+def test_what_the_store_has_measured_counts_and_tells_of_its_kin() -> None:
+    found = cells(asked("--subset", "ETTh1", "--papers", "samformer", "--horizons", "96,192", "--seeds", "2"))
+    row = takes.row_of(found[0].cell)
+    known = {row: judged.JudgedCell(verdict="", n=1, seconds=1000.0)}
+    sizes = hours.seconds(found, {}, DATASETS)
+    measured = hours.seconds(found, known, DATASETS)
+    ratio = 1000.0 / sizes[0]
+    of = {p.cell.key: (a, b) for p, a, b in zip(found, sizes, measured, strict=True)}
+    assert of["samformer/ETTh1/96/SAMformer/sam/s1"][1] == 1000.0
+    for key in ("samformer/ETTh1/192/SAMformer/sam/s0", "samformer/ETTh1/96/TSMixer/s0"):
+        assert of[key][1] == pytest.approx(of[key][0] * ratio)
+    (effort,) = hours.efforts(found, known, DATASETS)
+    assert effort.measured == effort.cells == len(found)
+    assert "as cells in the store took" in hours.lines([effort], 1, "")[0]
+
+
+def test_a_training_that_may_end_early_is_not_taken_for_all_of_its_epochs() -> None:
+    one = cells(asked("--subset", "ETTh1", "--papers", "samformer", "--horizons", "96", "--seeds", "1"))[0]
+    assert one.recipe is not None and one.recipe.training is not None
+    assert (one.recipe.training.epochs, one.recipe.training.patience) == (300, 5)
+    assert 10 < hours.by_sizes(one, DATASETS["ETTh1"]) < 200, "it took 37 to 137 s where docs/measured was made"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--subset", "ETTh1,ETTh2", "--models", "SAMoVAR+SAM", "--horizons", "96", "--seeds", "3,", "--sam", "both"],
+        ["--config", "a b.yaml", "--config", "c.yaml", "--jobs", "4", "--timeout", "1h30m", "--shard", "2/4", "--force"],
+        ["--seeds", "auto", "--device", "cpu", "--keep", "weights", "--offline", "--no-mlflow", "--profile", "quick"],
+        [
+            "--seeds",
+            "2,5",
+            "--protocol",
+            "paper+a",
+            "--retry",
+            "failed",
+            "--data-dir",
+            "x",
+            "--results-dir",
+            "y",
+            "--verbose",
+        ],
+    ],
+)
+def test_a_request_says_the_words_that_ask_for_it(options: list[str]) -> None:
+    request = asked(*options)
+    assert asked(*request.words({})) == request
+    assert asked(*request.words({"profile": "paper"})).profile == "paper"
+
+
+def test_shorter_commands_are_for_long_ones_alone() -> None:
+    request = asked("--subset", "ETTh1", "--papers", "samformer", "--horizons", "96")
+    found = cells(request)
+    assert shorter.commands(request, found, [100.0] * len(found), 1) == []
+    assert len(shorter.commands(request, found, [1000.0] * len(found), 1)) == 3
