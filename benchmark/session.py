@@ -205,7 +205,6 @@ class Session:
         """What is left to train (of `cells`), with workers, MLflow and progress around it, which all end with it, whatever
         happens."""
         from benchmark.runner.interrupt import Interrupt
-        from benchmark.runner.jobs import jobs as jobs_of
         from benchmark.runner.pool import PoolLost, memory_of
         from benchmark.runner.progress.renewal import Renewal
         from benchmark.runner.progress.screen import Screen
@@ -218,10 +217,7 @@ class Session:
         together = cost.programs(ordered, most, self.catalogue.datasets, memory, (self.request.jobs or 1) / devices)
         pool = self._pool(together)
         try:
-            jobs = self._watched(
-                jobs_of(together, self.request, self._device(), most != 1, self.catalogue.datasets, self.supply.checksums,
-                        self.folder)
-            )  # fmt: skip
+            jobs = self._watched(self._jobs(together, most != 1))
             print("\n".join(told_of(self.request, todo, cells, self.catalogue)))
             programs = f" in {counted(len(jobs), 'program')}" if len(jobs) < len(todo) else ""
             print(f"{counted(len(todo), 'cell')} to train{programs}, {min(pool.room(), len(jobs))} at a time", flush=True)
@@ -283,6 +279,13 @@ class Session:
         papers = {member.digest: member.experiment.cell.paper for job in jobs for member in job.members}
         self.invocation = Invocation.start(self.request.results_dir, papers, jobs[0].experiment.commit)
         return [replace(job, watcher=self.invocation.target) for job in jobs]
+
+    def _jobs(self, together: Sequence[Sequence[Planned]], stacked: bool) -> list[Job]:
+        from benchmark.runner.jobs import jobs
+
+        return jobs(
+            together, self.request, self._device(), stacked, self.catalogue.datasets, self.supply.checksums, self.folder
+        )
 
     def _device(self) -> str:
         """`cpu` or `cuda`, on Dask `auto` too. Raises UsageError where CUDA is asked for and not there."""
