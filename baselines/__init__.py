@@ -94,6 +94,7 @@ _ALL = (
     ModelInfo("vgg", "vgg", "VGG", footprint_images.vgg, task="images"),
     ModelInfo("ckn", "ckn", "CKN", footprint_images.ckn, task="images"),
     ModelInfo("ckn_scratch", "ckn_scratch", "CKNFromScratch", footprint_images.ckn, task="images"),
+    ModelInfo("ckn_unsupervised", "ckn_unsupervised", "CKNUnsupervised", closed_form=True, task="images"),
 )
 
 MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-KEPT, MOST_ROUNDS, GRADIENT, DECREASE = 30, 1000, 1e-7, 1e-12
+KEPT, MOST_ROUNDS, GRADIENT, DECREASE = 50, 1000, 1e-7, 1e-10
 AT_ONCE = 8192
 """Images whose features are held in float64 together."""
 

@@ -46,7 +46,7 @@ class PrintedNumber:
 
 
 Key = tuple[str, str, str, str]
-"""Data set, horizon, model as printed, metric."""
+"""Data set, horizon (0 where the task has none, and the file leaves it empty), model as printed, metric."""
 
 
 def place_of(printed: Printed) -> Path:
@@ -105,7 +105,7 @@ def _read(path: Path, tables: tuple[str, ...], metrics: tuple[str, ...], _of: ob
             of_table = row["table"], row["metric"]
             digits[of_table] = max(digits.get(of_table, 0), _decimals(row["value"]))
         for row in rows:
-            key = (row["dataset"], row["horizon"], row["model"], row["metric"])
+            key = (row["dataset"], row["horizon"] or "0", row["model"], row["metric"])
             if key in numbers:
                 raise UsageError(f"{path.name}: two numbers for {' '.join(key)} in {', '.join(tables)}; keep one")
             numbers[key] = PrintedNumber(
