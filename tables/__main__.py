@@ -19,6 +19,7 @@ from tables.claims.reader import load_claims
 from tables.documents.claims import summary as claims_summary
 from tables.documents.explain import summary as explained
 from tables.figures import forecast
+from tables.forpaper import for_paper, latex_options
 from tables.layout.table import Options
 from tables.numbers import DIGITS
 from tables.published import render_from
@@ -53,6 +54,7 @@ def parser() -> Parser:
     )  # fmt: skip
     explanation.add_argument("paper", metavar="PAPER", help="samformer, say")
     _places(explanation)
+    latex_options(commands)
     report = commands.add_parser(
         "report", help="write the page: everything of a store in one file",
         description="Writes DIR/report.html from DIR/cells: one file that asks for nothing from anywhere.",
@@ -218,7 +220,14 @@ def _has_results(results_dir: Path) -> None:
         raise UsageError(f"--results-dir: no Results below {results_dir}; train some with run_all.py first")
 
 
-_COMMANDS = {"render": _render, "claims": _claims, "explain": _explain, "forecast": _forecast, "report": _report}
+_COMMANDS = {
+    "render": _render,
+    "latex": for_paper,
+    "claims": _claims,
+    "explain": _explain,
+    "forecast": _forecast,
+    "report": _report,
+}
 
 
 if __name__ == "__main__":

@@ -162,8 +162,8 @@ def test_an_empty_store_makes_no_table(made: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render', 'claims', 'explain', 'report', "
-         "'forecast')"),
+        (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render', 'latex', 'claims', 'explain', "
+         "'report', 'forecast')"),
         (["render", "--results", "x"], "unknown option '--results'; did you mean '--results-dir'?"),
         (["render", "--results-dir", "no-such-folder"],
          "--results-dir: no Results below no-such-folder; train some with run_all.py first"),
