@@ -68,3 +68,43 @@ def test_attention_by_epoch_of_a_trained_cell(
         assert file["entropy"].min() > 0 and file["entropy"].max() <= math.log(7) + 1e-9
     assert command.main(["attention", "tiny/toy/4/SAMfromer/sam/s0", *places]) == 2
     assert "did you mean" in capsys.readouterr().err
+
+
+def test_the_loss_at_the_centre_is_the_results(
+    tmp_path: Path, tiny: Callable[[int], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    cells = planned(tiny)[:2]
+    found = [trained(job(cell, results)) for cell in cells]
+    places = ["--results-dir", str(results), "--config", str(tmp_path / "tiny.yaml"), "--grid", "4"]
+    folder = Kept(results, found[0].digest).analysis
+    for split, metric in (("validation", "val_mse"), ("test", "test_mse")):
+        assert command.main(["landscape", *(each.key for each in found), "--split", split, *places]) == 0
+        with np.load(folder / "landscape.npz") as file:
+            ours = [float(file["centre"]), *file["line_loss"][[2, 6]]]
+            results_own = [found[0].metrics[metric], found[0].metrics[metric], found[1].metrics[metric]]
+            assert ours == pytest.approx(results_own, rel=1e-6) and file["line_at"][[2, 6]].tolist() == [0, 1]
+            assert file["loss"].shape == (4, 4) and (file["loss"] > 0).all()
+            assert file["path"].shape == (3, 2) and np.allclose(file["path"][(found[0].best_epoch or 0) - 1], 0)
+    assert {"landscape.png", "landscape.line.png", "landscape.path.png"} <= {path.name for path in folder.iterdir()}
+    assert not (Kept(results, found[1].digest).analysis / "landscape.png").exists(), "of both, it stands with the first"
+    assert "validation windows at its own weights" in capsys.readouterr().out
+
+
+def test_sharpness_of_a_trained_cell_and_what_the_released_function_gives(
+    tmp_path: Path, tiny: Callable[[int], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    found = trained(job(planned(tiny)[0], results, ("weights",)))
+    places = ["--results-dir", str(results), "--config", str(tmp_path / "tiny.yaml")]
+    assert command.main(["sharpness", found.key, "--split", "validation", "--windows", "9", "--vectors", "3", *places]) == 0
+    said = capsys.readouterr().out
+    assert "9 of " in said and "residual" in said and "released power_iteration gives" in said and "no eigenvalue" in said
+    with np.load(Kept(results, found.digest).analysis / "sharpness.npz") as file:
+        assert file["lambda_min"] <= file["trace"] / found.n_params <= file["lambda_max"]  # type: ignore[operator]
+        assert file["max_residual"] < 1e-3 * file["lambda_max"] and file["vhv"].shape == (3,)
+    assert command.main(["landscape", found.key, "--grid", "2", *places]) == 0
+    assert "0 epochs kept; a path takes three" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["landscape", found.key, "--range", "0"])
+    assert "expected a number above 0, found '0'" in capsys.readouterr().err

@@ -33,7 +33,7 @@ from tables.rows.simulation import main as simulation
 
 Main = Callable[[list[str]], int]
 COMMANDS: dict[str, tuple[Main, tuple[str, ...]]] = {
-    "python -m benchmark.analysis": (analysis, ("attention", "var")),
+    "python -m benchmark.analysis": (analysis, ("attention", "var", "sharpness", "landscape")),
     "python -m benchmark.check": (check, ("FILE.yaml",)),
     "python -m benchmark.new": (new, ("paper", "model", "dataset")),
     "python -m benchmark.data": (data, ("status", "fetch")),
@@ -63,7 +63,7 @@ def test_without_a_word_a_command_shows_what_it_can(name: str, capsys: pytest.Ca
     said = capsys.readouterr()
     assert said.err == "" and said.out.startswith(f"usage: {name}")
     for word in words:
-        assert re.search(rf"^ +{re.escape(word)} +\w", said.out, re.MULTILINE), f"{word} with what it does"
+        assert re.search(rf"^ +{re.escape(word)}\s+\w", said.out, re.MULTILINE), f"{word} with what it does"
 
 
 @pytest.mark.parametrize("name", ALL)

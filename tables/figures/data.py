@@ -124,7 +124,31 @@ class Heat:
         _same_length(*self.cells)
 
 
-Mark = Points | Arrows | Rule | Heat
+@dataclass(frozen=True, kw_only=True)
+class Surface:
+    """A height above every place of the panel: a colour, and lines where it is one of the levels.
+
+    x, y: the places of the grid along the panel's axes, rising, in their units. heights: by y, then by x; None: not known.
+    label: what the colours say, with the unit. limits: where they end, least and most. scale: how they go between.
+    levels: of the lines, rising. meaning: what a height is, in words.
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    heights: tuple[Holes, ...]
+    label: str
+    limits: tuple[float, float]
+    levels: tuple[float, ...]
+    meaning: str
+    scale: Literal["linear", "log"] = "linear"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for lengths that do not agree."""
+        _same_length(self.y, self.heights)
+        _same_length(self.x, *self.heights)
+
+
+Mark = Points | Arrows | Rule | Heat | Surface
 """What stands in a panel."""
 
 

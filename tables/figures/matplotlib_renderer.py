@@ -13,11 +13,12 @@ from typing import Any, Literal
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure as Page
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from tables.figures.data import Arrows, Axis, Figure, Heat, LegendEntry, Mark, Panel, Points, Rule
+from tables.figures.data import Arrows, Axis, Figure, Heat, LegendEntry, Mark, Panel, Points, Rule, Surface
 from tables.figures.style import Shape, Style, colour_code
 
 SETTINGS: dict[str, Any] = {
@@ -158,8 +159,10 @@ def _mark(page: Page, axes: Axes, mark: Mark) -> None:
     elif isinstance(mark, Rule):
         style = {k: v for k, v in _line_style(mark.style).items() if k in ("color", "linewidth", "linestyle")}
         (axes.axvline if mark.across == "x" else axes.axhline)(mark.at, **style)
-    else:
+    elif isinstance(mark, Heat):
         _heat(page, axes, mark)
+    else:
+        _surface(page, axes, mark)
 
 
 def _points(axes: Axes, mark: Points) -> None:
@@ -192,6 +195,22 @@ def _heat(page: Page, axes: Axes, mark: Heat) -> None:
                 colour = "white" if abs(cell.value) > DARK * mark.most else "black"
                 axes.text(column, place, text, ha="center", va="center", fontsize=6.5, color=colour)
     page.colorbar(shown, ax=axes, extend="both", fraction=0.05).set_label(_text(mark.label))
+
+
+def _surface(page: Page, axes: Axes, mark: Surface) -> None:
+    axes.grid(visible=False)
+    axes.set_facecolor("#e5e5e5")
+    heights = np.ma.masked_invalid([_numbers(line) for line in mark.heights])
+    norm = (LogNorm if mark.scale == "log" else Normalize)(*mark.limits, clip=True)
+    shown = axes.pcolormesh(mark.x, mark.y, heights, cmap="viridis", norm=norm, shading="nearest", rasterized=True)
+    drawn = [level for level in mark.levels if heights.count() and heights.min() < level < heights.max()]
+    if drawn and min(heights.shape) > 1:
+        lines = axes.contour(mark.x, mark.y, heights, levels=drawn, colors="white", linewidths=0.7)
+        axes.clabel(lines, fmt="%.3g", fontsize=5.5)
+    bar = page.colorbar(shown, ax=axes, fraction=0.05)
+    bar.set_ticks(mark.levels, labels=[f"{level:.3g}" for level in mark.levels], minor=False)
+    bar.minorticks_off()
+    bar.set_label(_text(mark.label))
 
 
 def _line_style(style: Style) -> dict[str, Any]:

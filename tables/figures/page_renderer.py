@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
-from tables.figures.data import Arrows, Axis, Figure, Heat, Holes, Mark, Panel, Points, Rule
+from tables.figures.data import Arrows, Axis, Figure, Heat, Holes, Mark, Panel, Points, Rule, Surface
 from tables.figures.style import Style
 
 FULL, SHORT = 6, 3
@@ -81,6 +81,13 @@ def _mark(mark: Mark, styles: Pool[Style], digits: int, most: int | None) -> dic
         cells = [[cell and _heat_cell(cell.value, cell.text, cell.bracketed, cell.remark) for cell in line]
                  for line in mark.cells]  # fmt: skip
         return {"kind": "heat", "cells": cells, "label": mark.label, "most": mark.most, "meaning": mark.meaning}
+    if isinstance(mark, Surface):
+        heights = [_numbers(line, digits) for line in mark.heights]
+        return {
+            "kind": "surface", "x": _numbers(mark.x, digits), "y": _numbers(mark.y, digits), "heights": heights,
+            "label": mark.label, "limits": list(mark.limits), "levels": list(mark.levels), "scale": mark.scale,
+            "meaning": mark.meaning,
+        }  # fmt: skip
     common = {"style": styles.place(mark.style), "meaning": mark.meaning}
     if isinstance(mark, Rule):
         return {"kind": "rule", "across": mark.across, "at": mark.at, **common}

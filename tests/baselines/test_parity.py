@@ -14,8 +14,10 @@ from baselines.optimizers import SAM
 from baselines.released import load_released, released_gradients, released_optimizer, unused_parameters
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-FILES = sorted(path.name for path in GOLDEN.glob("*.npz") if not path.name.startswith("sam_variants"))
-"""Those of models; test_kin.py has those of SAM's kin."""
+ELSEWHERE = ("sam_variants", "samovar_var_weights", "hessian", "landscape")
+FILES = sorted(path.name for path in GOLDEN.glob("*.npz") if not path.name.startswith(ELSEWHERE))
+"""Those of models; those of SAM's kin are in test_kin.py, of probes in test_var_weights.py,
+test_curvature.py and test_landscape.py."""
 TOLERANCE = 1e-5
 
 UNUSED = {

@@ -80,8 +80,23 @@ const Charts = (() => {
     return [marks, there.map((d) => ({ x: d.x, y: d.y, said: [mark.meaning, d.cell[1], d.cell[2]].filter(Boolean).join("\n") }))];
   }
 
+  function surface(mark) {
+    const half = (places, i) => (places[Math.min(i + 1, places.length - 1)] - places[Math.max(i - 1, 0)]) /
+      (2 * (Math.min(i + 1, places.length - 1) - Math.max(i - 1, 0)));
+    const there = mark.heights.flatMap((line, j) => line.map((height, i) => ({ x: mark.x[i], y: mark.y[j], height,
+      x1: mark.x[i] - half(mark.x, i), x2: mark.x[i] + half(mark.x, i),
+      y1: mark.y[j] - half(mark.y, j), y2: mark.y[j] + half(mark.y, j) }))).filter((d) => d.height !== null);
+    const marks = [
+      Plot.rect(there, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "height" }),
+      Plot.contour(mark.heights.flat(), { width: mark.x.length, height: mark.y.length, x1: mark.x[0], x2: mark.x.at(-1),
+        y1: mark.y[0], y2: mark.y.at(-1), value: Plot.identity, thresholds: mark.levels, stroke: "white", strokeWidth: 0.7 }),
+    ];
+    return [marks, there.map((d) => ({ x: d.x, y: d.y, said: `${mark.meaning}\n${shown(d.height)}` }))];
+  }
+
   function drawn(mark, data, panel) {
     if (mark.kind === "heat") return heat(mark);
+    if (mark.kind === "surface") return surface(mark);
     const style = data.styles[mark.style];
     if (mark.kind === "points") return points(mark, style, panel);
     if (mark.kind === "arrows") return arrows(mark, style);
@@ -122,14 +137,18 @@ const Charts = (() => {
     const [across, down] = figure.size, height = Math.max(150, down * INCH), width = Math.max(230, across * INCH);
     const places = of.marks.flatMap((mark) => mark.kind === "points" ? numbers(mark.x, mark.y.length) : []);
     const x = scale(of.x ?? {}, width, places), y = scale(of.y ?? {}, height, []), map = of.marks.find((mark) => mark.kind === "heat");
+    const heights = of.marks.find((mark) => mark.kind === "surface");
     const parts = of.marks.map((mark) => drawn(mark, data, { x: of.x ?? {}, y: of.y ?? {} }));
     const said = parts.flatMap(([, texts]) => texts);
     const crowded = (of.x?.categories ?? []).length * longest(of.x ?? {}) * 7 > width;
     if (crowded) x.tickRotate = -40;
     if (map) { x.grid = y.grid = false; y.reverse = true; }
-    const color = map && { type: "diverging", scheme: "PuOr", domain: [-map.most, map.most], clamp: true };
+    if (heights) x.inset = y.inset = 0;
+    if (heights) x.grid = y.grid = false;
+    const colours = heights && { type: heights.scale, scheme: "viridis", domain: heights.limits, clamp: true };
+    const color = map ? { type: "diverging", scheme: "PuOr", domain: [-map.most, map.most], clamp: true } : colours;
     const svg = Plot.plot({
-      width, height: height + (crowded ? 30 : 0), x, y, ...(map ? { color } : {}), marginTop: 22, marginRight: 14,
+      width, height: height + (crowded ? 30 : 0), x, y, ...(color ? { color } : {}), marginTop: 22, marginRight: 14,
       marginLeft: 34 + Math.max(14, longest(of.y ?? {}) * 6.4), marginBottom: crowded ? 40 + longest(of.x) * 4 : 36,
       style: { fontSize: "11px" }, ariaLabel: `${figure.title}${of.title ? `: ${of.title}` : ""}`,
       marks: [...parts.flatMap(([marks]) => marks), ...(said.length ? [tip(said)] : [])],

@@ -1,0 +1,1 @@
+"""The commands of ``python -m benchmark.analysis``: each loads cells, has a probe look at them, writes and draws."""

@@ -1,0 +1,157 @@
+"""``python -m benchmark.analysis landscape KEY [KEY2]``: the loss around trained weights, between two, along a training."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from benchmark.analyse.cell import SPLITS, Cell, Command, opened, whole_or_all
+from benchmark.console import whole
+from benchmark.errors import UsageError, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmark.analysis.probes.landscape import Loss
+
+    Arrays = dict[str, NDArray[Any]]
+
+GRID, BEYOND, MARGIN = 20, 0.5, 0.2
+"""Places along an axis. How far the line between two cells goes beyond each, in its own length; a path's plane, in the
+path's extent."""
+
+
+def _reach(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not (math.isfinite(found) and found > 0):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found '{text}'")
+    return found
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Adds its own."""
+    parser.add_argument("cells", metavar="KEY|DIGEST", nargs="+", help="one cell, or two")
+    parser.add_argument("--grid", type=partial(whole, least=2), default=GRID, metavar="N",
+                        help=f"places along each axis; default {GRID}")  # fmt: skip
+    parser.add_argument(
+        "--range", type=_reach, default=1.0, metavar="A", help="from −A to A in units of a direction; default 1"
+    )
+    parser.add_argument("--split", choices=SPLITS, default="validation", help="whose windows; default validation")
+    parser.add_argument("--windows", type=whole_or_all, default=None, metavar="N|all",
+                        help="so many of them, evenly over the split; default all")  # fmt: skip
+    parser.add_argument("--seed", type=partial(whole, least=0), default=0, metavar="N",
+                        help="of the directions, which two models of one shape have in common; default 0")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measures and draws; what is of two cells stands with the first."""
+    from tables.figures.probes.landscape import line, paths, surfaces
+
+    if len(options.cells) > 2:
+        raise UsageError(f"landscape: expected one cell or two, found {len(options.cells)}")
+    cells = [opened(options, text) for text in options.cells]
+    found = [_around(cell, options) for cell in cells]
+    if len(cells) == 2:
+        found[0] |= _between(cells[0], cells[1], options)
+    named = [(cell.title, arrays) for cell, arrays in zip(cells, found, strict=True)]
+    for place, (cell, arrays) in enumerate(zip(cells, found, strict=True)):
+        own = [("", surfaces(named)), ("line", line(cells[0].title, cells[-1].title, arrays))] if not place else []
+        cell.write("landscape", arrays, [*own, ("path", paths(cell.title, arrays))])
+
+
+def _loss(cell: Cell, options: argparse.Namespace) -> Loss:
+    from benchmark.analysis.probes.windows import mean_loss
+
+    windows, setting = cell.windows(options.split, options.windows), cell.training.setting
+    return lambda model: mean_loss(model, windows, setting)
+
+
+def _around(cell: Cell, options: argparse.Namespace) -> Arrays:
+    """The surface around one cell's weights, and along its path."""
+    import numpy as np
+
+    from benchmark.analysis.probes.landscape import cosine, drawn, filter_normalised, surface, trained
+
+    begun, loss, weights = time.perf_counter(), _loss(cell, options), trained(cell.model)
+    x, y = (filter_normalised(drawn(weights, 2 * options.seed + axis), weights) for axis in (0, 1))
+    at = np.linspace(-options.range, options.range, options.grid)
+    arrays = {
+        "x": at, "y": at, "centre": np.array(loss(cell.model)), "loss": surface(cell.model, loss, x, y, (at, at)),
+        "cosine": np.array(cosine(x, y)), "seed": np.array(options.seed), "split": np.array(options.split),
+        "windows": np.array(len(cell.windows(options.split, options.windows))),
+    }  # fmt: skip
+    print(
+        f"{cell.key}: MSE {float(arrays['centre']):.4f} over {counted(int(arrays['windows']), f'{options.split} window')} "
+        f"at its own weights, {arrays['loss'].min():.4f} to {arrays['loss'].max():.4f} on the grid; "
+        f"{time.perf_counter() - begun:.0f} s"
+    )
+    return arrays | _path(cell, options, loss)
+
+
+def _path(cell: Cell, options: argparse.Namespace, loss: Loss) -> Arrays:
+    """The kept epochs in their plane, and the loss on it; nothing where fewer than three are kept."""
+    import numpy as np
+
+    from benchmark.analysis.probes.landscape import plane_of, surface, trained
+
+    epochs, path = [], []
+    for number in cell.epochs():
+        epochs.append(number)
+        path.append(trained(cell.model))
+    if len(path) < 3:
+        print(f"{cell.key}: {counted(len(path), 'epoch')} kept; a path takes three (run_all.py --keep weights,epochs)")
+        return {}
+    (x, y), found = plane_of(path, trained(cell.model))
+    at = [_axis(found["path"][:, axis], options.grid) for axis in (0, 1)]
+    return {
+        "epochs": np.array(epochs), "path": found["path"], "path_explained": found["explained"], "path_x": at[0],
+        "path_y": at[1], "path_loss": surface(cell.model, loss, x, y, (at[0], at[1])),
+    }  # fmt: skip
+
+
+def _axis(places: NDArray[Any], count: int) -> NDArray[Any]:
+    """From a little below the least place to a little above the greatest, 0, the selected weights, among them."""
+    import numpy as np
+
+    least, most = min(0.0, float(places.min())), max(0.0, float(places.max()))
+    beyond = MARGIN * ((most - least) or 1.0)
+    return np.linspace(least - beyond, most + beyond, count)
+
+
+def _between(first: Cell, second: Cell, options: argparse.Namespace) -> Arrays:
+    """The loss on the line between two cells' weights; nothing, and a line that says why, where there is none."""
+    import numpy as np
+
+    from benchmark.analysis.probes.landscape import between
+
+    here, there = first.model.state_dict(), second.model.state_dict()
+    if {n: v.shape for n, v in here.items()} != {n: v.shape for n, v in there.items()}:
+        print(f"no line between {first.key} and {second.key}: their weights are not of one shape")
+        return {}
+    if _task(first) != _task(second):
+        print(f"no line between {first.key} and {second.key}: they are not of one data set and horizon")
+        return {}
+    at = np.linspace(-BEYOND, 1 + BEYOND, 4 * (options.grid // 2) + 1)  # 0 and 1 are among them
+    return {"line_at": at, "line_loss": between(first.model, _loss(first, options), there, at)}
+
+
+def _task(cell: Cell) -> Sequence[Any]:
+    return cell.task.experiment.cell.dataset, cell.task.experiment.cell.horizon, cell.training.train.lookback
+
+
+COMMAND = Command(
+    "the loss around the weights, between two cells' weights, and along a training",
+    "The mean squared error on a grid around the weights, along two random directions whose filters are as long as the "
+    "weights' own, biases and norms left as they are; with two cells, side by side on one scale, and on the line between "
+    "their weights; where epochs were kept (run_all.py --keep weights,epochs), the training's path in the plane in which "
+    "it lies best.",
+    options, run,
+)  # fmt: skip
