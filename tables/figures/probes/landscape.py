@@ -22,21 +22,21 @@ ENDS = Style(colour="grey", line="dashed", width=0.8)
 
 
 def surfaces(cells: Sequence[tuple[str, Arrays]]) -> Figure:
-    """The cells (key, arrays) side by side, on one scale."""
+    """The cells (title, arrays) side by side, on one scale."""
     scale = _scale([arrays["loss"] for _, arrays in cells])
     panels = tuple(
         Panel(
-            title=key,
+            title=title.partition(",")[0],
             x=Axis(label="first direction"), y=Axis(label="second direction"),
             marks=(
                 Surface(x=_places(of["x"]), y=_places(of["y"]), heights=_heights(of["loss"]), label=_label(of), **scale),
                 Points(x=(0.0,), y=(0.0,), style=CENTRE, meaning="the trained weights"),
             ),
         )
-        for key, of in cells
+        for title, of in cells
     )  # fmt: skip
     return Figure(
-        name="landscape", title="The loss around trained weights, along two random directions", panels=panels,
+        name="landscape", title=f"The loss around the weights of {' and of '.join(title for title, _ in cells)}, along two random directions", panels=panels,
         panel_size=(4.4, 3.2), across=2,
         notes=("A direction's filters are as long as the weights' own; biases and norms stay. The plus is at the weights",
                f"There the loss is {' and '.join(format(float(of['centre']), '.4f') for _, of in cells)}"),
