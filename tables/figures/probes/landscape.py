@@ -35,11 +35,14 @@ def surfaces(cells: Sequence[tuple[str, Arrays]]) -> Figure:
         )
         for title, of in cells
     )  # fmt: skip
+    whose = " and of ".join(title for title, _ in cells)
     return Figure(
-        name="landscape", title=f"The loss around the weights of {' and of '.join(title for title, _ in cells)}, along two random directions", panels=panels,
+        name="landscape", title=f"The loss around the weights of {whose}, along two random directions", panels=panels,
         panel_size=(4.4, 3.2), across=2,
-        notes=("A direction's filters are as long as the weights' own; biases and norms stay. The plus is at the weights",
-               f"There the loss is {' and '.join(format(float(of['centre']), '.4f') for _, of in cells)}"),
+        notes=(
+            "A direction's filters are as long as the weights' own; biases and norms stay. The plus is at the weights",
+            f"There the loss is {' and '.join(format(float(of['centre']), '.4f') for _, of in cells)}",
+        ),
     )  # fmt: skip
 
 
