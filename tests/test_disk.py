@@ -73,8 +73,10 @@ def test_tables_that_hold_a_folder_in_a_files_place(
 
 def test_a_run_ends_with_the_page_or_says_why_not(done: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     assert run_all.main(done[1]) == 0
-    page = done[0] / "report.html"
-    assert "written: " + str(page) in capsys.readouterr().out.splitlines() and b"Does the paper" in page.read_bytes()
+    page, said = done[0] / "report.html", capsys.readouterr().out
+    assert f"all of it in one page: {page}; " in said and "written: " not in said and b"Does the paper" in page.read_bytes()
+    assert run_all.main([*done[1], "--verbose"]) == 0
+    assert f"written: {page}" in capsys.readouterr().out.splitlines()
     page.unlink()
     page.mkdir()
     check_that_it_is_said(capsys, done[1], "report.html: Is a directory")

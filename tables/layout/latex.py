@@ -67,13 +67,13 @@ def document(paper: Paper, rows: Sequence[Row], protocol: str, profile: str, opt
 
 
 def _environment(table: PaperTable, part: Page, protocol: str, profile: str, label: str, number: int, of: int) -> str:
-    """A whole environment: caption, label, tabular no wider than the line, legend."""
+    """A whole environment: caption, label, tabular no wider than the line, below it in small print what is to be known."""
     kind = "sidewaystable" if part.sideways else "table"
     tabular = _tabular(part.grid)
     metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
-    caption = _caption(table, protocol, profile)
-    if of > 1:
-        caption = f"{caption if number == 1 else _title(table)} Part {number} of {of}."
+    beside = ", ours beside the printed numbers" if lookbacks(table.cells.values()) else ""
+    caption = f"{_title(table)} Test {metrics}{beside}." + (f" Part {number} of {of}." if of > 1 else "")
+    about = _about(table, protocol, profile) if number == 1 else ""
     return (
         f"\\begin{{{kind}}}\n\\centering\\small\n"
         "\\setlength{\\abovecaptionskip}{0pt}\\setlength{\\belowcaptionskip}{6pt}\n"
@@ -82,7 +82,7 @@ def _environment(table: PaperTable, part: Page, protocol: str, profile: str, lab
         "\\footnotesize\n\\setlength{\\tabcolsep}{4pt}\n"
         # Shrinks a table that is wider than the line and leaves any other as it is.
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
-        f"{tabular}}}\n{_legend(table, tabular)}\\end{{{kind}}}\n"
+        f"{tabular}}}\n{_legend(table, tabular, about)}\\end{{{kind}}}\n"
     )
 
 
@@ -129,16 +129,16 @@ def _title(table: PaperTable) -> str:
     return rf"\textbf{{{escape(table.paper.title)}.{named}}}"
 
 
-def _caption(table: PaperTable, protocol: str, profile: str) -> str:
+def _about(table: PaperTable, protocol: str, profile: str) -> str:
+    """What the numbers are: of which scale, horizon and look-back, over how many seeds, by which rule."""
     rows = list(table.cells.values())
     counts = [row.ours.n for row in rows if row.ours.n] or [0]
-    metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
     seeds = "seed" if max(counts) == 1 else "seeds"
     spread = r"mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$)" if table.options.std else "mean"
     horizon = {"each": "at horizon $H$", "mean": "mean over all horizons of a data set",
                "both": "at horizon $H$ and over all of them (avg)"}[table.layout.horizons]  # fmt: skip
     text = (
-        f"{_title(table)} Test {metrics} {_scale(table)}, {horizon}; "
+        f"{_scale(table)}, {horizon}; "
         f"look-back {_lookback(row for row in rows if row.key.model in table.paper.columns)}. Ours: {spread} over "
         f"$n = {span(counts).replace(' to ', r'$ to $')}$ {seeds}; best of ours in bold, second underlined, ties "
         f"alike; {HOLE}: no seed done, or no printed number. Protocol {escape(protocol)}, profile {escape(profile)}."
@@ -150,7 +150,7 @@ def _caption(table: PaperTable, protocol: str, profile: str) -> str:
         printed = table.paper.printed
         text += f" Printed: {escape(', '.join(printed.tables) if printed else '')} (look-back {_theirs(theirs)}); "
         text += f"a number counts as reproduced where {_rule(table.paper.metric)}."
-    return text
+    return text[:1].upper() + text[1:]
 
 
 def _scale(table: PaperTable) -> str:
@@ -189,11 +189,12 @@ def _lookback(rows: Iterable[Row]) -> str:
     return span([row.key.lookback for row in known_]) + ", cell by cell" if known_ else "by horizon"
 
 
-def _legend(table: PaperTable, tabular: str) -> str:
-    """What the marks in the table mean, how look-backs were chosen, what stands below, and what was not run."""
+def _legend(table: PaperTable, tabular: str, about: str) -> str:
+    """What the numbers are, what marks mean, how look-backs were chosen, what stands below, what was not run."""
     used = [v for v in VERDICTS if any(r.comparison.verdict == v for r in table.cells.values())]
     rule = "; ".join(f"{VERDICTS[v][0]} {VERDICTS[v][1]}" for v in used if VERDICTS[v][0] and VERDICTS[v][0] in tabular)
-    sentences = [f"Verdict on the printed number: {rule}."] if rule else []
+    sentences = [about] if about else []
+    sentences += [f"Verdict on the printed number: {rule}."] if rule else []
     marks = "; ".join(f"{mark} {text}" for mark, text in LEGEND.items() if mark in tabular)
     sentences += [f"{marks}."] if marks else []
     sentences += [said] if (said := on_average(table, Latex())) else []
@@ -203,4 +204,4 @@ def _legend(table: PaperTable, tabular: str) -> str:
     sentences += [f"Not run: {', '.join(map(escape, table.not_run))}."] if table.not_run else []
     if not sentences:
         return ""
-    return "\\par\\medskip\n\\parbox{\\linewidth}{\\raggedright " + "\n".join(sentences) + "}\n"
+    return "\\par\\medskip\n\\parbox{\\linewidth}{\\scriptsize\\raggedright " + "\n".join(sentences) + "}\n"

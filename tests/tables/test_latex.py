@@ -22,7 +22,7 @@ WHOLE = r"""% needs: \usepackage{booktabs,graphicx,rotating}
 \begin{table}
 \centering\small
 \setlength{\abovecaptionskip}{0pt}\setlength{\belowcaptionskip}{6pt}
-\caption[made: test MSE]{\textbf{Made up: 50 \% of A\_B \& C \textless{} D \#1.} Test MSE on the standardised scale, at horizon $H$; look-back 16. Ours: mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$) over $n = 1$ to $3$ seeds; best of ours in bold, second underlined, ties alike; --: no seed done, or no printed number. Protocol paper, profile paper. Printed: Table 1 (look-back 16: With\_SAM; 16 or 96: Plain); a number counts as reproduced where the 90\,\% interval of our mean over at least 3 seeds, its width by the spread of the whole column, lies within the tolerance (0.005 or 2\,\%, whichever is more).}
+\caption[made: test MSE]{\textbf{Made up: 50 \% of A\_B \& C \textless{} D \#1.} Test MSE, ours beside the printed numbers.}
 \label{tab:made-mse}
 \footnotesize
 \setlength{\tabcolsep}{4pt}
@@ -42,7 +42,8 @@ a\_b \& 50\%\#\textless{}1 & 4 & 0.100 & 0.100 & $\circ$ & -- & 0.200 & \\
 \end{tabular}
 }
 \par\medskip
-\parbox{\linewidth}{\raggedright Verdict on the printed number: $=$ reproduced; $\downarrow$ better (lower than printed); $\circ$ too few seeds; $\times$ not comparable (other or unstated look-back, a quoted number, or other windows).
+\parbox{\linewidth}{\scriptsize\raggedright On the standardised scale, at horizon $H$; look-back 16. Ours: mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$) over $n = 1$ to $3$ seeds; best of ours in bold, second underlined, ties alike; --: no seed done, or no printed number. Protocol paper, profile paper. Printed: Table 1 (look-back 16: With\_SAM; 16 or 96: Plain); a number counts as reproduced where the 90\,\% interval of our mean over at least 3 seeds, its width by the spread of the whole column, lies within the tolerance (0.005 or 2\,\%, whichever is more).
+Verdict on the printed number: $=$ reproduced; $\downarrow$ better (lower than printed); $\circ$ too few seeds; $\times$ not comparable (other or unstated look-back, a quoted number, or other windows).
 $^{\dagger}$ printed number not seen itself, but its column reproduces the paper's published totals; $^{\ddagger}$ printed number not seen at the source; $^{\S}$ our recipe rests on values that are not verified at the source.
 Columns on average, over all their cells that are judged: With\_SAM reproduced (0.0 \% over 1 cell), Plain better ($-$10.0 \% over 1 cell).}
 \end{table}
@@ -50,7 +51,7 @@ Columns on average, over all their cells that are judged: With\_SAM reproduced (
 \begin{table}
 \centering\small
 \setlength{\abovecaptionskip}{0pt}\setlength{\belowcaptionskip}{6pt}
-\caption[made: test MAE]{\textbf{Made up: 50 \% of A\_B \& C \textless{} D \#1.} Test MAE on the standardised scale, at horizon $H$; look-back 16. Ours: mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$) over $n = 1$ to $3$ seeds; best of ours in bold, second underlined, ties alike; --: no seed done, or no printed number. Protocol paper, profile paper.}
+\caption[made: test MAE]{\textbf{Made up: 50 \% of A\_B \& C \textless{} D \#1.} Test MAE.}
 \label{tab:made-mae}
 \footnotesize
 \setlength{\tabcolsep}{4pt}
@@ -68,7 +69,8 @@ a\_b \& 50\%\#\textless{}1 & 4 & 0.200 & -- \\
 \end{tabular}
 }
 \par\medskip
-\parbox{\linewidth}{\raggedright $^{\S}$ our recipe rests on values that are not verified at the source.}
+\parbox{\linewidth}{\scriptsize\raggedright On the standardised scale, at horizon $H$; look-back 16. Ours: mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$) over $n = 1$ to $3$ seeds; best of ours in bold, second underlined, ties alike; --: no seed done, or no printed number. Protocol paper, profile paper.
+$^{\S}$ our recipe rests on values that are not verified at the source.}
 \end{table}
 """  # noqa: E501
 

@@ -162,7 +162,7 @@ def test_an_empty_store_makes_no_table(made: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render', 'latex', 'claims', 'explain', "
+        (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render', 'claims', 'explain', 'latex', "
          "'report', 'forecast')"),
         (["render", "--results", "x"], "unknown option '--results'; did you mean '--results-dir'?"),
         (["render", "--results-dir", "no-such-folder"],
