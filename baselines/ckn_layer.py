@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 Kernel = Literal["exp", "poly"]
 Backward = Literal["exact", "released"]
@@ -54,7 +55,9 @@ class KernelLayer(nn.Module):
         if self.size > 1:
             square = F.avg_pool2d(square, self.size, 1, edge, divisor_override=1)
         norm = square.clamp(min=LEAST_NORM**2).sqrt()
-        return norm * self.kappa(F.conv2d(x, self.weight, padding=edge) / norm)
+        products = F.conv2d(x, self.weight, padding=edge) if self.size > 1 else at_each_place(self.weight.flatten(1), x)
+        scaled: Tensor = Scaled.apply(products, norm, self.kernel, self.sharpness)  # type: ignore[no-untyped-call]
+        return scaled
 
     def kappa(self, u: Tensor) -> Tensor:
         """κ(u), number by number, of any shape [...]."""
@@ -77,7 +80,7 @@ class KernelLayer(nn.Module):
 
     def mixed(self, x: Tensor) -> Tensor:
         """The channels of x [B, p, h, w] at each place times κ(Z Zᵀ)^(−½)."""
-        return F.conv2d(x, self.root()[:, :, None, None])
+        return at_each_place(self.root(), x)
 
     def root(self) -> Tensor:
         """κ(Z Zᵀ)^(−½) [p, p] as this layer has it; kept while nothing is to be differentiated and the filters stay."""
@@ -91,6 +94,45 @@ class KernelLayer(nn.Module):
         z = self.weight.flatten(1)
         found: Tensor = InverseRoot.apply(self.kappa(z @ z.T), self.backward, self.ridge_inside)  # type: ignore[no-untyped-call]
         return found
+
+
+def at_each_place(matrix: Tensor, x: Tensor) -> Tensor:
+    """A matrix [q, p] times the channels of x [B, p, h, w]: a convolution of 1 × 1, in half its time on a CPU."""
+    found = torch.bmm(matrix.expand(len(x), -1, -1), x.flatten(2))
+    return found.view(len(x), len(matrix), *x.shape[2:])
+
+
+class Scaled(torch.autograd.Function):
+    """n·κ(c/n) of products c [B, p, H, W] with patches of norms n [B, 1, H, W]; a is 1/σ². By hand it goes through the map
+    half as often as autograd, which is a third of a step.
+
+    ``exp``: f = exp(a·c/n − a + ln n), ∂f/∂c = a·f/n, ∂f/∂n = f/n − a·c·f/n². ``poly``: f = c²/n, ∂f/∂c = 2c/n,
+    ∂f/∂n = −f/n.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, products: Tensor, norm: Tensor, kernel: str, sharpness: float) -> Tensor:
+        """f [B, p, H, W]."""
+        if kernel == "poly":
+            found = (products * products).div_(norm)
+        else:
+            found = torch.addcmul(norm.log() - sharpness, products, sharpness / norm).exp_()
+        ctx.save_for_backward(products, norm, found)
+        ctx.kernel, ctx.sharpness = kernel, sharpness
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """The gradients of c [B, p, H, W] and of n [B, 1, H, W]."""
+        products, norm, found = ctx.saved_tensors
+        both = gradient * found
+        of_both = both.sum(1, keepdim=True)
+        if ctx.kernel == "poly":
+            return (gradient * products).mul_(2 / norm), -of_both / norm, None, None
+        share = ctx.sharpness / norm
+        of_norm = (of_both - share * (both * products).sum(1, keepdim=True)) / norm
+        return both.mul_(share), of_norm, None, None
 
 
 class InverseRoot(torch.autograd.Function):
@@ -113,6 +155,7 @@ class InverseRoot(torch.autograd.Function):
         return found
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """The gradient [p, p] of K."""
         vectors, e, roots = ctx.saved_tensors

@@ -16,7 +16,7 @@ import baselines
 from baselines import ckn_numpy
 from baselines.ckn_fit import fitted, squared_hinge
 from baselines.ckn_kmeans import begun, drawn_patches, patches, spherical_kmeans
-from baselines.ckn_layer import InverseRoot, KernelLayer
+from baselines.ckn_layer import InverseRoot, KernelLayer, Scaled
 from baselines.released import load_released, released_optimizer
 from tools.architecture import imports
 
@@ -87,6 +87,17 @@ def test_the_exact_backward_is_the_derivative(ridge_inside: bool) -> None:
     half = torch.randn(5, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     gram = (half @ half.T / 8).requires_grad_()
     assert torch.autograd.gradcheck(lambda k: InverseRoot.apply((k + k.T) / 2, "exact", ridge_inside), (gram,))
+
+
+@pytest.mark.parametrize("kernel", ["exp", "poly"])
+def test_the_scaled_kernel_has_its_derivative_by_hand(kernel: str) -> None:
+    dice = torch.Generator().manual_seed(0)
+    products = torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=dice).requires_grad_()
+    norm = (0.5 + torch.rand(2, 1, 4, 4, dtype=torch.float64, generator=dice)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda c, n: Scaled.apply(c, n, kernel, 4.0), (products, norm))
+    u = products / norm
+    expected = norm * (u.square() if kernel == "poly" else torch.exp(4 * (u - 1)))
+    torch.testing.assert_close(Scaled.apply(products, norm, kernel, 4.0), expected)
 
 
 def test_equal_filters_have_a_finite_gradient() -> None:
