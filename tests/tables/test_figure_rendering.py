@@ -16,7 +16,7 @@ import matplotlib.image
 import pytest
 
 import tables
-from tables.figures.data import Arrows, Axis, Figure, Heat, HeatCell, LegendEntry, Panel, Points, Rule
+from tables.figures.data import Arrows, Axis, Figure, Heat, HeatCell, LegendEntry, Panel, Points, Rule, Surface
 from tables.figures.matplotlib_renderer import laid_out, pictures
 from tables.figures.style import COLOURS, SHAPES, Style, colour_code, style_of_series
 
@@ -43,8 +43,12 @@ HEAT = Panel(
 ARROWS = Panel(x=Axis(), y=Axis(), marks=(
     Arrows(x=(0, 1), start=(1, 2), end=(2, 1), style=style_of_series(0, line="solid"), meaning="from off to on"),
 ))  # fmt: skip
+SURFACE = Panel(x=Axis(), y=Axis(), marks=(
+    Surface(x=(0.0, 1.0, 2.0), y=(0.0, 5.0), heights=((0.1, 1.0, None), (0.2, 3.0, 9.0)), label="loss", limits=(0.1, 9.0),
+            levels=(0.5, 2.0), scale="log", meaning="a loss"),
+))  # fmt: skip
 EVERY_KIND = figure(
-    HEAT, ARROWS,
+    HEAT, ARROWS, SURFACE,
     Panel(x=Axis(scale="log", ticks=(1, 10), limits=(1, 10)), y=Axis(scale="symlog"),
           marks=(line(1, 2, spread=(0.1, None)),)),
 )  # fmt: skip
@@ -65,7 +69,9 @@ def test_settings_are_set_back() -> None:
     assert {k: v for k, v in matplotlib.rcParams.items() if k != "backend"} == before
 
 
-@pytest.mark.parametrize("mark", [line(1, 2, 3), *HEAT.marks[:1], *ARROWS.marks], ids=lambda mark: type(mark).__name__)
+@pytest.mark.parametrize(
+    "mark", [line(1, 2, 3), *HEAT.marks[:1], *ARROWS.marks, *SURFACE.marks], ids=lambda mark: type(mark).__name__
+)
 def test_every_kind_of_mark_is_seen(mark: Any) -> None:
     png = pictures(figure(Panel(x=Axis(), y=Axis(), marks=(mark,)), names=()))["png"]
     pixels = matplotlib.image.imread(io.BytesIO(png))
@@ -87,6 +93,14 @@ def test_a_heat_map_begins_at_the_top_and_brackets_in_words() -> None:
     assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
     bottom, top = axes.get_ylim()
     assert bottom > top
+
+
+def test_a_surface_has_its_lines_and_its_first_row_at_the_bottom() -> None:
+    axes, bar = laid_out(figure(SURFACE)).axes
+    assert axes.get_ylim()[0] < axes.get_ylim()[1] and bar.get_ylabel() == "loss"
+    assert [text.get_text() for text in bar.get_yticklabels()] == ["0.5", "2"]
+    with pytest.raises(ValueError, match="expected as many of each"):
+        Surface(x=(0.0,), y=(0.0,), heights=((1.0, 2.0),), label="", limits=(0, 1), levels=(), meaning="")
 
 
 def test_an_arrow_is_hollow_at_its_start_and_filled_at_its_end() -> None:

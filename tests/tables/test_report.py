@@ -20,7 +20,7 @@ from made_up import EVIL
 from benchmark.store.store import Store
 from tables.__main__ import main
 from tables.figures import curves
-from tables.figures.data import Axis, Figure, Heat, HeatCell, Panel, Points, Rule
+from tables.figures.data import Axis, Figure, Heat, HeatCell, Panel, Points, Rule, Surface
 from tables.figures.page_renderer import SHORT, Pool, as_data, style_as_data
 from tables.figures.style import Style
 from tables.layout.table import Options
@@ -186,6 +186,9 @@ def test_a_figure_as_data_says_what_it_says_as_a_figure() -> None:
         Heat(
             cells=((HeatCell(value=1.5, text="1.5", bracketed=True, remark="r"), None),), label="l", most=2.0, meaning="m"
         ),
+        Surface(
+            x=(0.0, 1.0), y=(2.0,), heights=((0.123456789, None),), label="l", limits=(0.1, 1.0), levels=(0.5,), meaning="m"
+        ),
     )
     x = Axis(label="a", scale="log", categories=("u",))
     panel = Panel(x=x, y=Axis(), marks=marks, title="t")
@@ -196,6 +199,8 @@ def test_a_figure_as_data_says_what_it_says_as_a_figure() -> None:
             {"kind": "points", "x": [0.25], "y": [1], "spread": [0.5], "style": 1, "meaning": "m", "labels": ["here"]},
             {"kind": "rule", "across": "y", "at": 0.0, "style": 0, "meaning": "zero"},
             {"kind": "heat", "cells": [[[1.5, "(1.5)", "r"], None]], "label": "l", "most": 2.0, "meaning": "m"},
+            {"kind": "surface", "x": [0, 1], "y": [2], "heights": [[0.123457, None]], "label": "l", "limits": [0.1, 1.0],
+             "levels": [0.5], "scale": "linear", "meaning": "m"},
         ]}]}  # fmt: skip
     assert [style_as_data(style) for style in styles.found] == [
         {"colour": 0, "line": "solid"}, {"colour": "grey", "shape": "cross", "size": 3}]  # fmt: skip

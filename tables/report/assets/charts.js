@@ -73,7 +73,7 @@ const Charts = (() => {
     const there = cells.filter((d) => d.cell);
     const marks = [
       Plot.rect(cells.filter((d) => !d.cell), { ...box, fill: "var(--line)" }),
-      Plot.rect(there, { ...box, fill: (d) => d.cell[0] }),
+      Plot.rect(there.filter((d) => d.height !== null), { ...box, fill: (d) => d.cell[0] }),
       Plot.text(there, { x: "x", y: "y", text: (d) => d.cell[1],
         fill: (d) => Math.abs(d.cell[0]) > DARK * mark.most ? "white" : "black" }),
     ];
@@ -85,13 +85,13 @@ const Charts = (() => {
       (2 * (Math.min(i + 1, places.length - 1) - Math.max(i - 1, 0)));
     const there = mark.heights.flatMap((line, j) => line.map((height, i) => ({ x: mark.x[i], y: mark.y[j], height,
       x1: mark.x[i] - half(mark.x, i), x2: mark.x[i] + half(mark.x, i),
-      y1: mark.y[j] - half(mark.y, j), y2: mark.y[j] + half(mark.y, j) }))).filter((d) => d.height !== null);
+      y1: mark.y[j] - half(mark.y, j), y2: mark.y[j] + half(mark.y, j) })));
     const marks = [
       Plot.rect(there, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "height" }),
-      Plot.contour(mark.heights.flat(), { width: mark.x.length, height: mark.y.length, x1: mark.x[0], x2: mark.x.at(-1),
-        y1: mark.y[0], y2: mark.y.at(-1), value: Plot.identity, thresholds: mark.levels, stroke: "white", strokeWidth: 0.7 }),
+      Plot.contour(mark.heights.flat(), { width: mark.x.length, height: mark.y.length,
+        x1: there[0].x1, x2: there.at(-1).x2, y1: there[0].y1, y2: there.at(-1).y2, value: Plot.identity, thresholds: mark.levels, stroke: "white", strokeWidth: 0.7 }),
     ];
-    return [marks, there.map((d) => ({ x: d.x, y: d.y, said: `${mark.meaning}\n${shown(d.height)}` }))];
+    return [marks, there.filter((d) => d.height !== null).map((d) => ({ x: d.x, y: d.y, said: `${mark.meaning}\n${shown(d.height)}` }))];
   }
 
   function drawn(mark, data, panel) {
