@@ -147,14 +147,14 @@ def as_csv(given: Given, values: Array, moments: Stamps) -> str:
     return frame.to_csv(index=False, float_format="%.7g", lineterminator="\n")
 
 
-def picture(key: str, given: Given, values: Array) -> bytes:
-    """The end of the file and the forecast [H, C'] after it, as a PNG."""
+def picture(cell: str, given: Given, values: Array) -> bytes:
+    """The end of the file and the forecast [H, C'] after it, as a PNG. cell: as a picture of it is headed."""
     from tables.figures import forecast as figures
     from tables.figures.matplotlib_renderer import pictures
 
     channels, last = values.shape[1], str(given.stamps[-1]).replace("T", " ").removesuffix(".000000")
     past = given.values[-2 * len(values) :, -channels:]
-    return pictures(figures.ahead(past, values, given.names[-channels:], f"{key}: after {last}"))["png"]
+    return pictures(figures.ahead(past, values, given.names[-channels:], f"{cell}: after {last}"))["png"]
 
 
 def parser() -> Parser:
@@ -193,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
         if said := other_step(task, moments):
             print(f"{PROGRAM}: --input {options.input}: {said}", file=sys.stderr)
         write_atomically(path, as_csv(given, values, moments))
-        write_atomically(beside, picture(task.result.key, given, values))
+        write_atomically(beside, picture(task.result.title, given, values))
         print(f"written: {path}\nwritten: {beside}")
     return ended.status
 

@@ -13,6 +13,7 @@ from benchmark.grid.asked import Request
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.effort import hours, shorter
 from benchmark.grid.effort.told import told
+from benchmark.grid.listing import what_next
 from benchmark.grid.plan import plan
 from benchmark.store import judged
 from run_all import parser
@@ -112,3 +113,17 @@ def test_shorter_commands_are_for_long_ones_alone() -> None:
     found = cells(request)
     assert shorter.commands(request, found, [100.0] * len(found), 1) == []
     assert len(shorter.commands(request, found, [1000.0] * len(found), 1)) == 3
+
+
+def test_what_to_do_next(tmp_path: Path) -> None:
+    def said(*options: str, status: str = "done", interrupted: bool = False) -> list[str]:
+        request = asked("--subset", "ETTh1", "--papers", "samformer", "--horizons", "96", *options)
+        found = cells(request)
+        return what_next(request, found, [status] * len(found), THERE.papers, interrupted)
+
+    command = "python run_all.py --subset ETTh1 --papers samformer --horizons 96"
+    assert said("--profile", "quick") == [f"next, since a smoke run says nothing of a paper: {command}"]
+    assert said("--seeds", "1") == [f"next, since a verdict takes three seeds: {command} --seeds 3"]
+    assert said() == [f"next, what the authors' code does otherwise: {command} --protocol released"]
+    assert said("--protocol", "released") == ["next, which protocol is nearest: python -m tables explain samformer"]
+    assert said(interrupted=True) == [] and "--retry failed" in said(status="failed")[0]

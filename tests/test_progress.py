@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -45,7 +47,7 @@ def test_a_worker_says_what_it_trains_its_epoch_and_the_time_left_at_any_width(j
     watched = Watched()
     watched.look([(job, time.monotonic())])
     (one,) = watched.under_way()
-    assert one.line(80).startswith("tiny/toy/4/SAMformer/sam/s0  its worker starts"), "epoch 77 is an earlier attempt's"
+    assert one.line(80).startswith("tiny/toy/4/SAMformer/sam/s0  begun "), "epoch 77 is an earlier attempt's"
     say(job, f"{job.digest}\n")
     watched.look([(job, time.monotonic())])
     assert one.line(80) == "tiny/toy/4/SAMformer/sam/s0  epoch 1 of 100"
@@ -86,6 +88,33 @@ def test_without_a_terminal_a_line_a_minute_and_no_control_character(
     (line,) = said.out.splitlines()
     assert line[5:].startswith(" 0 of 4 ended, about ") and line.count("epoch 1 of 100, up to 2.5 h left") == 2
     assert said.err == "" and line.isprintable()
+
+
+class Terminal(io.StringIO):
+    """What is written to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_has_a_line_for_each_worker_and_none_a_minute(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    out, err = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setattr(screen, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(screen, "LOG_SECONDS", 0.0)
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = screen.Screen({job.digest: 100.0 for job in jobs}, workers=2)
+    begun = time.monotonic()
+    shown.look([(job, begun) for job in jobs[:2]])
+    for job in jobs[:2]:
+        say(job, f"{job.digest}\n" + EPOCH.format(1))
+    shown.look([(job, begun) for job in jobs[:2]])
+    shown.close()
+    lines = err.getvalue().replace("\x1b[A", "\n").replace("\r", "\n").splitlines()
+    for job in jobs[:2]:
+        assert any("epoch 1 of 100, up to 2.5 h left" in line and job.experiment.cell.model in line for line in lines)
+    assert all(len(line) < 60 for line in lines if "epoch" in line) and out.getvalue() == ""
 
 
 class Process:

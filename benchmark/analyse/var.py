@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
         print(
             f"what the released notebook takes for weights misses the last token by {float(arrays['error_released']):.0%}"
         )
-    figures = list(drawn.figures(arrays, cell.key))
+    figures = list(drawn.figures(arrays, cell.title))
     if dataset.reader == "var":
         found = coefficients(cell.model, cell.test_windows(WINDOWS), dataset, cell.test.scale)
         arrays |= {f"process_{name}": array for name, array in found.items()}

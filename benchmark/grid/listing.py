@@ -84,9 +84,9 @@ def retry_note(status: Sequence[str]) -> str | None:
 def what_next(
     request: Request, cells: Sequence[Planned], status: Sequence[str], papers: Mapping[str, Paper], interrupted: bool
 ) -> list[str]:  # fmt: skip
-    """What to do after a run, a line each."""
+    """What to do after a run that was not interrupted, a line each."""
     if interrupted:
-        return ["next: the same command goes on from here"]
+        return []
     lines = [note] if (note := retry_note(status)) else []
     printed = [papers[name] for name in dict.fromkeys(p.cell.paper for p in cells) if papers[name].printed is not None]
     if not printed or "done" not in status:
@@ -94,7 +94,7 @@ def what_next(
     if request.profile != "paper":
         return [
             *lines,
-            f"next, as the paper has it, since a smoke run says nothing of it: {_run(request, profile='paper')}",
+            f"next, since a smoke run says nothing of a paper: {_run(request, profile='paper')}",
         ]
     seeds = {p.cell.seed for p in cells if papers[p.cell.paper].printed is not None}
     if len(seeds) < 3 and not request.auto_seeds:

@@ -71,7 +71,7 @@ class UnderWay:
     def _where(self) -> str:
         gone = lasting(time.monotonic() - self.begun)
         if not self.started:
-            return f"its worker starts, {gone}"
+            return f"begun {gone} ago"
         if not self.most:
             return f"fitting, {gone}"
         if not self.epoch:
