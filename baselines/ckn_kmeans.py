@@ -10,6 +10,8 @@ from torch import Tensor
 
 Drawn = Literal["sampled", "first"]
 MOST_ROUNDS, TOLERANCE, LEAST_NORM = 100, 1e-6, 1e-6
+AT_ONCE = 2**15
+"""Points whose inner products with all centroids are held together."""
 
 
 def spherical_kmeans(points: Tensor, start: Tensor) -> Tensor:
@@ -21,7 +23,8 @@ def spherical_kmeans(points: Tensor, start: Tensor) -> Tensor:
     """
     centroids, before = points[start].clone(), float("inf")
     for _ in range(MOST_ROUNDS):
-        nearest, own = (points @ centroids.T).max(dim=1)
+        parts = [(part @ centroids.T).max(dim=1) for part in torch.split(points, AT_ONCE)]
+        nearest, own = (torch.cat(each) for each in zip(*parts, strict=True))
         mean = float(nearest.mean())
         sums = torch.zeros_like(centroids).index_add_(0, own, points)
         counts = torch.bincount(own, minlength=len(centroids))

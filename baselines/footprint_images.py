@@ -62,16 +62,19 @@ def vgg(sizes: ImageSizes, arguments: Any) -> tuple[int, int]:
 
 def ckn(sizes: ImageSizes, arguments: Any) -> tuple[int, int]:
     """Bytes of the activations of a training step, and parameters. A layer keeps its products, u, κ(u) and n·κ(u) before
-    pooling, and two maps after it; the way back has two of the largest at once."""
+    pooling, and two maps after it; the way back has two of the largest at once. Where k-means takes more than that, its
+    patches, which are held twice while they are put together."""
     of = vars(arguments).get
     given = (of(name) for name in ("kernel_sizes", "widths", "subsampling", "kernels", "sigmas"))
     shape = shape_of(arguments.layout, *given)
-    held, parameters, largest, side, channels = sizes.channels * sizes.size**2, 0, 0, sizes.size, sizes.channels
+    held, side, channels = sizes.channels * sizes.size**2, sizes.size, sizes.channels
+    parameters = largest = points = 0
     for size, width, after in zip(shape.sizes, shape.widths, shape.sides(sizes.size), strict=True):
         map_size = width * (side + (size % 2 == 0)) ** 2
         held += 4 * map_size + 2 * width * after**2
         largest = max(largest, map_size)
         parameters += width * channels * size**2
+        points = max(points, channels * size**2 * arguments.patch_count)
         side, channels = after, width
     parameters += (channels * side**2 + 1) * sizes.classes
-    return _BYTES * sizes.batch * (held + 2 * largest), parameters
+    return _BYTES * max(sizes.batch * (held + 2 * largest), 2 * points), parameters

@@ -112,6 +112,21 @@ def test_a_step_leaves_filters_of_norm_1() -> None:
         torch.testing.assert_close(layer.weight.flatten(1).norm(dim=1), torch.ones(4))
 
 
+@pytest.mark.parametrize("name", ["ckn", "ckn_scratch", "ckn_unsupervised"])
+def test_the_scores_of_an_image_are_its_own(name: str) -> None:
+    torch.manual_seed(0)
+    model = baselines.build(name, **SIZES, **(SMALL if name == "ckn" else {})).eval()
+    x, order = torch.randn(4, 3, 32, 32), torch.tensor([2, 0, 3, 1])
+    with torch.no_grad():
+        if name == "ckn_unsupervised":
+            model.weight.normal_()
+        kept = x.clone()
+        scores = model(x.contiguous(memory_format=torch.channels_last))
+        assert scores.shape == (4, 10) and torch.equal(x, kept)
+        torch.testing.assert_close(model(x[order]), scores[order], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(model(torch.cat([x[:1], 3 - x[1:]]))[0], scores[0], rtol=1e-4, atol=1e-5)
+
+
 def test_shapes_that_do_not_fit_are_said() -> None:
     with pytest.raises(ValueError, match="as many sizes as widths"):
         made(widths=[4])
