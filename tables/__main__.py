@@ -1,4 +1,4 @@
-"""``python -m tables render``, ``claims``, ``explain``, ``report``: all from the store, without training, without torch."""
+"""``python -m tables render``, ``claims``, ``explain``, ``report``: from a store, without torch; ``judge``: of a file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchmark.console import Parser, command, names, spelt
 from benchmark.errors import UsageError, counted, nearest, told
 from benchmark.files import write_atomically
 from benchmark.judging.printed import printed_models
+from benchmark.judging.printedfile import check_own
 from benchmark.store.store import Store
 from benchmark.workloads import DECIDING, METRICS
 from tables.claims.reader import load_claims
@@ -23,7 +24,7 @@ from tables.forpaper import for_paper, latex_options
 from tables.layout.table import Options
 from tables.numbers import DIGITS
 from tables.published import render_from
-from tables.render import read, render, write_claims, write_explanation, write_report
+from tables.render import figures_of, read, render, write_claims, write_explanation, write_report, write_subject
 
 RESULTS = Path("results")
 
@@ -60,6 +61,7 @@ def parser() -> Parser:
         description="Writes DIR/report.html from DIR/cells: one file that asks for nothing from anywhere.",
     )  # fmt: skip
     _places(report)
+    _judge_options(commands)
     one_cell = commands.add_parser(
         "forecast", help="draw a cell's worst, median and best forecast",
         description="Writes DIR/tables/forecast.<digest>.{png,svg} from what the cell kept in DIR/forecasts.",
@@ -68,6 +70,25 @@ def parser() -> Parser:
     one_cell.add_argument("--channel", type=int, metavar="N", help="counted from the last, which is 1 and the default")
     _places(one_cell)
     return main
+
+
+def _judge_options(commands: argparse._SubParsersAction[Parser]) -> None:
+    judging = commands.add_parser(
+        "judge", help="set numbers of other code beside a paper's",
+        description="Sets the numbers in FILE beside the printed ones of a paper: its table, verdicts, claims, figures and "
+        "page, all of which say that they are imported. A line that cannot be used is named. FILE: a CSV (dataset,horizon,"
+        "model,seed,mse[,mae,lookback], or means: dataset,horizon,model,mse,std,n), or Time-Series-Library's "
+        "result_long_term_forecast.txt.",
+    )  # fmt: skip
+    judging.add_argument("file", type=Path, metavar="FILE")
+    judging.add_argument("--paper", required=True, metavar="PAPER", help="samformer, say")
+    judging.add_argument("--lookback", type=int, default=0, metavar="N",
+                         help="of numbers that do not say theirs, in steps; else they are compared with none")  # fmt: skip
+    judging.add_argument("--out", type=Path, metavar="DIR", help="where to; default: FILE's name and .judged, beside it")
+    judging.add_argument("--beside", type=Path, metavar="DIR",
+                         help="a results folder whose protocols stand beside the numbers in explain.md")  # fmt: skip
+    judging.add_argument("--config", action="append", type=Path, default=[], metavar="FILE",
+                         help="a YAML of your own: of a paper of your own, say; repeatable")  # fmt: skip
 
 
 def _places(command: argparse.ArgumentParser) -> None:
@@ -93,7 +114,8 @@ def _table_options(command: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Renders, checks claims, or explains; returns the exit status: 0, or 2 for what cannot be asked."""
+    """Renders, checks claims, explains or judges; returns the exit status: 0, 1 where a line of FILE is left out, or 2 for
+    what cannot be asked."""
     with command("python -m tables") as ended:
         options = parser().parse_args(arguments)
         if getattr(options, "folder", None) is not None and options.results_dir is not None:
@@ -101,9 +123,9 @@ def main(arguments: list[str] | None = None) -> int:
                 f"--from {options.folder} takes exported Results, --results-dir {options.results_dir} a store: give one of "
                 "them"
             )
-        options.results_dir = options.results_dir or RESULTS
+        options.results_dir = getattr(options, "results_dir", None) or RESULTS
         try:
-            _COMMANDS[options.command](options)
+            ended.status = _COMMANDS[options.command](options) or 0
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -204,6 +226,29 @@ def _explain(options: argparse.Namespace) -> None:
         print(f"written: {path}")
 
 
+def _judge(options: argparse.Namespace) -> int:
+    from tables.imported.judged import judge_file, sentences, write
+
+    known = catalogue(options.config)
+    (name,) = spelt("--paper", (options.paper,), known.papers)
+    out = options.out or options.file.with_name(options.file.name + ".judged")
+    if (out / "cells").exists():
+        raise UsageError(
+            f"--out: {out} holds Results of this suite, which are not mixed with imported numbers; choose another"
+        )
+    if options.lookback < 0:
+        raise UsageError(f"--lookback: expected steps from 1, found {options.lookback}")
+    check_own(known.papers.values())
+    judged = judge_file(known, options.file, known.papers[name], options.lookback)
+    for said in (*judged.notes, *judged.left):
+        print(said, file=sys.stderr)
+    print("\n".join(sentences(judged)))
+    stored = read(known, options.beside)[1] if options.beside else None
+    for path in write(judged, out, write_subject, figures_of, stored):
+        print(f"written: {path}")
+    return 1 if judged.left else 0
+
+
 def _report(options: argparse.Namespace) -> None:
     known = catalogue(options.config)
     _has_results(options.results_dir)
@@ -227,6 +272,7 @@ _COMMANDS = {
     "explain": _explain,
     "forecast": _forecast,
     "report": _report,
+    "judge": _judge,
 }
 
 

@@ -87,9 +87,7 @@ def render(
         written = of_paper.setdefault(paper.name, [])
         for subject in _subjects(paper, found, evidence, options):
             base = results_dir / "tables" / _name(paper, subject.protocol, subject.profile, kinds)
-            for suffix, document in DOCUMENTS:
-                written.append(_write(base, suffix, document(subject)))
-            written += [_write(base, suffix, content) for suffix, content in _pictures(subject)]
+            written += write_subject(subject, base)
     write_judged(evidence, results_dir)
     of_all: list[Path] = []
     any_paper = any(of_paper.values())
@@ -104,6 +102,17 @@ def render(
     return [*(path for paths in of_paper.values() for path in paths), *of_all]
 
 
+def write_subject(of: Subject, base: Path) -> list[Path]:
+    """Writes the documents and pictures of one paper, protocol and profile, whose names begin with `base`."""
+    written = [_write(base, suffix, document(of)) for suffix, document in DOCUMENTS]
+    return [*written, *(_write(base, suffix, content) for suffix, content in _pictures(of))]
+
+
+def figures_of(of: Subject) -> list[Figure]:
+    """The figures for which there is data."""
+    return [figure for _, figure in _figures(of)]
+
+
 def write_report(found: Index, evidence: Evidence, results_dir: Path) -> Path:
     """Writes ``report.html``: of all papers, tables as the papers have them, whatever else was asked of a render."""
     from tables.report.page import Told, document  # what it is made with is not needed by all commands
@@ -111,7 +120,7 @@ def write_report(found: Index, evidence: Evidence, results_dir: Path) -> Path:
     papers = evidence.catalogue.papers.values()
     subjects = {paper.name: [_by_own_metrics(of) for of in _subjects(paper, found, evidence, AS_IT_IS)] for paper in papers}
     told = Told(evidence=evidence, found=found, subjects=subjects, claims=load_claims(evidence.catalogue),
-                figures=lambda of: [figure for _, figure in _figures(of)], forecasts=results_dir / "forecasts")  # fmt: skip
+                figures=figures_of, forecasts=results_dir / "forecasts")  # fmt: skip
     path = results_dir / "report.html"
     write_atomically(path, document(told))
     return path

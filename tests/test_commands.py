@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[Main, tuple[str, ...]]] = {
     "python -m benchmark.show": (show, ("KEY|DIGEST",)),
     "python -m benchmark.store": (store, ("export", "import")),
     "python -m benchmark.tracking": (tracking, ("sync",)),
-    "python -m tables": (tables, ("render", "claims", "explain", "forecast")),
+    "python -m tables": (tables, ("render", "claims", "explain", "forecast", "judge")),
 }
 ALL: dict[str, Main] = {name: main for name, (main, _) in COMMANDS.items()} | {
     "run_all.py": run_all.main, "python -m benchmark.perf": perf, "python -m tables.rows.simulation": simulation,

@@ -74,7 +74,10 @@ class Evidence:
             if metric == "n_params" and row.n_params is not None:
                 sample[row.key.dataset, str(row.key.horizon)] = (float(row.n_params),)
             elif row.key.metric == metric and row.ours.n >= LEAST_SEEDS:
-                sample[row.key.dataset, str(row.key.horizon)] = row.ours.values
+                values = (
+                    row.ours.values or (row.ours.mean or 0.0,) * row.ours.n
+                )  # of an imported mean the seeds are not known
+                sample[row.key.dataset, str(row.key.horizon)] = values
         return sample
 
     def grouped(self, sample: Sample) -> Sample:

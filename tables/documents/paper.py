@@ -10,6 +10,7 @@ from tables.layout.celllist import table
 from tables.layout.markdown import LEGEND, VARIANTS, escape, own_table
 from tables.layout.subject import Subject
 from tables.layout.table import paper_tables
+from tables.rows.row import IMPORTED
 
 
 def document(of: Subject) -> str:
@@ -23,6 +24,8 @@ def document(of: Subject) -> str:
             f"**Profile {of.profile}: a smoke run with a shortened training and a sample of the windows. These numbers say "
             "that the way works, nothing about the paper.**"
         )
+    if of.protocol == IMPORTED:
+        parts.append(f"**{escape(of.notes[0])}**")
     titles = " and ".join(METRICS[name].title for name in paper.metrics)
     parts.append(
         f"Protocol `{of.protocol}`, profile `{of.profile}`. Test {titles} on the standardised scale, over all windows, "
@@ -42,7 +45,7 @@ def document(of: Subject) -> str:
     legend = [line for mark, line in (LEGEND | VARIANTS).items() if mark in text]
     if legend:
         parts.append("\\\n".join(legend))
-    parts += [escape(note) for note in of.notes]
+    parts += [escape(note) for note in of.notes[of.protocol == IMPORTED :]]
     missing = [d for d in paper.datasets if d not in run]
     if missing:
         parts.append(f"No cell done: {', '.join(escape(d) for d in missing)}.")

@@ -89,7 +89,7 @@ def _sentence(found: Sequence[Row], metric: str) -> str:
     text = f"{METRICS[metric].title}: of {len(found)} {of} {words}."
     marks = Counter(row.printed.status for row in found if row.printed is not None and row.printed.status in MARKS)
     marked = [f"{n} {status} ({MARKS[status]})" for status, n in sorted(marks.items())]
-    weak = sum(row.ours.n > 0 and row.recipe_status != "verified" for row in found)
+    weak = sum(row.ours.n > 0 and row.weak for row in found)
     marked += [f"{weak} against a recipe of ours that is not verified (§)"] if weak else []
     return text + (f" Of these numbers {', '.join(marked)}." if marked else "")
 

@@ -198,7 +198,7 @@ def _legend(table: PaperTable, tabular: str, about: str) -> str:
     marks = "; ".join(f"{mark} {text}" for mark, text in LEGEND.items() if mark in tabular)
     sentences += [f"{marks}."] if marks else []
     sentences += [said] if (said := on_average(table, Latex())) else []
-    sentences += ["In italics: as printed; this suite has no recipe for it."] if printed_alone(table) else []
+    sentences += [f"In italics: as printed; {why}."] if (why := printed_alone(table)) else []
     sentences += [f"{BELOW[below.row]}." for below in table.below]
     sentences += [escape(note) for note in lookback_notes(table.cells.values())]
     sentences += [f"Not run: {', '.join(map(escape, table.not_run))}."] if table.not_run else []

@@ -63,7 +63,7 @@ class Latex(Style):
         if std and known(row.ours.std):
             text += rf" {{\scriptsize$\pm$ {fixed(row.ours.std, digits)}}}"
         text += f" ({escape(row.variant)})" if row.variant else ""
-        text += "" if row.recipe_status == "verified" else RECIPE_MARK
+        text += RECIPE_MARK if row.weak else ""
         return text + (FILLED_MARK if row.filled else "") + (CODE_MARK if row.other_code else "")
 
     def sign(self, row: Row | None) -> str:

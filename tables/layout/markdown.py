@@ -50,7 +50,7 @@ def marks(row: Row) -> str:
     """What a reader should know of our number, as signs of `LEGEND` and `VARIANTS`; nothing where there is none."""
     if not known(row.ours.mean):
         return ""
-    said = {"§": row.recipe_status != "verified", "¶": row.filled, "◊": bool(row.other_code)}
+    said = {"§": row.weak, "¶": row.filled, "◊": bool(row.other_code)}
     signs = "".join(sign for sign, holds in said.items() if holds)
     return (f" ({row.variant})" if row.variant else "") + (f" {signs}" if signs else "")
 
@@ -112,8 +112,8 @@ def own_table(table: PaperTable) -> str:
     used = {row.comparison.verdict for row in table.cells.values()}
     signs = [f"{sign} {verdict}{' X %' * (verdict == 'within')}" for verdict, sign in SIGNS.items() if verdict in used]
     notes = [f"Best of ours in bold, second in italics. {'Verdicts: ' + ', '.join(signs) + '. ' if signs else ''}"]
-    if printed_alone(table):
-        notes.append("Heads in italics: as printed, this suite has no recipe for it. ")
+    if why := printed_alone(table):
+        notes.append(f"Heads in italics: as printed, {why}. ")
     notes += [f"{BELOW[below.row].capitalize()}: {LAST[below.row]}. " for below in table.below]
     notes += [f"{on_average(table, Markdown())} "] if table.verdicts else []
     title = escape(table.layout.table[:1].upper() + table.layout.table[1:]) or "Table"

@@ -11,7 +11,7 @@ from benchmark.workloads import METRICS
 from tables.layout.table import SAME_CELLS, Below, ColumnKey, LineKey, PaperTable
 from tables.numbers import DIGITS
 from tables.rows.means import horizon_name
-from tables.rows.row import Row
+from tables.rows.row import IMPORTED, Row
 
 BELOW = {
     "improvement": "improvement, %",
@@ -173,9 +173,12 @@ def _last(table: PaperTable, style: Style, below: Below, column: ColumnKey, metr
     return "" if kind == "sign" else style.hole
 
 
-def printed_alone(table: PaperTable) -> bool:
-    """Whether the table has columns that are printed only."""
-    return any(model not in table.paper.columns for model, _ in table.columns)
+def printed_alone(table: PaperTable) -> str:
+    """Why columns of the table are printed only; empty where none is."""
+    if all(model in table.paper.columns for model, _ in table.columns):
+        return ""
+    imported = any(row.recipe_status == IMPORTED for row in table.cells.values())
+    return "the imported numbers have none of it" if imported else "this suite has no recipe for it"
 
 
 def lookbacks(rows: Iterable[Row]) -> dict[str, set[str]]:

@@ -129,7 +129,7 @@ def _metric(row: Row) -> list[str]:
 def _remarks(row: Row) -> Iterable[str]:
     if row.key.lookback and row.choice.candidates:
         yield f"Look-back {row.key.lookback}, chosen by validation among {', '.join(map(str, row.choice.candidates))}."
-    if row.recipe_status != "verified":
+    if row.weak:
         yield f"Its recipe rests on values that are not verified at the source ({row.recipe_status})."
     if row.filled:
         yield "Values that the data set lacks are filled or left out."

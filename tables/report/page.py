@@ -52,7 +52,8 @@ class Told:
     """What a page is made of.
 
     evidence, found: what the store holds, as rows and by digest. subjects: by paper, a protocol and profile each. claims:
-    all. figures: of a subject. forecasts: the folder of what cells kept of their forecasts.
+    all. figures: of a subject. forecasts: the folder of what cells kept of their forecasts. imported: of numbers of other
+    code whose they are, in a sentence.
     """
 
     evidence: Evidence
@@ -61,6 +62,7 @@ class Told:
     claims: Sequence[Claim]
     figures: Callable[[Subject], Iterable[Figure]]
     forecasts: Path
+    imported: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +103,7 @@ def document(told: Told) -> str:
     papers, cost = [], []
     for paper in told.evidence.catalogue.papers.values():
         kinds = []
-        for of in told.subjects[paper.name]:
+        for of in told.subjects.get(paper.name, ()):
             behind.add(of)
             figures = list(told.figures(of))
             cost += [drawn.add(figure) for figure in figures if figure.name == "cost"]
@@ -112,7 +114,8 @@ def document(told: Told) -> str:
     explained = [figure for paper, rows in rows_of if (figure := explain_figure(paper, explained_columns(paper, rows)))]
     return _template().render(
         papers=papers, cost=cost, answers=list(_answers(told, [paper for paper, _ in papers])),
-        counted=_counted(told), about=_about(told), rules=[inline(text) for text in _rules(paper for paper, _ in papers)],
+        counted=_counted(told), about=told.imported or _about(told), imported=bool(told.imported),
+        rules=[inline(text) for text in _rules(paper for paper, _ in papers)],
         cells=cell_list((of for subjects in told.subjects.values() for of in subjects), "All cells", name),
         protocols=html(protocols.document(rows_of), "protocols"),
         explain=html(explain.document(rows_of, figures=False), "explain"),

@@ -12,7 +12,7 @@ from benchmark.grid.plan import default_seeds
 from benchmark.judging.compare import Ours
 from benchmark.judging.printed import PrintedNumber, printed_numbers
 from tables.rows.judge import judge
-from tables.rows.row import Key, Row
+from tables.rows.row import IMPORTED, Key, Row
 
 AVERAGE = 0
 """The horizon of a mean over all horizons of a data set; printed as `avg`."""
@@ -52,7 +52,7 @@ def _mean(paper: Paper, of_horizon: dict[int, Row], profile: str) -> Row:
     return Row(
         key=key, ours=ours, printed=printed,
         missing=len(set(default_seeds(paper, profile)) - set(seeds)), main=first.main, own_sam=first.own_sam,
-        recipe_status=max(known, key=STATUSES.index, default=""), filled=first.filled,
+        recipe_status=IMPORTED if IMPORTED in known else max(known, key=STATUSES.index, default=""), filled=first.filled,
         variant=first.variant, same_task=same_task,
         other_code=tuple(sorted({source for row in rows for source in row.other_code})),
     )  # fmt: skip

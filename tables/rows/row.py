@@ -37,6 +37,8 @@ class Choice:
     passed_over: tuple[str, ...] = ()
 
 
+IMPORTED = "imported"
+"""The protocol and the recipe status of numbers that other code has made."""
 NO_SEED, NOT_COMPARED, NO_CHOICE = Ours(), Comparison(), Choice()
 
 
@@ -71,6 +73,11 @@ class Row:
     seconds: float | None = None
     filled: bool = False
     recipe: Recipe | None = None
+
+    @property
+    def weak(self) -> bool:
+        """Whether our recipe rests on values that are not verified; of imported numbers there is none of ours."""
+        return self.recipe_status not in ("verified", IMPORTED)
 
 
 def of_one_task(rows: Iterable[Row]) -> list[Row]:

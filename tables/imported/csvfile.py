@@ -1,0 +1,78 @@
+"""A CSV of results: a line a training, ``dataset, horizon, model, seed, mse[, mae, lookback]``, or means with std and n."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+from benchmark.errors import UsageError, nearest
+from tables.imported.number import Number, Read
+
+ALWAYS = ("dataset", "horizon", "model", "mse")
+OF_SEEDS, OF_MEANS = ("seed",), ("std", "n")
+OPTIONAL = ("lookback", "mae")
+FORM = "dataset,horizon,model,seed,mse[,mae,lookback] or dataset,horizon,model,mse,std,n[,lookback]"
+
+
+def read_csv(name: str, text: str) -> Read:
+    """Every line that can be read; of the others, why not. Raises UsageError for a head of another form."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    head = [column.strip().casefold() for column in next(reader, [])]
+    for column in head:
+        if column and head.count(column) > 1:
+            raise UsageError(f"{name}:1: column '{column}' stands twice; remove one")
+    means = "seed" not in head
+    for column in (*ALWAYS, *(OF_MEANS if means and "std" in head else OF_SEEDS)):
+        if column not in head:
+            known = nearest(column, head) if head else ""
+            raise UsageError(f"{name}:1: the column '{column}' is missing{known}; expected {FORM}")
+    used = {*ALWAYS, *(OF_MEANS if means else OF_SEEDS), "lookback", *(() if means else ("mae",))}
+    found = Read()
+    if surplus := [column for column in head if column not in used]:
+        found.notes.append(f"{name}: columns that are not used: {', '.join(surplus)}")
+    for fields in reader:
+        if not any(field.strip() for field in fields):
+            continue
+        try:
+            found.numbers.append(_number(reader.line_num, dict(zip(head, map(str.strip, fields), strict=False)), means))
+        except ValueError as error:
+            found.left.append((reader.line_num, str(error)))
+    return found
+
+
+def _number(line: int, of: dict[str, str], means: bool) -> Number:
+    for column in ("dataset", "model"):
+        if not of.get(column):
+            raise ValueError(f"{column}: expected a name, found nothing")
+    lookback = _whole(of, "lookback", 1) if of.get("lookback") else 0
+    metrics = {name: _error(of, name) for name in ("mse", "mae") if name == "mse" or (of.get(name) and not means)}
+    n = _whole(of, "n", 1) if means else 1
+    if means and n > 1 and not of.get("std"):
+        raise ValueError(f"std: expected the standard deviation over the {n} trainings, found nothing")
+    std = _error(of, "std") if means and n > 1 else None
+    if std is not None and not math.isfinite(std):
+        raise ValueError(f"std: expected a number, found '{of['std']}'")
+    return Number(
+        line=line, dataset=of["dataset"], horizon=_whole(of, "horizon", 1), model=of["model"], metrics=metrics,
+        lookback=lookback, seed=None if means else _whole(of, "seed", 0), std=std, n=n,
+    )  # fmt: skip
+
+
+def _whole(of: dict[str, str], column: str, least: int) -> int:
+    text = of.get(column, "")
+    if not (text.isascii() and text.isdigit()) or int(text) < least:
+        raise ValueError(f"{column}: expected a whole number from {least}, found '{text}'")
+    return int(text)
+
+
+def _error(of: dict[str, str], column: str) -> float:
+    """A number from 0; one that is not finite is taken for a training that diverged."""
+    text = of.get(column, "")
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{column}: expected a number, found '{text}'") from None
+    if value < 0:
+        raise ValueError(f"{column}: expected a number from 0, found '{text}'")
+    return value
