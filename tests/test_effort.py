@@ -62,16 +62,18 @@ def test_what_the_store_has_measured_counts_and_tells_of_its_kin() -> None:
     found = cells(asked("--subset", "ETTh1", "--papers", "samformer", "--horizons", "96,192", "--seeds", "2"))
     row = takes.row_of(found[0].cell)
     known = {row: judged.JudgedCell(verdict="", n=1, seconds=1000.0)}
-    sizes = hours.seconds(found, {}, DATASETS)
-    measured = hours.seconds(found, known, DATASETS)
+    sizes = [each.seconds for each in hours.estimates(found, found, {}, DATASETS)]
+    estimates = hours.estimates(found, found, known, DATASETS)
     ratio = 1000.0 / sizes[0]
-    of = {p.cell.key: (a, b) for p, a, b in zip(found, sizes, measured, strict=True)}
+    of = {p.cell.key: (a, b.seconds) for p, a, b in zip(found, sizes, estimates, strict=True)}
     assert of["samformer/ETTh1/96/SAMformer/sam/s1"][1] == 1000.0
     for key in ("samformer/ETTh1/192/SAMformer/sam/s0", "samformer/ETTh1/96/TSMixer/s0"):
         assert of[key][1] == pytest.approx(of[key][0] * ratio)
-    (effort,) = hours.efforts(found, known, DATASETS)
+    (effort,) = hours.efforts(found, estimates)
     assert effort.measured == effort.cells == len(found)
     assert "as cells in the store took" in hours.lines([effort], 1, "")[0]
+    left = [planned for planned in found if takes.row_of(planned.cell) != row]
+    assert all(each.measured for each in hours.estimates(left, found, known, DATASETS)), "what is done tells of the rest"
 
 
 def test_a_training_that_may_end_early_is_not_taken_for_all_of_its_epochs() -> None:

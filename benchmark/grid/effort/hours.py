@@ -33,18 +33,21 @@ class Effort:
     measured: int
 
 
-def seconds(cells: Sequence[Planned], known: takes.Known, datasets: Mapping[str, DataSet]) -> list[float]:
-    """About how long each cell takes on one core. known: what the store has measured, by row."""
-    return [each for each, _ in _estimates(cells, known, datasets)]
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of one core that a cell takes, and whether that is by what others in the store took."""
+
+    seconds: float
+    measured: bool
 
 
-def efforts(cells: Sequence[Planned], known: takes.Known, datasets: Mapping[str, DataSet]) -> list[Effort]:
+def efforts(cells: Sequence[Planned], estimates: Sequence[Estimate]) -> list[Effort]:
     """By paper, in the order of the plan."""
-    found: dict[str, list[tuple[float, bool]]] = defaultdict(list)
-    for planned, estimate in zip(cells, _estimates(cells, known, datasets), strict=True):
+    found: dict[str, list[Estimate]] = defaultdict(list)
+    for planned, estimate in zip(cells, estimates, strict=True):
         found[planned.cell.paper].append(estimate)
     return [
-        Effort(paper, len(each), sum(taken for taken, _ in each), sum(is_known for _, is_known in each))
+        Effort(paper, len(each), sum(one.seconds for one in each), sum(one.measured for one in each))
         for paper, each in found.items()
     ]
 
@@ -60,21 +63,32 @@ def by_sizes(planned: Planned, dataset: DataSet) -> float:
     return BESIDE_SECONDS + share * cost.work(planned, dataset) / BYTES_A_SECOND
 
 
-def _estimates(
-    cells: Sequence[Planned], known: takes.Known, datasets: Mapping[str, DataSet]
-) -> list[tuple[float, bool]]:  # fmt: skip
+def estimates(
+    left: Sequence[Planned], plan: Sequence[Planned], known: takes.Known, datasets: Mapping[str, DataSet]
+) -> list[Estimate]:
+    """Of each cell that is left of a plan. known: what the store has measured, by row of the plan."""
     rows: dict[str, tuple[Planned, float]] = {}
-    row_of = [takes.row_of(planned.cell) for planned in cells]
-    for row, planned in zip(row_of, cells, strict=True):
+
+    def row_of(planned: Planned) -> str:
+        row = takes.row_of(planned.cell)
         if row not in rows:
             rows[row] = planned, by_sizes(planned, datasets[planned.cell.dataset])
-    slower = _slower({row: found.seconds for row, found in known.items() if found.seconds}, rows)
-    of_row = {}
-    for row, (planned, by_size) in rows.items():
-        measured = known[row].seconds if row in known else None
-        factor = next((slower[name] for name in _kin(planned) if name in slower), None)
-        of_row[row] = (measured, True) if measured else (by_size * (factor or 1.0), factor is not None)
-    return [of_row[row] for row in row_of]
+        return row
+
+    measured = {row: found.seconds for row, found in known.items() if found.seconds}
+    for planned in plan if measured else ():
+        row_of(planned)
+    slower = _slower(measured, rows)
+    of_row: dict[str, Estimate] = {}
+    out = []
+    for planned in left:
+        row = row_of(planned)
+        if row not in of_row:
+            factor = next((slower[name] for name in _kin(planned) if name in slower), None)
+            by_kin = Estimate(rows[row][1] * (factor or 1.0), factor is not None)
+            of_row[row] = Estimate(measured[row], True) if row in measured else by_kin
+        out.append(of_row[row])
+    return out
 
 
 def _slower(measured: Mapping[str, float], rows: Mapping[str, tuple[Planned, float]]) -> dict[tuple[str, ...], float]:

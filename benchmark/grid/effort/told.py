@@ -19,8 +19,9 @@ def told(request: Request, todo: Sequence[Planned], cells: Sequence[Planned], ca
     left = [*(p for p in todo if p.digest is None), *by_digest(todo).values()]
     datasets, at_once = catalogue.datasets, request.jobs or machine.cores()
     known = takes.known(cells, catalogue.papers, judged.read(request.results_dir))
-    lines = hours.lines(hours.efforts(left, known, datasets), at_once, _programs(request, left, catalogue))
-    return lines + shorter.commands(request, left, hours.seconds(left, known, datasets), at_once)
+    estimates = hours.estimates(left, cells, known, datasets)
+    lines = hours.lines(hours.efforts(left, estimates), at_once, _programs(request, left, catalogue))
+    return lines + shorter.commands(request, left, [each.seconds for each in estimates], at_once)
 
 
 def _programs(request: Request, left: Sequence[Planned], catalogue: Catalogue) -> str:
