@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines import build
 from benchmark.analysis.probes import landscape
+from benchmark.errors import UsageError
 
 GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = 1e-5
@@ -70,20 +72,20 @@ def loss_of(arrays: dict[str, Any]) -> landscape.Loss:
     return loss
 
 
-def directions(arrays: dict[str, Any], model: VGG) -> list[landscape.Weights]:
+def golden_directions(arrays: dict[str, Any], model: VGG) -> list[landscape.Weights]:
     weights = landscape.trained(model)
     return [landscape.filter_normalised(named(arrays, f"{axis}_raw"), weights) for axis in "xy"]
 
 
 def test_filters_are_as_long_as_the_weights_and_biases_and_norms_stay(arrays: dict[str, Any], model: VGG) -> None:
-    for axis, found in zip("xy", directions(arrays, model), strict=True):
+    for axis, found in zip("xy", golden_directions(arrays, model), strict=True):
         for name, released in named(arrays, f"{axis}_filter").items():
             assert torch.allclose(found[name], released, rtol=TOLERANCE, atol=1e-8), name
-    assert landscape.cosine(*directions(arrays, model)) == pytest.approx(float(arrays["cosine"]), rel=TOLERANCE)
+    assert landscape.cosine(*golden_directions(arrays, model)) == pytest.approx(float(arrays["cosine"]), rel=TOLERANCE)
 
 
 def test_the_surface_is_the_released_one_with_its_axes_the_right_way(arrays: dict[str, Any], model: VGG) -> None:
-    x, y = directions(arrays, model)
+    x, y = golden_directions(arrays, model)
     at = arrays["x_coordinates"][1:4], arrays["y_coordinates"]  # not square: swapped axes would show
     found = landscape.surface(model, loss_of(arrays), x, y, at)
     assert found.shape == (5, 3) and np.allclose(found, arrays["grid_loss"][:, 1:4], rtol=TOLERANCE)
@@ -113,3 +115,11 @@ def test_the_plane_of_a_path_and_the_places_in_it(arrays: dict[str, Any], model:
         assert np.allclose(sign * found["path"][:, place], arrays["trajectory/projection"][:, place], atol=5 * TOLERANCE)
     with pytest.raises(ValueError, match="three epochs"):
         landscape.plane_of(path[:2], path[-1])
+
+
+def test_directions_are_the_same_for_models_of_one_shape_and_need_something_trained(model: VGG) -> None:
+    (x, y), (again, _), (other, _) = (landscape.directions(model, seed) for seed in (3, 3, 4))
+    assert all(torch.equal(x[name], again[name]) for name in x) and abs(landscape.cosine(x, other)) < 0.2
+    assert abs(landscape.cosine(x, y)) < 0.2
+    with pytest.raises(UsageError, match="expected a model with trained weights, found LastValue"):
+        landscape.directions(build("last_value", lookback=4, horizon=2, channels=1), 0)

@@ -78,10 +78,10 @@ def _around(cell: Cell, options: argparse.Namespace) -> Arrays:
     """The surface around one cell's weights, and along its path."""
     import numpy as np
 
-    from benchmark.analysis.probes.landscape import cosine, drawn, filter_normalised, surface, trained
+    from benchmark.analysis.probes.landscape import cosine, directions, surface
 
-    begun, loss, weights = time.perf_counter(), _loss(cell, options), trained(cell.model)
-    x, y = (filter_normalised(drawn(weights, 2 * options.seed + axis), weights) for axis in (0, 1))
+    begun, loss = time.perf_counter(), _loss(cell, options)
+    x, y = directions(cell.model, options.seed)
     at = np.linspace(-options.range, options.range, options.grid)
     arrays = {
         "x": at, "y": at, "centre": np.array(loss(cell.model)), "loss": surface(cell.model, loss, x, y, (at, at)),

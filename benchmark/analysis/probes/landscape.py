@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmark.errors import UsageError
+
 Weights = Mapping[str, Tensor]
 """Tensors by the name that they have in the model."""
 Loss = Callable[[Any], float]
@@ -31,6 +33,15 @@ def drawn(weights: Weights, seed: int) -> Weights:
     """A direction of independent N(0, 1): the same one for all models of one shape."""
     draw = torch.Generator().manual_seed(seed)
     return {name: torch.randn(each.shape, generator=draw).to(each) for name, each in weights.items()}
+
+
+def directions(model: nn.Module, seed: int) -> tuple[Weights, Weights]:
+    """Two random directions, filter-normalised. Raises UsageError for a model of which nothing with filters is trained."""
+    weights = trained(model)
+    if not any(each.dim() > 1 for each in weights.values()):
+        raise UsageError(f"landscape: expected a model with trained weights, found {type(model).__name__}, which has none")
+    first, second = (filter_normalised(drawn(weights, 2 * seed + axis), weights) for axis in (0, 1))
+    return first, second
 
 
 def filter_normalised(direction: Weights, weights: Weights) -> Weights:
