@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchmark.load import load as load
+    from benchmark.suite import Suite as Suite
 
 __version__ = "0.1.0"
 
-_LATE = ("load",)
-"""Names that a user imports, each of a file of its own, which is imported with the first use."""
+_LATE = {"load": "load", "Suite": "suite"}
+"""Names that a user imports, each with its file, which is imported with the first use."""
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
-        return import_module(f"{__name__}.{name}")
+        found = import_module(f"{__name__}.{_LATE[name]}")
+        return found if _LATE[name] == name else getattr(found, name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

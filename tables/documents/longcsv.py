@@ -39,13 +39,13 @@ def long_csv(table: Sequence[Row], protocol: str = "paper", profile: str = "pape
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for row in table:
-        fields = _fields(row) | {"protocol": protocol, "profile": profile}
+        fields = as_fields(row) | {"protocol": protocol, "profile": profile}
         writer.writerow([_cell(fields[name]) for name in CSV_COLUMNS])
     return out.getvalue()
 
 
-def _fields(row: Row) -> dict[str, object]:
-    """A row by the CSV's columns."""
+def as_fields(row: Row) -> dict[str, object]:
+    """A row by the CSV's columns, but for protocol and profile."""
     printed = row.printed
     return vars(row.key) | vars(row.ours) | vars(row.comparison) | {
         "horizon": horizon_name(row.key.horizon), "lookback": row.key.lookback or None, "ddof": 1,
