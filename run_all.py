@@ -9,14 +9,15 @@ import sys
 from pathlib import Path
 
 from benchmark import __version__
-from benchmark.config.catalogue import Catalogue, catalogue
+from benchmark.config.catalogue import catalogue
 from benchmark.console import Parser, command, names, numbers, place, seeds_or_auto, whole
 from benchmark.errors import UsageError
-from benchmark.grid.asked import Request, Shown
+from benchmark.grid.asked import Request
 from benchmark.grid.contents import contents
 from benchmark.grid.digest import TRAINING_SEMANTICS
 from benchmark.machine import git_commit
 from benchmark.session import Session
+from tables.handover import check_claims, judge, render
 
 
 def several(text: str) -> int | None:
@@ -127,32 +128,6 @@ def _running(run: argparse._ArgumentGroup) -> None:
     run.add_argument("--version", action=_Version, help="show version, commit and training semantics, and end")
     run.add_argument("--dry-run", action="store_true", help="show the plan and end")
     run.add_argument("--json", action="store_true", help="with --dry-run: the plan as one JSON object")
-
-
-def render(catalogue: Catalogue, results_dir: Path, shown: Shown) -> tuple[list[Path], str]:
-    """The tables of a store, and the short form of those of a run; imported late, since a plan needs none."""
-    from tables.documents.brief import brief
-    from tables.layout.table import Options
-    from tables.render import read
-    from tables.render import render as write
-
-    held = read(catalogue, results_dir)
-    return write(catalogue, results_dir, Options(also=shown.columns), held=held), brief(held[1], shown)
-
-
-def check_claims(catalogue: Catalogue) -> None:
-    """Raises UsageError for claims of the user's that are not as they should be: before anything is trained."""
-    if any(paper.claims for paper in catalogue.papers.values()):
-        from tables.claims.reader import load_claims
-
-        load_claims(catalogue)
-
-
-def judge(catalogue: Catalogue, results_dir: Path) -> None:
-    """What a plan needs to know of the Results; imported late, too."""
-    from tables.render import judge as write
-
-    write(catalogue, results_dir)
 
 
 def main(arguments: list[str] | None = None) -> int:

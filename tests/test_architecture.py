@@ -33,7 +33,7 @@ MAY = {
     "new": GROUND | {"config", "baselines"},
     "check": PLAN | {"trial", "runner", "analysis"},
     "session": PLAN | {"runner", "cell", "tracking", "trial"},
-    "suite": PLAN | {"run_all", "session", "tables"},
+    "suite": PLAN | {"session", "tables"},
     "forecast": GROUND | {"data", "problems", "load", "tables", "baselines"},
     "perf": PLAN | {"problems", "training", "analysis", "cell", "runner", "baselines"},
     "show": PLAN,
