@@ -218,9 +218,11 @@ class Session:
         pool = self._pool(together)
         try:
             jobs = self._watched(self._jobs(together, most != 1))
-            print("\n".join(told_of(self.request, todo, cells, self.catalogue)))
             programs = f" in {counted(len(jobs), 'program')}" if len(jobs) < len(todo) else ""
-            print(f"{counted(len(todo), 'cell')} to train{programs}, {min(pool.room(), len(jobs))} at a time", flush=True)
+            begins = f"{counted(len(todo), 'cell')} to train{programs}, {min(pool.room(), len(jobs))} at a time"
+            print(
+                "\n".join([*told_of(self.request, todo, cells, self.catalogue), begins]), flush=True
+            )  # for `| head`, at once
             workers = min(pool.room(), len(jobs))
             progress = Screen({p.digest: each for p, each in zip(todo, costs, strict=True) if p.digest}, workers)
             shown, own = Shown.of(self.request, cells, self.catalogue.papers), [p.resolve() for p in self.request.config]
