@@ -87,7 +87,9 @@ def render(
         written = of_paper.setdefault(paper.name, [])
         for subject in _subjects(paper, found, evidence, options):
             base = results_dir / "tables" / _name(paper, subject.protocol, subject.profile, kinds)
-            written += write_subject(subject, base)
+            for suffix, document in DOCUMENTS:
+                written.append(_write(base, suffix, document(subject)))
+            written += _write_pictures(subject, base)
     write_judged(evidence, results_dir)
     of_all: list[Path] = []
     any_paper = any(of_paper.values())
@@ -103,9 +105,13 @@ def render(
 
 
 def write_subject(of: Subject, base: Path) -> list[Path]:
-    """Writes the documents and pictures of one paper, protocol and profile, whose names begin with `base`."""
+    """Writes the documents and pictures of a subject that is of no store; their names begin with `base`."""
     written = [_write(base, suffix, document(of)) for suffix, document in DOCUMENTS]
-    return [*written, *(_write(base, suffix, content) for suffix, content in _pictures(of))]
+    return [*written, *_write_pictures(of, base)]
+
+
+def _write_pictures(of: Subject, base: Path) -> list[Path]:
+    return [_write(base, suffix, content) for suffix, content in _pictures(of)]
 
 
 def figures_of(of: Subject) -> list[Figure]:

@@ -163,7 +163,7 @@ def test_an_empty_store_makes_no_table(made: Any) -> None:
     ("arguments", "message"),
     [
         (["rendre"], "argument COMMAND: invalid choice: 'rendre' (choose from 'render', 'claims', 'explain', 'latex', "
-         "'report', 'forecast')"),
+         "'report', 'judge', 'forecast')"),
         (["render", "--results", "x"], "unknown option '--results'; did you mean '--results-dir'?"),
         (["render", "--results-dir", "no-such-folder"],
          "--results-dir: no Results below no-such-folder; train some with run_all.py first"),
