@@ -88,6 +88,7 @@ _ALL = (
     ModelInfo("formerbaseline", "formerbaseline", "FormerBaseline", footprint.formerbaseline),
     ModelInfo("fits", "fits", "FITS", footprint.fits),
     ModelInfo("cats", "cats", "CATS", footprint.cats),
+    ModelInfo("ablated", "ablated", "Ablated", footprint.ablated),
     ModelInfo("last_value", "naive", "LastValue", closed_form=True),
     ModelInfo("seasonal_naive", "naive", "SeasonalNaive", closed_form=True),
     ModelInfo("ridge", "ridge", "Ridge", closed_form=True),

@@ -108,6 +108,15 @@ def samformer(s: Sizes, a: Any) -> tuple[float, float, int]:
 
 
 @_estimator
+def ablated(s: Sizes, a: Any) -> tuple[float, float, int]:
+    """The tokens with what attention adds to them, and the products; divided first, they are there once more."""
+    parameters = 3 * _linear(s.lookback, a.width) + _linear(a.width, s.lookback) + _linear(s.lookback, s.horizon)
+    parameters += (2 * s.channels if a.revin else 0) + int(a.sigma_reparam)
+    projected = s.batch * s.channels * (4 * a.width + s.horizon)
+    return (4 + int(a.sigma_reparam)) * s.inputs + 3 * projected, max(s.inputs, projected), parameters
+
+
+@_estimator
 def tsmixer(s: Sizes, a: Any) -> tuple[float, float, int]:
     """Each pass holds the series six times, for its two norms and their masks, and the channels' hidden layer."""
     lookback, channels = s.lookback, s.channels

@@ -146,6 +146,8 @@ DATASETS: dict[str, DataSet] = {
         _pems("PEMS08", 170, 17_856),
         DataSet("toy", None, "linear_pairs", 7, 0, "–", "pairs",
                 options={"train": 2048, "validation": 512, "test": 512, "noise": 0.5, "seed": 2402}),
+        DataSet("toy_large", None, "linear_pairs", 7, 0, "–", "pairs",
+                options={"train": 10_000, "validation": 5000, "test": 2000, "noise": 0.5, "seed": 2402}),
         DataSet("var", None, "var", 7, 12_000, "–", "ratio", season=24,
                 options={"radii": [0.995, 0.99, 0.98, 0.97, 0.95, 0.9, 0.8], "periods": [24, 48, 12, 96, 8, 24, 6],
                          "noise": 1.0, "burn_in": 4000, "seed": 2502}),

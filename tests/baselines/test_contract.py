@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "formerbaseline": {"width": 8, "heads": 2, "layers": 2, "mlp_ratio": 2, "positions": 62},
     "fits": {"period": 25, "harmonics": 2},
     "cats": {"conv": 2, "noconv": 2, "lin": 3, "emb": 2, "mlp_ratio": 2},
+    "ablated": {"width": 4},
     "ridge": {},
 }
 """Arguments of a small model."""

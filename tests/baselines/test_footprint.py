@@ -17,6 +17,7 @@ from baselines import MODELS, build
 TRAINED = [name for name, info in FORECASTERS.items() if not info.closed_form]
 ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "samformer": [{}, {"width": 4, "variant": "pytorch"}, {"revin": False}],
+    "ablated": [{}, {"width": 4, "revin": False, "sigma_reparam": True}],
     "tsmixer": [{}, {"ff_width": 5, "blocks": 3}],
     "patchtst": [{}, {"width": 8, "heads": 2, "layers": 1, "ff_width": 7, "patch": 5, "stride": 3}],
     "itransformer": [{}, {"width": 24, "heads": 2, "layers": 3, "ff_width": 7, "time_marks": True}],
@@ -33,6 +34,7 @@ SAVING = ["samovar", "fixedvar", "lintrans"]
 SEGMENTS: list[dict[str, Any]] = [{}, {"width": 24, "heads": 2, "layers": 1}]
 LARGE: dict[str, tuple[int, int, int, int, dict[str, Any]]] = {
     "samformer": (64, 512, 96, 300, {}),
+    "ablated": (64, 512, 96, 300, {}),
     "tsmixer": (16, 512, 96, 150, {}),
     "samovar": (8, 1024, 96, 24, {"width": 128}),
     "fixedvar": (8, 1024, 96, 24, {"width": 128}),

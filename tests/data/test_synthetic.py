@@ -60,7 +60,7 @@ def test_the_closed_form_of_a_process_of_one_channel() -> None:
 
 
 def test_where_it_is_known() -> None:
-    assert optimum("toy", 64, 24) == 0.25
+    assert optimum("toy", 64, 24) == optimum("toy_large", 512, 96) == 0.25
     assert optimum("ETTh1", 512, 96) is None and optimum("nobody's", 1, 1) is None and optimum("var", 1, 24) is None
     code = "import sys; import benchmark.data as d; d.optimum('ETTh1', 9, 9); assert 'numpy' not in sys.modules; " \
            "d.optimum('var', 96, 24); assert 'torch' not in sys.modules"  # fmt: skip

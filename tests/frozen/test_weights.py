@@ -38,6 +38,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "lintrans": {"width": 16, "heads": 2, "layers": 2, "dropout": 0.1},
     "formerbaseline": {"width": 16, "heads": 2, "layers": 2, "mlp_ratio": 40, "dropout": 0.1, "positions": 64},
     "fits": {"period": 24, "harmonics": 4}, "cats": {"mlp_ratio": 2, "dropout": 0.1},
+    "ablated": {"width": 4, "sigma_reparam": True},
 }  # fmt: skip
 
 

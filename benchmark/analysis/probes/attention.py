@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from baselines.ablated import Ablated
 from baselines.base import Forecaster
 from baselines.samformer import SAMformer
 from benchmark.errors import UsageError
@@ -33,6 +34,8 @@ def matrices(model: Forecaster, x: Tensor) -> Tensor:
     tokens = x.transpose(1, 2)  # [B, C, L]
     if model.revin is not None:
         tokens = model.revin.normalise(tokens).values
+    if isinstance(model, Ablated):
+        tokens = model.attended(tokens)
     query, key = model.query(tokens), model.key(tokens)  # [B, C, width]
     return torch.softmax(query @ key.mT * query.shape[-1] ** -0.5, dim=-1)
 
