@@ -125,9 +125,12 @@ class _Check:
         if dataset not in sets:
             found = nearest(dataset, self.paper.datasets)
             yield "dataset", f"no data set '{dataset}' in the YAML{found}; leave out lines of sets that stand in no grid"
-        horizons = [*map(str, self.paper.horizons_of(dataset))] if dataset in self.paper.datasets else []
-        if horizons and horizon not in (*horizons, AVERAGE):
-            among = f"{', '.join(horizons)} or {AVERAGE}"
+        horizons = self.paper.horizons_of(dataset) if dataset in self.paper.datasets else ()
+        if horizons == (0,):
+            if horizon:
+                yield "horizon", f"expected nothing, since the task has no horizons, found '{horizon}'"
+        elif horizons and horizon not in (*map(str, horizons), AVERAGE):
+            among = f"{', '.join(map(str, horizons))} or {AVERAGE}"
             yield "horizon", f"expected one of the paper's for {dataset} ({among}), found '{horizon}'"
         if model not in self.models:
             other = "one without a recipe stands in the YAML's 'printed: other_models'"
