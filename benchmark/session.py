@@ -220,9 +220,8 @@ class Session:
             jobs = self._watched(self._jobs(together, most != 1))
             programs = f" in {counted(len(jobs), 'program')}" if len(jobs) < len(todo) else ""
             begins = f"{counted(len(todo), 'cell')} to train{programs}, {min(pool.room(), len(jobs))} at a time"
-            print(
-                "\n".join([*told_of(self.request, todo, cells, self.catalogue), begins]), flush=True
-            )  # for `| head`, at once
+            effort = told_of(self.request, todo, cells, self.catalogue)
+            print("\n".join([*effort, begins]), flush=True)  # in one piece: `head` may go after the first line
             workers = min(pool.room(), len(jobs))
             progress = Screen({p.digest: each for p, each in zip(todo, costs, strict=True) if p.digest}, workers)
             shown, own = Shown.of(self.request, cells, self.catalogue.papers), [p.resolve() for p in self.request.config]
