@@ -113,6 +113,7 @@ for _name in NUMBERS:
 for _name in ("learning_rate", "eps", "rho", "weight_decay", "clip_norm"):
     WRONG[_name] += ["-1.0", ".nan", "true"]
 WRONG["lookback"].remove("[1, 2, 3, 4]")  # several, of which validation chooses
+WRONG["milestones"].remove("[1, 2, 3, 4]")
 WRONG["betas"] = ["[0.9]", "[0.9, 1.0]", "[0.9, x]", "0.9", "[0.9, -0.1]"]
 
 

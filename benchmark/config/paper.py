@@ -184,6 +184,11 @@ class Paper:
         return tuple(found.value) if found else ()
 
     @property
+    def axes(self) -> tuple[str, ...]:
+        """Which of look-back and horizon its cells have."""
+        return WORKLOADS[self.workload].axes
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The names of the metrics that a Result of it has: `test_` and `val_` before them. The first one decides."""
         return tuple(metric.name for metric in WORKLOADS[self.workload].metrics if not metric.extra)

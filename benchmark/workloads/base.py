@@ -40,6 +40,8 @@ class Workload(Protocol):
     name: str
     axes: tuple[str, ...]
     """Which of horizon and look-back its cells have; a cell's others are 0, and stand in no key and no file."""
+    measured: str
+    """What its metrics are over, in words, and what a table's letters for its axes mean."""
     metrics: tuple[Metric, ...]
     """Of validation and test. Weights are selected by the first one on validation."""
     fields: type[BaseModel]

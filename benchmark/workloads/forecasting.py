@@ -58,6 +58,10 @@ class Forecasting:
 
     name = "forecasting"
     axes: tuple[str, ...] = ("lookback", "horizon")
+    measured = (
+        "on the standardised scale, over all windows, steps and channels: mean ± sample standard deviation (n − 1) over n "
+        "seeds. L: look-back, H: horizon, in steps."
+    )
     metrics: tuple[Metric, ...] = (
         Metric("mse", "MSE"),
         Metric("mae", "MAE"),

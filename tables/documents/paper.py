@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark.judging.verdict import rule
-from benchmark.workloads import METRICS
+from benchmark.workloads import METRICS, WORKLOADS
 from tables.documents import comparison
 from tables.documents.verdicts import summary
 from tables.layout.celllist import table
@@ -27,10 +27,7 @@ def document(of: Subject) -> str:
     if of.protocol == IMPORTED:
         parts.append(f"**{escape(of.notes[0])}**")
     titles = " and ".join(METRICS[name].title for name in paper.metrics)
-    parts.append(
-        f"Protocol `{of.protocol}`, profile `{of.profile}`. Test {titles} on the standardised scale, over all windows, "
-        "steps and channels: mean ± sample standard deviation (n − 1) over n seeds. L: look-back, H: horizon, in steps."
-    )
+    parts.append(f"Protocol `{of.protocol}`, profile `{of.profile}`. Test {titles} {WORKLOADS[paper.workload].measured}")
     parts += [own_table(table) for table in paper_tables(paper, rows, of.profile, of.options)]
     if counted := summary(paper, shown, of.profile):
         parts += ["## Verdicts", counted]

@@ -87,7 +87,7 @@ def _line(
     rows = {name: row for name in ("paper", *others) if (row := cells[name].get(key)) and row.ours.n}
     number_of = next((r for r in (base, *rows.values()) if r and r.printed is not None), None)
     dataset, horizon, model, sam = key
-    line = [escape(dataset), str(horizon), escape(model), "on" if sam else "off",
+    line = [escape(dataset), str(horizon or HOLE), escape(model), "on" if sam else "off",
             printed(number_of) if number_of else HOLE, _measured(rows.get("paper"))]  # fmt: skip
     for name in others:
         row = rows.get(name)

@@ -12,7 +12,7 @@ from tables.layout.markdown import HOLE, MARKS, escape, number
 from tables.numbers import span
 from tables.pipe import pipe
 from tables.rows.judge import OfColumn, column_verdicts
-from tables.rows.means import horizon_name, judged
+from tables.rows.means import AVERAGE, cell_name, horizon_name, judged
 from tables.rows.row import Row
 
 
@@ -77,7 +77,7 @@ def _column(paper: Paper, of: OfColumn) -> list[str]:
         escape(f"{key.model}{sam}{metric}"), str(found.cells), span(found.seeds), str(found.paper_seeds),
         f"{number(found.spread_pct, 2)} %", f"{number(found.deviation_pct, 1)} %",
         f"{number(found.low_pct, 1)} to {number(found.high_pct, 1)} %", f"({', '.join(number(e, 2) for e in errors)} %)",
-        f"{number(deviation, 1)} % ({escape(key.dataset)} {horizon_name(key.horizon)})", found.words,
+        f"{number(deviation, 1)} % ({cell_name(escape(key.dataset), key.horizon)})", found.words,
     ]  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def _sentence(found: Sequence[Row], metric: str) -> str:
     """``MSE: of 32 printed numbers 20 reproduced, …``, and how many of them carry which mark."""
     counts = Counter(row.comparison.verdict for row in found)
     words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    of = "means over the horizons" if not any(row.key.horizon for row in found) else "printed numbers"
+    of = "means over the horizons" if all(row.key.horizon == AVERAGE for row in found) else "printed numbers"
     text = f"{METRICS[metric].title}: of {len(found)} {of} {words}."
     marks = Counter(row.printed.status for row in found if row.printed is not None and row.printed.status in MARKS)
     marked = [f"{n} {status} ({MARKS[status]})" for status, n in sorted(marks.items())]

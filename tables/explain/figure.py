@@ -10,7 +10,7 @@ from benchmark.workloads import METRICS
 from tables.explain.nearness import CellKey, Column, Standing, deviation
 from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, Rule, beside
 from tables.figures.style import Style, style_of_series
-from tables.rows.means import horizon_name
+from tables.rows.means import cell_name
 
 ZERO = Style(colour="dark grey", line="solid", width=1.0)
 DIVIDER = Style(colour="light grey", line="dashed", width=0.8)
@@ -36,7 +36,7 @@ def figure(paper: Paper, found: Sequence[Column]) -> Figure | None:
 
 
 def _panel(paper: Paper, column: Column, places: dict[str, int]) -> Panel:
-    categories = tuple(f"{dataset} {horizon_name(horizon)}" for dataset, horizon in column.cells)
+    categories = tuple(cell_name(dataset, horizon).strip() for dataset, horizon in column.cells)
     sets = [dataset for dataset, _ in column.cells]
     dividers = tuple(
         Rule(across="x", at=place - 0.5, style=DIVIDER, meaning="between two data sets")
@@ -61,7 +61,7 @@ def _points(column: Column, standing: Standing, places: dict[str, int]) -> Point
         y=tuple(deviation(standing.rows[cell]) for cell in column.cells),
         spread=tuple(_bar(standing, cell) for cell in column.cells), style=style_of_series(place), series=standing.protocol,
         meaning="(ours − printed) / printed, in percent, under one protocol",
-        labels=tuple(f"{dataset} {horizon_name(horizon)}" for dataset, horizon in column.cells),
+        labels=tuple(cell_name(dataset, horizon) for dataset, horizon in column.cells),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from benchmark.config.paper import Paper
 from benchmark.errors import counted
 from benchmark.grid.plan import in_order
-from tables.rows.means import judged
+from tables.rows.means import cell_name, judged
 from tables.rows.row import Row
 from tables.statistics import Array, Interval, over_sets
 
@@ -173,7 +173,7 @@ def words(column: Column) -> str:
     if len(column.standings) > 2:
         text += f" The best was chosen among {len(column.standings)} protocols."
     if column.nobodys:
-        named = ", ".join(f"{dataset} {horizon or 'avg'}" for dataset, horizon in column.nobodys)
+        named = ", ".join(cell_name(dataset, horizon) for dataset, horizon in column.nobodys)
         text += f" No protocol is near {len(column.nobodys)} of the cells, better or worse under every one: {named}."
     return text
 

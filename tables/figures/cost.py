@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from benchmark.config.paper import Paper
 from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points
 from tables.figures.style import style_of_series
+from tables.rows.means import cell_name
 from tables.rows.row import Row
 
 
@@ -19,7 +20,7 @@ def figure(paper: Paper, rows: Sequence[Row], about: str) -> Figure | None:
         return None
     panel = Panel(
         x=_seconds([x for cells in found.values() for x in cells.x]),
-        y=_errors([y or 0.0 for cells in found.values() for y in cells.y]),
+        y=_errors(paper.metric.title, [y or 0.0 for cells in found.values() for y in cells.y]),
         marks=(*found.values(), *(_median(cells, place) for place, cells in enumerate(found.values()))),
     )
     legend = [
@@ -44,7 +45,7 @@ def _by_column(paper: Paper, rows: Sequence[Row]) -> dict[str, Points]:
         best = min(mse for _, mse in of_cell.values())
         if len(of_cell) > 1 and best > 0:
             for name, (seconds, mse) in of_cell.items():
-                found[name].append((seconds, 100 * (mse / best - 1), f"{dataset}, {horizon}"))
+                found[name].append((seconds, 100 * (mse / best - 1), cell_name(dataset, horizon, ", ")))
     filled = [(name, cells) for name, cells in found.items() if cells]
     return {name: _points(name, place, cells) for place, (name, cells) in enumerate(filled)}
 
@@ -67,11 +68,11 @@ def _seconds(values: Sequence[float]) -> Axis:
     return Axis(label=label, scale="log", limits=(10.0**first, 10.0**last), ticks=tuple(_round(first, last)))
 
 
-def _errors(values: Sequence[float]) -> Axis:
+def _errors(title: str, values: Sequence[float]) -> Axis:
     """In percent; below 1 the axis is linear and reaches 0."""
     worst = max(*values, 1.0)
     ticks = [tick for tick in _round(0, math.ceil(math.log10(worst * 1.2))) if tick <= worst * 1.5]
-    label = "MSE above the best column of the cell, %"
+    label = f"{title} above the best column of the cell, %"
     return Axis(label=label, scale="symlog", limits=(-0.2, worst * 1.5), ticks=(0.0, *ticks))
 
 

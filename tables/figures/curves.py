@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmark.config.paper import Paper
+from benchmark.workloads import METRICS
 from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, holes
 from tables.figures.style import Style, style_of_series
+from tables.rows.means import cell_name
 from tables.rows.results import Curve
 from tables.rows.row import Row
 
@@ -39,7 +41,7 @@ def figure(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], about
         legend=tuple(
             LegendEntry(name=name, style=style_of_series(place, line="solid")) for place, name in enumerate(names.values())
         ),
-        notes=(*fewer, "Validation MSE of every seed; mark: its best epoch"),
+        notes=(*fewer, f"Validation {paper.metric.title} of every seed; mark: its best epoch"),
     )
 
 
@@ -50,7 +52,7 @@ def of_cell(row: Row, curves: Mapping[str, Curve]) -> Figure | None:
     panel = _panel([row], {(row.key.model, row.key.sam): row.key.model}, curves)
     return Figure(
         name="curves", title="Learning curves", panels=(panel,), panel_size=ALONE,
-        notes=("Validation MSE of every seed; mark: its best epoch",),
+        notes=(f"Validation {METRICS[row.key.metric].title} of every seed; mark: its best epoch",),
     )  # fmt: skip
 
 
@@ -72,10 +74,10 @@ def _panel(rows: Sequence[Row], names: Mapping[Series, str], curves: Mapping[str
             marks += _marks(curve, names[series], style)
             longest = max(longest, len(curve.validation))
     return Panel(
-        title=f"{rows[0].key.dataset}, {rows[0].key.horizon}",
+        title=cell_name(rows[0].key.dataset, rows[0].key.horizon, ", "),
         marks=tuple(marks),
         x=Axis(label="epoch", whole=True, limits=(0.5, 1.5) if longest == 1 else None),
-        y=Axis(label="validation MSE"),
+        y=Axis(label=f"validation {METRICS[rows[0].key.metric].title}"),
     )
 
 

@@ -8,7 +8,7 @@ from benchmark.config.paper import Paper
 from tables.figures.data import Axis, Figure, Heat, HeatCell, Panel, Rule
 from tables.figures.style import Style
 from tables.numbers import fixed
-from tables.rows.means import horizon_name, judged
+from tables.rows.means import cell_name, judged
 from tables.rows.row import Row
 
 MOST = 20.0
@@ -35,7 +35,7 @@ def figure(paper: Paper, rows: Sequence[Row], profile: str, about: str) -> Figur
     ]  # fmt: skip
     panel = Panel(
         x=Axis(categories=tuple(columns)), marks=(heat, *dividers),
-        y=Axis(categories=tuple(f"{dataset}  {horizon_name(horizon)}" for dataset, horizon in lines)),
+        y=Axis(categories=tuple(cell_name(dataset, horizon, "  ") for dataset, horizon in lines)),
     )  # fmt: skip
     return Figure(
         name="deviation", title=f"{about}: ours against printed", panels=(panel,),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from benchmark.config.paper import Paper
 from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, beside, holes
 from tables.figures.style import Style, style_of_series
+from tables.rows.means import horizon_name
 from tables.rows.row import Row
 
 Series = tuple[str, bool]
@@ -31,17 +32,23 @@ def figure(paper: Paper, rows: Sequence[Row], about: str) -> Figure | None:
     return Figure(
         name="horizons",
         title=f"{about}: mean ± standard deviation over seeds",
-        panels=tuple(_panel(d, [row for row in shown if row.key.dataset == d], series) for d in datasets),
+        panels=tuple(_panel(paper, d, [row for row in shown if row.key.dataset == d], series) for d in datasets),
         panel_size=(2.6, 2.3),
         legend=_legend(series, any(row.printed is not None and row.same_task for row in shown)),
     )
+
+
+def axis_of(paper: Paper, horizons: Sequence[int]) -> Axis:
+    """Horizons at equal distances; without a name, where the paper's task has none."""
+    named = "horizon (steps)" if "horizon" in paper.axes else ""
+    return Axis(label=named, categories=tuple(map(horizon_name, horizons)))
 
 
 def _series(row: Row) -> Series:
     return row.key.model, row.key.sam
 
 
-def _panel(dataset: str, rows: Sequence[Row], series: Sequence[Series]) -> Panel:
+def _panel(paper: Paper, dataset: str, rows: Sequence[Row], series: Sequence[Series]) -> Panel:
     """One data set: horizons at equal distances, the series beside one another so that none hides another."""
     horizons = sorted({row.key.horizon for row in rows})
     marks: list[Points] = []
@@ -51,7 +58,7 @@ def _panel(dataset: str, rows: Sequence[Row], series: Sequence[Series]) -> Panel
         marks += _marks(_name(each), _style(place, each[1]), beside(place, len(series), 0.5), found)
     return Panel(
         title=dataset + (f" ({rows[0].variant})" if rows[0].variant else ""), marks=tuple(marks),
-        x=Axis(label="horizon (steps)", categories=tuple(map(str, horizons))), y=Axis(label="test MSE"),
+        x=axis_of(paper, horizons), y=Axis(label=f"test {paper.metric.title}"),
     )  # fmt: skip
 
 

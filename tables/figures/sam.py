@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmark.config.paper import Column, Paper
 from tables.figures.data import Arrows, Axis, Figure, LegendEntry, Panel, beside
+from tables.figures.horizons import axis_of
 from tables.figures.style import style_of_series
 from tables.rows.row import Row
 
@@ -87,5 +88,5 @@ def _panel(paper: Paper, dataset: str, means: Means, pairs: Sequence[Pair]) -> P
             marks.append(Arrows(series=_name(pair), meaning=MEANING, style=style, x=x, start=start, end=end))
     return Panel(
         title=dataset, marks=tuple(marks),
-        x=Axis(label="horizon (steps)", categories=tuple(map(str, horizons))), y=Axis(label="test MSE"),
+        x=axis_of(paper, horizons), y=Axis(label=f"test {paper.metric.title}"),
     )  # fmt: skip

@@ -19,9 +19,11 @@ def table(paper: Paper, rows: Sequence[Row]) -> str:
     first, *more = (METRICS[name] for name in paper.metrics)
     by_key = {r.key: r for r in rows}
     shown = [row for row in rows if row.key.metric == first.name]
-    heads = ["data set", "L", "H", "model", "SAM", f"{first.title}, ours (n)", "printed", "its L", "deviation"]
-    align = ["left", "right", "right", "left", "left", "right", "right", "right", "right"]
-    lines = [[*_cell(row), *_compared(row)] for row in shown]
+    axes = [head for axis, head in AXES.items() if axis in paper.axes]
+    theirs = ["its L"] if "lookback" in paper.axes else []
+    heads = ["data set", *axes, "model", "SAM", f"{first.title}, ours (n)", "printed", *theirs, "deviation"]
+    align = ["left", *("right" for _ in axes), "left", "left", "right", "right", *("right" for _ in theirs), "right"]
+    lines = [[*_cell(row, paper.axes), *_compared(row, paper.axes)] for row in shown]
     if any(row.printed is not None for row in shown):
         heads += ["spread", "m"]
         align += ["right", "right"]
@@ -46,14 +48,20 @@ def table(paper: Paper, rows: Sequence[Row]) -> str:
     return pipe(lines, heads, align)
 
 
-def _cell(row: Row) -> list[str]:
+AXES = {"lookback": "L", "horizon": "H"}
+"""By the axis of a cell, its letter."""
+
+
+def _cell(row: Row, axes: Sequence[str]) -> list[str]:
     key = row.key
-    return [escape(key.dataset), str(key.lookback or HOLE), str(key.horizon), escape(key.model), "on" if key.sam else "off"]
+    steps = [str(getattr(key, axis) or HOLE) for axis in AXES if axis in axes]
+    return [escape(key.dataset), *steps, escape(key.model), "on" if key.sam else "off"]
 
 
-def _compared(row: Row) -> list[str]:
+def _compared(row: Row, axes: Sequence[str]) -> list[str]:
     deviation = row.comparison.deviation_pct
-    return [spread(row) + marks(row), printed(row), escape(row.printed.lookback if row.printed is not None else ""),
+    theirs = [escape(row.printed.lookback if row.printed is not None else "")] if "lookback" in axes else []
+    return [spread(row) + marks(row), printed(row), *theirs,
             HOLE if deviation is None else f"{number(deviation, 1)} %"]  # fmt: skip
 
 

@@ -28,7 +28,8 @@ FRAME = Markup(
 def own_table(table: PaperTable, label: str, name: Name) -> Markup:
     """A line a data set and horizon, a column a model and metric: ours, below it what is printed, and the verdict."""
     columns = [(column, metric) for column in table.columns for metric in table.layout.metrics]
-    heads = [Markup('<th scope="col">data set</th><th scope="col">H</th>')]
+    horizon = "H" if "horizon" in table.paper.axes else ""
+    heads = [Markup('<th scope="col">data set</th><th scope="col">{}</th>').format(horizon)]
     heads += [_head(table, column, metric) for column, metric in columns]
     body, last = [], ""
     for line in table.lines:
@@ -125,7 +126,7 @@ def _line(of: Subject, row: Row, name: Callable[[Subject, Row], str]) -> Markup:
     printed = HOLE if row.printed is None else number(row.printed.value) + MARKS.get(row.printed.status, "")
     protocol = of.protocol if of.profile == "paper" else f"{of.protocol}, {of.profile}"
     return LINE.format(
-        key.paper, protocol, key.dataset, key.horizon, key.model, link(row, spread(row), lambda row: name(of, row)),
+        key.paper, protocol, key.dataset, key.horizon or HOLE, key.model, link(row, spread(row), lambda row: name(of, row)),
         printed,
         HOLE if off is None else number(off, 1), chip(row) if row.comparison.verdict else "no printed number",
         celllist.would_decide(row), key.lookback or HOLE, "on" if key.sam else "off", METRICS[key.metric].title,

@@ -137,9 +137,9 @@ def _about(table: PaperTable, protocol: str, profile: str) -> str:
     spread = r"mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$)" if table.options.std else "mean"
     horizon = {"each": "at horizon $H$", "mean": "mean over all horizons of a data set",
                "both": "at horizon $H$ and over all of them (avg)"}[table.layout.horizons]  # fmt: skip
+    where = f", {horizon}; look-back {_lookback(row for row in rows if row.key.model in table.paper.columns)}"
     text = (
-        f"{_scale(table)}, {horizon}; "
-        f"look-back {_lookback(row for row in rows if row.key.model in table.paper.columns)}. Ours: {spread} over "
+        f"{_scale(table)}{where if table.paper.axes else ''}. Ours: {spread} over "
         f"$n = {span(counts).replace(' to ', r'$ to $')}$ {seeds}; best of ours in bold, second underlined, ties "
         f"alike; {HOLE}: no seed done, or no printed number. Protocol {escape(protocol)}, profile {escape(profile)}."
     )
@@ -148,7 +148,8 @@ def _about(table: PaperTable, protocol: str, profile: str) -> str:
     theirs = lookbacks(rows)
     if theirs:
         printed = table.paper.printed
-        text += f" Printed: {escape(', '.join(printed.tables) if printed else '')} (look-back {_theirs(theirs)}); "
+        named = escape(", ".join(printed.tables) if printed else "")
+        text += f" Printed: {named}{f' (look-back {_theirs(theirs)})' if table.paper.axes else ''}; "
         text += f"a number counts as reproduced where {_rule(table.paper.metric)}."
     return text[:1].upper() + text[1:]
 

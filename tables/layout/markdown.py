@@ -107,6 +107,8 @@ def own_table(table: PaperTable) -> str:
     for i, (name, stub) in enumerate(found.lines):
         shown = name if not i or name != found.lines[i - 1][0] else ""
         lines.append([shown, stub, *(cell for group in found.groups for cell in group.lines[i])])
+    if not any((found.stub[1], *(stub for _, stub in found.lines))):  # the task has no horizon
+        heads, aligns, *lines = ([each[0], *each[2:]] for each in (heads, aligns, *lines))
     metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
     text = pipe(lines, heads, aligns)
     used = {row.comparison.verdict for row in table.cells.values()}

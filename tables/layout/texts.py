@@ -103,7 +103,9 @@ def upright(table: PaperTable, style: Style) -> TextGrid:
         heads = tuple(_head(table, column, *part) for part in parts)
         aligns = tuple({"ours": "l", "printed": "r", "sign": "c"}[kind] for _, kind in parts)
         groups.append(Group(name(table, column, style), heads, aligns, tuple(cells)))
-    return TextGrid(("data set", "H"), tuple(lines + below), tuple(groups), len(lines))
+    return TextGrid(
+        ("data set", "H" if "horizon" in table.paper.axes else ""), tuple(lines + below), tuple(groups), len(lines)
+    )
 
 
 def transposed(table: PaperTable, style: Style) -> TextGrid:

@@ -15,7 +15,7 @@ from tables.explain.nearness import words as explained
 from tables.layout.markdown import number
 from tables.numbers import span
 from tables.rows.judge import OfColumn, column_verdicts
-from tables.rows.means import horizon_name, judged
+from tables.rows.means import cell_name, judged
 from tables.rows.row import Row
 
 PHRASES = {
@@ -95,7 +95,7 @@ def _said(protocol: str, of: OfColumn) -> Said:
     several = f"on average over the {found.cells} cells that are judged"
     cells = several if found.cells > 1 else "in the one cell that is judged"
     largest = number(of.largest.comparison.deviation_pct, 1)
-    most = f"; the largest deviation is {largest} % ({key.dataset} {horizon_name(key.horizon)})" if found.cells > 1 else ""
+    most = f"; the largest deviation is {largest} % ({cell_name(key.dataset, key.horizon)})" if found.cells > 1 else ""
     sentence = (
         f"Under protocol `{protocol}` it {PHRASES.get(found.verdict, found.words)}: {cells} "
         f"our mean {lies} the printed number (90 % interval of the deviation "

@@ -36,6 +36,7 @@ from tables.layout.table import paper_tables
 from tables.report.answer import Answer, answer
 from tables.report.cells import Behind, name
 from tables.report.markup import anchor, html, inline
+from tables.rows.means import AVERAGE
 from tables.rows.results import Index, counted_by
 
 ASSETS = Path(__file__).parent / "assets"
@@ -141,7 +142,7 @@ def _kind(of: Subject, figures: Sequence[tuple[int, str]]) -> Kind:
         metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
         said = table.layout.table[:1].upper() + table.layout.table[1:] or "Table"
         label = f"{of.paper.name}, {said}: test {metrics}, protocol {of.protocol}, profile {of.profile}"
-        tables.append(own_table(table, label, lambda row: name(of, row) if row.key.horizon else ""))
+        tables.append(own_table(table, label, lambda row: name(of, row) if row.key.horizon != AVERAGE else ""))
     return Kind(
         place=place, title=f"Protocol {of.protocol}" + ("" if of.profile == "paper" else f", profile {of.profile}"),
         smoke=of.profile != "paper", tables=tables, figures=figures,

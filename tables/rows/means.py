@@ -14,13 +14,18 @@ from benchmark.judging.printed import PrintedNumber, printed_numbers
 from tables.rows.judge import judge
 from tables.rows.row import IMPORTED, Key, Row
 
-AVERAGE = 0
+AVERAGE = -1
 """The horizon of a mean over all horizons of a data set; printed as `avg`."""
 
 
 def horizon_name(horizon: int) -> str:
-    """A horizon as a table shows it."""
-    return "avg" if horizon == AVERAGE else str(horizon)
+    """A horizon as a table shows it; nothing where the task has none."""
+    return "avg" if horizon == AVERAGE else str(horizon or "")
+
+
+def cell_name(dataset: str, horizon: int, between: str = " ") -> str:
+    """A data set and a horizon as a text shows them; the data set alone where the task has no horizon."""
+    return between.join(filter(None, (dataset, horizon_name(horizon))))
 
 
 def means(paper: Paper, rows: Sequence[Row], profile: str) -> list[Row]:
