@@ -27,17 +27,17 @@ class ImageSizes(NamedTuple):
     batch: int
 
 
-def vgg_layers(net: str, layers: str | Iterable[int | str] | None) -> list[int]:
-    """The widths of a net's convolutions, and `POOL` where it pools: those of `layers`, where it has them.
+def vgg_layers(net: str, widths: str | Iterable[int | str] | None) -> list[int]:
+    """The widths of a net's convolutions, and `POOL` where it pools: those of `widths`, where it has them.
 
-    Raises ValueError for layers that are no widths, and where there is none.
+    Raises ValueError for what is no width, and where there is none.
     """
-    said = VGG[net] if layers is None else layers
+    said = VGG[net] if widths is None else widths
     words = [str(word) for word in (said.split() if isinstance(said, str) else said)]
     if wrong := [word for word in words if word != "M" and (not word.isdecimal() or int(word) < 1)]:
-        raise ValueError(f"layers: expected widths from 1, and M where it pools, such as '64 M 128 M', found '{wrong[0]}'")
+        raise ValueError(f"widths: expected widths from 1, and M where it pools, such as '64 M 128 M', found '{wrong[0]}'")
     if set(words) <= {"M"}:
-        raise ValueError(f"layers: expected at least one width, found '{' '.join(words)}'")
+        raise ValueError(f"widths: expected at least one width, found '{' '.join(words)}'")
     return [POOL if word == "M" else int(word) for word in words]
 
 
@@ -47,7 +47,7 @@ def vgg(sizes: ImageSizes, arguments: Any) -> tuple[int, int]:
     side, width = sizes.size, sizes.channels
     held = sizes.channels * side**2
     parameters = largest = 0
-    for layer in vgg_layers(arguments.net, arguments.layers):
+    for layer in vgg_layers(arguments.net, arguments.widths):
         if layer == POOL:
             side //= 2
             held += 3 * width * side**2

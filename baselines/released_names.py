@@ -285,7 +285,7 @@ RELEASED: dict[tuple[str, str], Released] = {
     ),
     ("vgg", "pytorch"): Released(
         "vgg",
-        {"layers": "layers"},
+        {"layers": "widths"},
         _pairs({name: name for name in ("features.*", "fc.0", "fc.1", "classifier")}, (".weight", ".bias", *_STATISTICS)),
     ),
 }

@@ -19,19 +19,19 @@ Initialisation = Literal["torch", "he"]
 class VGG(Classifier):
     """Blocks of 3 × 3 convolutions, each with batch norm and ReLU, and max-pooling by two; then two linear layers.
 
-    net: its layers by name. layers: others in their place, the widths of the convolutions with M where it pools, such as
+    net: its layers by name. widths: others in their place, those of the convolutions with M where it pools, such as
     ``64 M 128 M``.
     initialisation: torch's own, or He-normal convolutions, N(0, 1e-3²) linear layers and biases of 0.
     """
 
     def __init__(
-        self, *, channels: int, size: int, classes: int, net: Net = "vgg9", layers: str | Sequence[int | str] | None = None,
+        self, *, channels: int, size: int, classes: int, net: Net = "vgg9", widths: str | Sequence[int | str] | None = None,
         initialisation: Initialisation = "torch",
     ) -> None:  # fmt: skip
         super().__init__()
         modules: list[nn.Module] = []
         width = channels
-        for layer in vgg_layers(net, layers):
+        for layer in vgg_layers(net, widths):
             if layer == POOL:
                 modules.append(nn.MaxPool2d(2, 2, ceil_mode=True))
                 size //= 2

@@ -39,7 +39,7 @@ class Evidence:
         for name in datasets:
             member = self.members(name)[0]
             horizons = claim.horizons or (paper.horizons_of(member) if paper else ())
-            cells += [(name, str(horizon)) for horizon in horizons]
+            cells += [(name, str(horizon or "")) for horizon in horizons]
         return cells
 
     def members(self, name: str) -> tuple[str, ...]:
@@ -72,12 +72,12 @@ class Evidence:
             if not row.same_task:  # what a paper says is not about it
                 continue
             if metric == "n_params" and row.n_params is not None:
-                sample[row.key.dataset, str(row.key.horizon)] = (float(row.n_params),)
+                sample[row.key.dataset, str(row.key.horizon or "")] = (float(row.n_params),)
             elif row.key.metric == metric and row.ours.n >= LEAST_SEEDS:
                 values = (
                     row.ours.values or (row.ours.mean or 0.0,) * row.ours.n
                 )  # of an imported mean the seeds are not known
-                sample[row.key.dataset, str(row.key.horizon)] = values
+                sample[row.key.dataset, str(row.key.horizon or "")] = values
         return sample
 
     def grouped(self, sample: Sample) -> Sample:

@@ -154,7 +154,7 @@ def _row(paper: Paper, column: Column, chosen: _Chosen, found: Index, metric: st
     own_sam = cell.sam == column.sam
     printed = None
     if paper.printed is not None and own_sam:
-        key = (cell.dataset, str(cell.horizon), column.printed_as or column.name, metric)
+        key = (cell.dataset, str(cell.horizon or ""), column.printed_as or column.name, metric)
         printed = printed_numbers(paper.printed).get(key)
     variant = recipe.variant if recipe else ""
     same_task = variant == paper.own_variant(column, cell.dataset, cell.horizon)

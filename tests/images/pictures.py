@@ -44,7 +44,7 @@ columns:
     main: true
     sam: false
     arguments:
-      layers: {value: "8 M M M", source: test, status: ours}
+      widths: {value: "8 M M M", source: test, status: ours}
 switches:
   selects_on_test: {what: test, source: test, status: ours, set: {selects_on_test: true, selected_by: cross_entropy}}
   full_batches_counted: {what: test, source: test, status: ours, set: {full_batches_counted: true}}

@@ -104,15 +104,15 @@ def test_sizes_are_those_of_the_released_nets_and_counted_without_torch(net: str
     assert 2e8 < found[0] < 2e9
 
 
-@pytest.mark.parametrize(("layers", "said"), [("64 x M", "found 'x'"), ("M M", "at least one width"), ("0 M", "found '0'")])
-def test_layers_that_are_none_are_said(layers: str, said: str) -> None:
+@pytest.mark.parametrize(("widths", "said"), [("64 x M", "found 'x'"), ("M M", "at least one width"), ("0 M", "found '0'")])
+def test_widths_that_are_none_are_said(widths: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        baselines.build("vgg", **SIZES, layers=layers)
+        baselines.build("vgg", **SIZES, widths=widths)
 
 
 def test_he_initialisation() -> None:
     torch.manual_seed(0)
-    model = baselines.build("vgg", **SIZES, layers="32 M 64 M", initialisation="he")
+    model = baselines.build("vgg", **SIZES, widths="32 M 64 M", initialisation="he")
     convolution = model.features[0]
     assert float(convolution.weight.detach().std()) == pytest.approx((2 / 27) ** 0.5, rel=0.1)
     assert float(model.fc[0].weight.detach().std()) == pytest.approx(1e-3, rel=0.1)
