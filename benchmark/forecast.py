@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.console import Parser, command, place
-from benchmark.errors import DataError, UsageError
+from benchmark.errors import DataError, UsageError, counted
 from benchmark.files import write_atomically
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ def read(path: Path, task: Task) -> Given:
     if recipe.task.features == "S":
         values, names = values[:, -1:], names[-1:]
     if len(values) < recipe.lookback:
-        raise UsageError(
-            f"--input {path}: expected at least {recipe.lookback} rows, the look-back of the model, found {len(values)}"
-        )
+        least = counted(recipe.lookback, "row")
+        raise UsageError(f"--input {path}: expected at least {least}, the look-back of the model, found {len(values)}")
     stamps = readers.axis_of(dataset, path) if rules is not None else dates.column(path).stamps
     return Given(values, stamps, names, date, written)
 
@@ -77,14 +76,14 @@ def read(path: Path, task: Task) -> Given:
 def _check_columns(path: Path, found: Sequence[str], known: Sequence[str] | None, channels: int | None, name: str) -> None:
     """Raises UsageError for other columns than those of the data set of that name, or another number of them."""
     if known is None:
-        if len(found) != channels:
-            raise UsageError(f"--input {path}: expected {channels} channels, as {name} has, found {len(found)}")
+        if channels is not None and len(found) != channels:
+            raise UsageError(f"--input {path}: expected {counted(channels, 'channel')}, as {name} has, found {len(found)}")
         return
     lacks, more = ([n for n in these if n not in those] for these, those in ((known, found), (found, known)))
     if lacks or more:
         said = [f"{what} {', '.join(map(repr, which[:MOST_NAMED]))}{', …' if len(which) > MOST_NAMED else ''}"
                 for what, which in (("it lacks", lacks), ("it has besides", more)) if which]  # fmt: skip
-        raise UsageError(f"--input {path}: expected the {len(known)} channels of {name}; {', and '.join(said)}")
+        raise UsageError(f"--input {path}: expected the {counted(len(known), 'channel')} of {name}; {', and '.join(said)}")
 
 
 def forecast(model: Forecaster, task: Task, given: Given) -> tuple[Array, Stamps]:

@@ -209,7 +209,7 @@ def following(stamps: Stamps, rules: Rules, count: int) -> Stamps:
         row = int(np.argmax(wrong)) + 1
         before, found = (_shown(each) for each in stamps[row - 1 : row + 1])
         raise DataError(
-            f"expected its last {len(stamps)} rows one every {step}, found {found} after {before}; mend that gap"
+            f"expected its last {counted(len(stamps), 'row')} one every {step}, found {found} after {before}; mend that gap"
         )
     first = 0 if step.months is None else int(np.argmax(stamps.astype("datetime64[D]") - stamps.astype("datetime64[M]")))
     return _at(stamps[first], np.arange(count) + len(stamps) - first, step)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.errors import counted
 from tables.figures.data import Axis, Figure, Mark, Panel, Points, Rule, Surface, holes
 from tables.figures.style import Style, style_of_series
 
@@ -92,7 +93,7 @@ def paths(key: str, arrays: Arrays) -> Figure | None:
 
 
 def _label(arrays: Arrays) -> str:
-    return f"MSE, {int(arrays['windows']):,} {arrays['split']} windows"
+    return f"MSE, {counted(int(arrays['windows']), 'window')} of {arrays['split']}"
 
 
 def _places(values: NDArray[Any]) -> tuple[float, ...]:

@@ -40,7 +40,7 @@ def sharpness(cells: Sequence[tuple[str, Arrays]]) -> Figure:
         panels.append(Panel(x=Axis(label="seed", categories=seeds), y=y, marks=tuple(marks), title=title))
     splits = sorted({f"{int(of['windows']):,} {of['split']}" for _, of in cells})
     return Figure(
-        name="sharpness", title=f"Hessian of the mean squared error over {' or '.join(splits)} windows",
+        name="sharpness", title=f"Hessian of the mean squared error over windows of {' or '.join(splits)}",
         panels=tuple(panels), panel_size=(2.6, 2.2),
         legend=tuple(LegendEntry(name=column, style=style) for column, style in styles.items()),
     )  # fmt: skip
