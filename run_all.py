@@ -17,7 +17,7 @@ from benchmark.grid.contents import contents
 from benchmark.grid.digest import TRAINING_SEMANTICS
 from benchmark.machine import git_commit
 from benchmark.session import Session
-from tables.handover import check_claims, judge, render
+from tables.handover import check_claims, judge, picture, render
 
 
 def several(text: str) -> int | None:
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if asked["json"] and not asked["dry_run"]:
             raise UsageError("--json goes with --dry-run")
-        session = Session(Request(**asked))
+        session = Session(Request(**asked), picture)
         check_claims(session.catalogue)
         ended.status = session.go(render, judge)
     return ended.status

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from benchmark.runner.job import Job
     from benchmark.runner.pool import Pool
     from benchmark.runner.queue import Queue
+    from benchmark.tracking.attached import Picture
     from benchmark.tracking.invocation import Invocation
 
 Judge = Callable[[Catalogue, Path], None]
@@ -38,11 +39,12 @@ Render = Callable[[Catalogue, Path, Shown], tuple[list[Path], str]]
 
 
 class Session:
-    """An invocation of the suite."""
+    """An invocation of the suite; `picture` draws for MLflow what a cell has kept of its forecasts."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, picture: Picture | None = None) -> None:
         self.request, self.catalogue = chosen(request, catalogue(request.config))
         check_own(self.catalogue.papers.values())
+        self.picture = picture
         self.folder = data_dir(request.data_dir)
         self.store = Store(request.results_dir)
         self.supply = Supply(self.folder)
@@ -278,7 +280,7 @@ class Session:
         from benchmark.tracking.invocation import Invocation
 
         papers = {member.digest: member.experiment.cell.paper for job in jobs for member in job.members}
-        self.invocation = Invocation.start(self.request.results_dir, papers, jobs[0].experiment.commit)
+        self.invocation = Invocation.start(self.request.results_dir, papers, jobs[0].experiment.commit, self.picture)
         return [replace(job, watcher=self.invocation.target) for job in jobs]
 
     def _jobs(self, together: Sequence[Sequence[Planned]], stacked: bool) -> list[Job]:

@@ -75,9 +75,9 @@ class Suite:
     def run(self) -> pd.DataFrame:
         """Trains what is left as ``run_all.py`` does, writes tables and page; returns the plan as it stands then, which
         says what failed, if something did. Ctrl-C ends it with what has ended kept."""
-        from tables.handover import check_claims, judge, render
+        from tables.handover import check_claims, judge, picture, render
 
-        session = Session(self.request)
+        session = Session(self.request, picture)
         check_claims(session.catalogue)
         session.go(render, judge)
         return _planned(replace(self.request, force=False, retry=None))

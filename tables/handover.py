@@ -32,3 +32,10 @@ def judge(catalogue: Catalogue, results_dir: Path) -> None:
     from tables.render import judge as write
 
     write(catalogue, results_dir)
+
+
+def picture(forecasts: Path, key: str) -> bytes | None:
+    """A PNG of what the cell `key` has kept of its forecasts, for MLflow."""
+    from tables.figures.forecast import picture as draw
+
+    return draw(forecasts, key)

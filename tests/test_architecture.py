@@ -39,6 +39,7 @@ MAY = {
     "show": PLAN,
     "load": PLAN | {"show", "cell", "problems", "baselines"},
     "analyse": PLAN | {"analysis", "load", "problems", "baselines", "tables"},
+    "track": PLAN | {"tracking", "tables"},
     "tables": PLAN,
     "run_all": PLAN | {"session", "tables"},
     "baselines": set(),
@@ -47,7 +48,7 @@ MAY = {
 
 OF_DATA = {"registry", "files", "optimum", "DATASETS", "GROUPS", "DataSet", ""}
 """Of `benchmark.data`, what the tables and `show` may use: no reader, no windows."""
-FREE_OF_TORCH = (GROUND | PLAN | {"tables", "show", "session", "run_all", "runner", "tracking"}) - {"data"}
+FREE_OF_TORCH = (GROUND | PLAN | {"tables", "show", "session", "run_all", "runner", "tracking", "track"}) - {"data"}
 """Rooms that import torch at no time, or (session, runner) inside a function alone."""
 LATE = {"session", "runner"}
 

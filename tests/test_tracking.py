@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,26 @@ def test_a_run_shows_its_result(fresh: Path) -> None:
         assert tags["rho"] == ("0.5" if result.cell["sam"] else "none") and tags["digest"] == result.digest
         assert tags["git_commit"] == result.environment["git_commit"]
         assert [(d[0], d[1]) for d in data] == [("toy", (result.data_sha256 or "")[:36])]
+
+
+def test_the_readmes_search_finds_a_model_in_all_papers(begun: Path, fresh: Path) -> None:
+    """It runs against MLflow as it stands in README.md, over the experiments of two papers."""
+    (condition,) = re.findall(r"^params\.architecture = .*$", (ROOT / "README.md").read_text(), re.M)
+    one = next(Store(fresh).results())
+    recipe = one.recipe | {"model": "itransformer"}
+    there = client(begun)
+    experiments = server.prepare(server.tracking_uri(begun), begun, ["itransformer", "samovar"])
+    wanted = [("itransformer", "ETTh1", 96, recipe), ("samovar", "ETTh1", 96, recipe)]
+    others = [("samovar", "ETTh1", 192, recipe), ("samovar", "ETTh2", 96, recipe), ("samovar", "ETTh1", 96, one.recipe)]
+    ids = []
+    for paper, dataset, horizon, of in wanted + others:
+        result = replace(one, cell=one.cell | {"paper": paper, "dataset": dataset, "horizon": horizon}, recipe=of)
+        ids.append(runs.create(there, experiments[paper], "none", result, {}))
+        runs.describe(there, ids[-1], result)
+    found = there.search_runs(list(experiments.values()), condition)
+    assert sorted(run.info.run_id for run in found) == sorted(ids[:2])
+    there.set_tag(ids[0], "current", "no: superseded by another")
+    assert [run.info.run_id for run in there.search_runs(list(experiments.values()), condition)] == [ids[1]]
 
 
 def test_the_invocations_run_has_the_tables(fresh: Path) -> None:

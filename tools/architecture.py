@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("benchmark", "baselines", "tables")
 Arrows = dict[str, set[str]]
 """By room, the rooms that it imports."""
-ABOVE = {"benchmark.analysis.__main__": "analyse"}
-"""Commands that lie in a folder and stand above it, each a room of its own: they load a model, probe it and draw."""
+ABOVE = {"benchmark.analysis.__main__": "analyse", "benchmark.tracking.__main__": "track"}
+"""Commands that lie in a folder and stand above it, each a room of its own: `analyse` loads a model, probes it and draws,
+`track` judges and draws what MLflow is to show."""
 
 
 def files(root: Path) -> list[Path]:

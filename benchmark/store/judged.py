@@ -33,8 +33,9 @@ class JudgedCell:
 
     verdict: in words. n: seeds that it is by. needed: seeds in all that would decide what is open; None: nothing is, no
     number of them would, or it is not known. why: what stands in the way of any number. to_judge: of a cell with too few
-    seeds for a verdict, the least that it takes; else 0. seconds: of one training; None where that is not known. digests:
-    of the Results behind it.
+    seeds for a verdict, the least that it takes; else 0. published: the printed number; None where there is none.
+    deviation_pct: of our mean from it, in percent; None where they are not compared. seconds: of one training; None where
+    that is not known. digests: of the Results behind it.
     """
 
     verdict: str
@@ -42,6 +43,8 @@ class JudgedCell:
     needed: int | None = None
     why: str = ""
     to_judge: int = 0
+    published: float | None = None
+    deviation_pct: float | None = None
     seconds: float | None = None
     digests: tuple[str, ...] = ()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PARENT = "mlflow.parentRunId"
+KIND = "cell"
 MOST_METRICS = 1000
 """Of one call; MLflow's own limit."""
 
@@ -42,15 +43,37 @@ def params(result: Result) -> dict[str, str]:
 
 
 def tags(result: Result) -> dict[str, str]:
-    """What runs are filtered and grouped by. `status` is `running` until the Result is there."""
+    """What runs are filtered, grouped and sorted by. `status` is `running` until the Result is there, `current` whether the
+    store has this Result and no later one, `order` the cell's place by data set, horizon, column, SAM and seed, as text."""
     commit = result.environment.get("git_commit")
     names = ("dataset", "horizon", "lookback", "model", "sam", "seed", "protocol", "profile")
     said = {
+        "kind": KIND, "current": "yes", "order": order(result),
         "key": result.key, "digest": result.digest, "status": "running", "started": result.started,
         "rho": _text(result.recipe.get("rho")), "mlflow.source.name": "run_all.py", "mlflow.source.type": "LOCAL",
     }  # fmt: skip
     said |= {k: _text(result.cell[k]) for k in names}
     return said | ({"git_commit": commit, "mlflow.source.git.commit": commit} if commit else {})
+
+
+def order(result: Result) -> str:
+    """A text by which runs stand as in a table: numbers are filled up with zeros, so that 96 comes before 720."""
+    cell = result.cell
+    horizon, lookback, seed = (f"{int(cell.get(name) or 0):05d}" for name in ("horizon", "lookback", "seed"))
+    sam = "sam" if cell["sam"] else "-"
+    parts = (cell["dataset"], horizon, cell["model"], lookback, sam, cell["protocol"], cell["profile"], seed)
+    return "/".join(map(str, parts))
+
+
+def superseded(by: Result) -> dict[str, str]:
+    """What a run says whose Result is not the store's any more."""
+    return {"current": f"no: superseded by the Result that ended {by.ended}"}
+
+
+def verdict_metrics(cell: JudgedCell) -> dict[str, float]:
+    """The printed number, and how far our mean over all seeds is off it, in percent, with the digits that a list shows."""
+    found = {"published": cell.published, "deviation_pct": cell.deviation_pct and round(cell.deviation_pct, 2)}
+    return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
 
 
 def verdict_tags(cell: JudgedCell) -> dict[str, str]:

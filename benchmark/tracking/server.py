@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from benchmark import files
 from benchmark.machine import host, process_start
+from benchmark.tracking import view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -138,7 +139,13 @@ def prepare(uri: str, results_dir: Path, papers: Iterable[str], lock_seconds: fl
                 raise
             assert path is not None
             raise Unusable(f"{reason(error)[:120]} …: {_remedy(path)}") from None
-        return {paper: _experiment(client, uri, results_dir, paper) for paper in papers}
+        experiments = {paper: _experiment(client, uri, results_dir, paper) for paper in papers}
+        for experiment in experiments.values():
+            said = client.get_experiment(experiment).tags
+            for name, value in view.experiment_tags().items():
+                if said.get(name) != value:
+                    client.set_experiment_tag(experiment, name, value)
+        return experiments
 
 
 @contextmanager

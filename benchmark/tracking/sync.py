@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,14 @@ from benchmark.store.judged import JudgedCell
 from benchmark.store.leases import Leases
 from benchmark.store.result import Result
 from benchmark.tracking import runs
+from benchmark.tracking.attached import ATTACHED, Picture, Shown, attach
+from benchmark.tracking.parents import KIND, start_parent, sum_up
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 PAGE = 500
-KIND = "invocation"
 
 
 @dataclass
@@ -77,7 +79,8 @@ def log_tables(client: MlflowClient, run_id: str, paper: str, folder: Path) -> N
 class Rebuild:
     """One reconciliation of what `client` reaches with a results folder (`results_dir`).
 
-    experiments: by paper. parents: by paper, the invocations' runs that new child runs hang below. judged: by digest, what
+    experiments: by paper. parents: by paper, the invocations' runs that new child runs hang below. made: by paper, the
+    Results whose runs were made anew. shown: the runs that show Results. judged: by digest, what
     came of its cell. report: what was done.
 
     A run whose process still lives is left to it. Raises what MLflow raises.
@@ -87,6 +90,8 @@ class Rebuild:
     results_dir: Path
     experiments: Mapping[str, str]
     parents: dict[str, str] = field(default_factory=dict)
+    made: dict[str, list[Result]] = field(default_factory=lambda: defaultdict(list))
+    shown: list[Shown] = field(default_factory=list)
     judged: Mapping[str, JudgedCell] = field(default_factory=dict)
     report: Counts = field(default_factory=Counts)
 
@@ -108,18 +113,44 @@ class Rebuild:
             return
         else:
             shows = self._show(result, gone)
-        self.say_verdict(shows, result.digest, whole.data.tags if whole is not None else {})
+        attached = whole is not None and whole.data.tags.get(ATTACHED) == "yes"
+        self.shown.append(Shown(shows, result.key, result.digest, attached))
+        self.say_standing(shows, result, whole)
+        for run in found:
+            if "ended" in run.data.tags and run.info.run_id != shows and not is_whole(run, result):
+                self.say(run.info.run_id, run, runs.superseded(result))
         for run in gone:
             if run.info.run_id != shows:
                 self.client.delete_run(run.info.run_id)
                 self.report.removed += 1
 
-    def say_verdict(self, run_id: str, digest: str, tags: Mapping[str, str]) -> None:
-        """Tags a run with what came of its cell over all its seeds. tags: those that it has."""
+    def say_standing(self, run_id: str, result: Result, run: Run | None) -> None:
+        """Says of the run that shows a Result where it stands. run: as it was found; None: it says nothing of that."""
+        self.say(run_id, run, {"kind": runs.KIND, "current": "yes", "order": runs.order(result)})
+        self.say_verdict(run_id, result.digest, run)
+
+    def say_verdict(self, run_id: str, digest: str, run: Run | None) -> None:
+        """Says of a run what came of its cell over all its seeds. run: as for `say_standing`."""
         cell = self.judged.get(digest)
-        for name, value in runs.verdict_tags(cell).items() if cell is not None else ():
-            if tags.get(name) != value:
-                self.client.set_tag(run_id, name, value)
+        if cell is not None:
+            self.say(run_id, run, runs.verdict_tags(cell), runs.verdict_metrics(cell))
+
+    def say(
+        self, run_id: str, run: Run | None, tags: Mapping[str, str], metrics: Mapping[str, float] | None = None
+    ) -> None:
+        """Sets what a run does not say yet."""
+        from mlflow.entities import Metric, RunTag
+
+        has, measured = (run.data.tags, run.data.metrics) if run is not None else ({}, {})
+        said = [RunTag(name, value) for name, value in tags.items() if has.get(name) != value]
+        moment = int(time.time() * 1000)  # of two values the later one is the run's
+        found = [Metric(name, value, moment, 0) for name, value in (metrics or {}).items() if measured.get(name) != value]
+        if said or found:
+            self.client.log_batch(run_id, metrics=found, tags=said)
+
+    def attach(self, picture: Picture | None, seconds: float = float("inf")) -> int:
+        """Gives the runs that show Results their files; returns how many were left out after `seconds`."""
+        return attach(self.client, self.shown, self.results_dir, picture, seconds)
 
     def _show(self, result: Result, gone: Sequence[Run]) -> str:
         """Completes the first run that agrees with a Result as far as it goes, or makes one; returns its id."""
@@ -134,6 +165,7 @@ class Rebuild:
             extra = {"results_dir": self.place}
             parent = self._parent(paper, result)
             run_id = runs.create(self.client, self.experiments[paper], parent, result, extra)
+            self.made[paper].append(result)
             lacking = runs.points(result.epochs)
             self.report.created += 1
         runs.describe(self.client, run_id, result)
@@ -193,13 +225,6 @@ class Rebuild:
                 self.report.killed += 1
 
 
-def start_parent(client: MlflowClient, experiment: str, started: str, tags: Mapping[str, str]) -> str:
-    """A run that stands for an invocation; returns its id. `started`: ISO time."""
-    said = {"kind": KIND, "mlflow.source.name": "run_all.py", "mlflow.source.type": "LOCAL"} | dict(tags)
-    name = started[:16].replace("T", " ")  # all that the column of names has room for
-    return str(client.create_run(experiment, runs.milliseconds(started), said, name).info.run_id)
-
-
 def rebuild_all(rebuild: Rebuild, results: Callable[[], Iterator[Result]]) -> Counts:
     """Brings every experiment to what the store says; a second call finds nothing to do. Raises what MLflow raises."""
     by_digest: dict[str, list[Run]] = defaultdict(list)
@@ -213,6 +238,8 @@ def rebuild_all(rebuild: Rebuild, results: Callable[[], Iterator[Result]]) -> Co
                 invocations.append(run)
     for result in results():
         rebuild.cell(result, by_digest.pop(result.digest, []))
+    for paper, made in rebuild.made.items():
+        sum_up(rebuild.client, rebuild.parents[paper], made, rebuild.judged)
     for found in (*by_digest.values(), invocations, _of_papers_without_results(rebuild)):
         rebuild.end_lost(found)
     return rebuild.report

@@ -39,7 +39,7 @@ def figure(paper: Paper, rows: Sequence[Row], profile: str, about: str) -> Figur
     )  # fmt: skip
     return Figure(
         name="deviation", title=f"{about}: ours against printed", panels=(panel,),
-        panel_size=(2.2 + 0.95 * len(columns), 0.4 + 0.2 * len(lines)),
+        panel_size=(2.2 + 0.95 * len(columns), max(1.2, 0.4 + 0.2 * len(lines))),
         notes=("In brackets: neither reproduced nor better nor worse; grey: nothing to compare",),
     )  # fmt: skip
 

@@ -77,6 +77,16 @@ def _panel(arrays: Arrays, window: int, column: int) -> Panel:
     )
 
 
+def picture(path: Path, key: str) -> bytes | None:
+    """A small PNG of the last channel of what the cell `key` has kept; None for a file that is not that."""
+    from tables.figures.matplotlib_renderer import png  # slow to import, and not needed by all commands
+
+    try:
+        return png(figure(read(path), key))
+    except UsageError:
+        return None
+
+
 MOST_AHEAD = 8
 """Channels of a picture of what follows a file: its last ones."""
 

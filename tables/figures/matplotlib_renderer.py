@@ -38,8 +38,8 @@ TITLE_LINE, LEGEND_LINE = 0.15, 0.17
 CHARACTER = 0.075
 """Inches that a character of a category's name takes, the space between two names included: they are upright where they do
 not fit."""
-DARK = 0.75
-"""The share of a heat map's scale beyond which its texts are white."""
+DARK = 0.18
+"""The luminance (WCAG 2's, from 0 to 1) of a colour at which black and white stand out alike; below it a text is white."""
 
 
 def pictures(figure: Figure) -> dict[str, bytes]:
@@ -52,6 +52,14 @@ def pictures(figure: Figure) -> dict[str, bytes]:
             page.savefig(out, format=kind, dpi=200, metadata=metadata)
             files[kind] = out.getvalue()
     return files
+
+
+def png(figure: Figure, dots: int = 100) -> bytes:
+    """The figure as a PNG alone, of so many dots an inch."""
+    with _own_settings():
+        out = io.BytesIO()
+        laid_out(figure).savefig(out, format="png", dpi=dots, metadata={"Software": None})
+    return out.getvalue()
 
 
 def laid_out(figure: Figure) -> Page:
@@ -192,7 +200,7 @@ def _heat(page: Page, axes: Axes, mark: Heat) -> None:
         for column, cell in enumerate(line):
             if cell is not None:
                 text = _text(f"({cell.text})" if cell.bracketed else cell.text)
-                colour = "white" if abs(cell.value) > DARK * mark.most else "black"
+                colour = "white" if _luminance(shown.cmap(shown.norm(cell.value))) < DARK else "black"
                 axes.text(column, place, text, ha="center", va="center", fontsize=6.5, color=colour)
     page.colorbar(shown, ax=axes, extend="both", fraction=0.05).set_label(_text(mark.label))
 
@@ -211,6 +219,12 @@ def _surface(page: Page, axes: Axes, mark: Surface) -> None:
     bar.set_ticks(mark.levels, labels=[f"{level:.3g}" for level in mark.levels], minor=False)
     bar.minorticks_off()
     bar.set_label(_text(mark.label))
+
+
+def _luminance(colour: Sequence[float]) -> float:
+    """Of red, green and blue from 0 to 1 (WCAG 2, relative luminance)."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def _line_style(style: Style) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def judged_cells(rows: Sequence[Row], protocol: str, profile: str, metric: str) 
             needed = row.comparison.needed or Needed(None)
             cells[row_key(paper, protocol, profile, row.key.dataset, row.key.horizon, model, sam)] = JudgedCell(
                 verdict=row.comparison.words, n=row.ours.n, needed=needed.seeds, why=needed.why, to_judge=needed.to_judge,
+                published=row.printed.value if row.printed else None, deviation_pct=row.comparison.deviation_pct,
                 seconds=row.seconds, digests=row.ours.digests,
             )  # fmt: skip
     return Judged(cells, columns)

@@ -72,9 +72,30 @@ def test_a_cell_without_a_number_is_a_hole(made: Any, row: Any) -> None:
 def test_one_seed_has_no_spread_and_what_is_not_printed_no_mark(made: Any, row: Any) -> None:
     figure = horizons.figure(made.paper, [row(n=1, mean=0.4, values=(0.4,))], "about")
     found = marks(figure, "With_SAM, SAM on")
-    assert list(found) == ["mean ± standard deviation over seeds", "one seed"]
+    assert list(found) == ["mean ± standard deviation over seeds"], "the one seed is its mean"
     assert found["mean ± standard deviation over seeds"].spread == (None,)
-    assert figure is not None and [entry.name for entry in figure.legend] == ["With_SAM, SAM on", "one seed"]
+    assert figure is not None and figure.title == "about: one seed"
+    assert [entry.name for entry in figure.legend] == ["With_SAM, SAM on"]
+
+
+def test_without_sam_in_the_picture_nothing_is_said_of_it(made: Any, row: Any) -> None:
+    figure = horizons.figure(made.paper, [row(model="Plain", sam=False, n=2, mean=0.5, values=(0.49, 0.51))], "about")
+    assert figure is not None
+    style = figure.legend[0].style
+    assert figure.legend[0].name == "Plain" and (style.filled, style.line) == (True, "solid")
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 9, 14])
+def test_what_belongs_to_a_series_stands_nearer_to_it_than_to_the_next(count: int, made: Any, row: Any) -> None:
+    rows = [row(model=f"M{i}", n=2, mean=0.4, values=(0.39, 0.41), published=0.4) for i in range(count)]
+    figure = horizons.figure(made.paper, rows, "about")
+    assert figure is not None and figure.panel_size[0] * figure.across < 13
+    found: dict[str, list[float]] = {}
+    for mark in figure.panels[0].marks:
+        found.setdefault(mark.series, []).append(mark.x[0])  # type: ignore[union-attr]
+    means = [places[0] for places in found.values()]
+    for i, (mean, *others) in enumerate(found.values()):
+        assert len(others) == 2 and all(min(means, key=lambda m: abs(m - x)) == means[i] for x in others), mean
 
 
 def test_nothing_done_nothing_shown(made: Any, row: Any) -> None:

@@ -128,6 +128,20 @@ def test_a_curve_a_seed_with_a_mark_at_the_chosen_epoch(made: Any, row: Any) -> 
     assert curves.figure(made.paper, rows(row), {}, "about") is None
 
 
+def test_long_curves_show_their_extremes_and_not_every_epoch_and_first_epochs_lie_outside(made: Any, row: Any) -> None:
+    values = [0.4 + 2.0 / (epoch + 1) for epoch in range(1000)]
+    values[501], values[777] = 0.9, 0.1
+    figure = curves.figure(made.paper, rows(row), {"Plain4": Curve(array("d", values), 778)}, "about")
+    assert figure is not None
+    line, best = figure.panels[0].marks
+    assert isinstance(line, Points) and len(line.x) <= 123 and (line.x[0], line.x[-1]) == (1, 1000)
+    assert dict(zip(line.x, line.y, strict=True)).items() >= {502: 0.9, 778: 0.1}.items(), "peaks and dips are there"
+    assert isinstance(best, Points) and best.x == (778,)
+    limits = figure.panels[0].y.limits
+    assert limits is not None and limits[0] < 0.1 and 0.4 < limits[1] < 1.0, "the descent does not press the rest flat"
+    assert "What is high, as first epochs are, lies above the picture" in figure.notes
+
+
 def test_an_epoch_without_a_number_is_a_hole_and_one_epoch_has_an_axis_of_its_own(made: Any, row: Any) -> None:
     figure = curves.figure(made.paper, rows(row), {"Plain4": Curve(array("d", [0.9, math.nan, 0.6]), 3)}, "about")
     assert figure is not None and figure.panels[0].marks[0].y == (0.9, None, 0.6)  # type: ignore[union-attr]

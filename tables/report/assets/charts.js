@@ -33,7 +33,8 @@ const Charts = (() => {
     const tone = colour(style.colour), width = style.width ?? 1, strokeOpacity = style.opacity ?? 1, marks = [];
     if (style.line && style.line !== "none") {
       const strokeDasharray = style.line === "dashed" ? "5 3" : undefined;
-      marks.push(Plot.line(rows, { x: "x", y: "y", stroke: tone, strokeWidth: width * POINT, strokeDasharray, strokeOpacity }));
+      const strokeWidth = width * POINT; // what lies beyond the axes' limits is cut off, as it is in the pictures
+      marks.push(Plot.line(rows, { x: "x", y: "y", stroke: tone, strokeWidth, strokeDasharray, strokeOpacity, clip: true }));
     }
     if (mark.spread) {
       const bars = there.filter((row) => row.spread != null);
