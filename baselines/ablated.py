@@ -40,7 +40,10 @@ class Ablated(SAMformer):
         """What query, key and value are made of, from tokens [B, C, L] to the same shape."""
         if self.gamma is None:
             return tokens
-        largest = torch.linalg.eigvalsh(tokens @ tokens.mT)[..., -1].max().sqrt()  # of σ², [B, C]
+        gram = tokens @ tokens.mT  # [B, C, C]
+        finite = gram.isfinite()  # LAPACK raises at NaN, and one diverged replica would end its companions
+        squares = torch.linalg.eigvalsh(gram.where(finite, 0.0))[..., -1]  # of σ, [B]
+        largest = squares.where(finite.all(-1).all(-1), torch.nan).max().sqrt()
         divided: Tensor = tokens * (self.gamma / largest)
         return divided
 

@@ -120,7 +120,7 @@ def test_a_run_says_which_result_came_out_otherwise(
         stored(tmp_path, each, {}, 0.4)
 
     @contextmanager
-    def trained_otherwise(self: Session, todo: Sequence[Planned]) -> Iterator[Any]:
+    def trained_otherwise(self: Session, todo: Sequence[Planned], *others: Any) -> Iterator[Any]:
         stored(tmp_path, todo[0], {}, 0.5)
         stored(tmp_path, todo[1], {}, 0.4)
         yield SimpleNamespace(run=lambda: None)
