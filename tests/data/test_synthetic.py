@@ -69,7 +69,7 @@ def test_where_it_is_known() -> None:
 
 def test_it_stands_in_the_table(run_all: Run) -> None:
     arguments = ("--subset", "var", "--models", "Transformer", "--horizons", "24", "--profile", "quick", "--jobs", "1")
-    done = run_all(*arguments)
+    done = run_all(*arguments, "--verbose")
     assert done.returncode == 0 and done.stdout.endswith("cells=1 done=1 refused=0 failed=0\n"), done.stderr
     (table,) = (line.split()[1] for line in done.stdout.splitlines() if line.endswith("tables/var.md"))
     lines = Path(table).read_text("utf-8").splitlines()
