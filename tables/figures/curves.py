@@ -37,7 +37,7 @@ def figure(paper: Paper, rows: Sequence[Row], curves: Mapping[str, Curve], about
     series = sorted({(row.key.model, row.key.sam) for row in shown}, key=lambda s: (order.index(s[0]), not s[1]))
     names = {each: _name(each, shown) for each in series}
     fewer = (f"The first {MOST} of {len(by_cell)} cells",) if len(by_cell) > MOST else ()
-    panels = tuple(_panel(of_cell, names, curves, cut=True) for of_cell in list(by_cell.values())[:MOST])
+    panels = tuple(_panel(of_cell, names, curves, crowded=True) for of_cell in list(by_cell.values())[:MOST])
     cut = ("What is high, as first epochs are, lies above the picture",) if any(p.y.limits for p in panels) else ()
     return Figure(
         name="curves",
@@ -69,21 +69,21 @@ def _name(series: Series, rows: Sequence[Row]) -> str:
     return model if alone else f"{model}, SAM {'on' if sam else 'off'}"
 
 
-def _panel(rows: Sequence[Row], names: Mapping[Series, str], curves: Mapping[str, Curve], cut: bool = False) -> Panel:
-    """One cell; `cut`: whether what is far above the rest of it may lie outside."""
+def _panel(rows: Sequence[Row], names: Mapping[Series, str], curves: Mapping[str, Curve], crowded: bool = False) -> Panel:
+    """One cell; `crowded`: beside others, where what is far above the rest lies outside and long curves are thinned out."""
     marks: list[Points] = []
     longest = 1
     for row in rows:
         series = (row.key.model, row.key.sam)
         style = style_of_series(list(names).index(series), size=3.5)
         for curve in (curves[d] for d in row.ours.digests if d in curves):
-            marks += _marks(curve, names[series], style)
+            marks += _marks(curve, names[series], style, crowded)
             longest = max(longest, len(curve.validation))
     return Panel(
         title=cell_name(rows[0].key.dataset, rows[0].key.horizon, ", "),
         marks=tuple(marks),
         x=Axis(label="epoch", whole=True, limits=(0.5, 1.5) if longest == 1 else None),
-        y=Axis(label=f"validation {METRICS[rows[0].key.metric].title}", limits=_limits(marks) if cut else None),
+        y=Axis(label=f"validation {METRICS[rows[0].key.metric].title}", limits=_limits(marks) if crowded else None),
     )
 
 
@@ -113,11 +113,11 @@ def _thinned(values: Holes) -> list[int]:
     return sorted(kept)
 
 
-def _marks(curve: Curve, name: str, style: Style) -> list[Points]:
+def _marks(curve: Curve, name: str, style: Style, thinned: bool) -> list[Points]:
     """Of one seed."""
     values = holes(curve.validation)
     line = Style(colour=style.colour, line="solid", width=0.7)
-    shown = _thinned(values)
+    shown = _thinned(values) if thinned else range(len(values))
     at, y = tuple(float(place + 1) for place in shown), tuple(values[place] for place in shown)
     marks = [Points(series=name, meaning="one seed", style=line, x=at, y=y)]
     if curve.best_epoch:

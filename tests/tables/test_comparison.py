@@ -110,7 +110,7 @@ def test_a_mean_of_zero_has_no_logarithm_and_is_counted(made: Any, row: Any) -> 
     (pair,) = pairwise(made.paper, samples(made.paper, rows))
     assert (pair.n, pair.no_ratio, pair.equal, pair.p) == (7, 1, 0, 2 / 2**6)
     text = document(made.paper, rows)
-    assert "1 of 7 cells has a mean of 0 or less, and the test leaves them out" in text and "0.031 (n = 6)" in text
+    assert "1 of 7 cells has a mean of 0 or less, and the test leaves it out" in text and "0.031 (n = 6)" in text
 
 
 def test_ranks_are_by_the_digits_shown_as_those_below_the_table_are(made: Any, row: Any) -> None:
