@@ -132,7 +132,7 @@ def test_tables_show_them_where_they_are_asked_for(made: Any) -> None:
     render(made.catalogue, made.results, Options(metrics=("mse", "r2", "mase"), figures=False))
     text = (folder / "made.md").read_text()
     assert "## Table: test R2\n" in text and "**0.600**" in text and "_0.500_" in text, "the larger is the better"
-    assert "made,toy,16,4,With_SAM,on,r2,0.600000," in (folder / "made.csv").read_text()
+    assert "made,paper,paper,toy,16,4,With_SAM,on,r2,0.600000," in (folder / "made.csv").read_text()
     assert "test R2" in (folder / "made.tex").read_text()
 
 
