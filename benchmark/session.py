@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -223,7 +223,8 @@ class Session:
             programs = f" in {counted(len(jobs), 'program')}" if len(jobs) < len(todo) else ""
             begins = f"{counted(len(todo), 'cell')} to train{programs}, {min(pool.room(), len(jobs))} at a time"
             effort = told_of(self.request, todo, cells, self.catalogue)
-            print("\n".join([*effort, begins]), flush=True)  # in one piece: `head` may go after the first line
+            with suppress(BrokenPipeError):  # nobody reads any more, as after `| head -1`; the training goes on
+                print("\n".join([*effort, begins]), flush=True)
             workers = min(pool.room(), len(jobs))
             progress = Screen({p.digest: each for p, each in zip(todo, costs, strict=True) if p.digest}, workers)
             shown, own = Shown.of(self.request, cells, self.catalogue.papers), [p.resolve() for p in self.request.config]
