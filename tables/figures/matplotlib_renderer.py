@@ -200,7 +200,7 @@ def _heat(page: Page, axes: Axes, mark: Heat) -> None:
         for column, cell in enumerate(line):
             if cell is not None:
                 text = _text(f"({cell.text})" if cell.bracketed else cell.text)
-                colour = "white" if _luminance(shown.cmap(shown.norm(cell.value))) < DARK else "black"
+                colour = "white" if _luminance(shown.to_rgba(np.array([cell.value]))[0].tolist()) < DARK else "black"
                 axes.text(column, place, text, ha="center", va="center", fontsize=6.5, color=colour)
     page.colorbar(shown, ax=axes, extend="both", fraction=0.05).set_label(_text(mark.label))
 
