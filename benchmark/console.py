@@ -213,6 +213,14 @@ def place(text: str) -> Path:
     return Path(text)
 
 
+def add_places_of_a_cell(parser: argparse.ArgumentParser) -> None:
+    """Adds where a command that takes a KEY or a DIGEST finds the cell: `--config`, `--data-dir`, `--results-dir`."""
+    parser.add_argument("--config", action="append", type=place, default=[], metavar="FILE",
+                        help="the YAML of your own that the cell was run with; repeatable")  # fmt: skip
+    parser.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
+    parser.add_argument("--results-dir", type=place, default=Path("results"), metavar="DIR", help="default: results/")
+
+
 def spelt(option: str, wanted: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     """Names as they are known, whatever their case. Raises UsageError for one that is none, with the nearest."""
     folded = {name.casefold(): name for name in known}

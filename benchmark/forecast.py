@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.console import Parser, command, place
+from benchmark.console import Parser, add_places_of_a_cell, command, place
 from benchmark.errors import DataError, UsageError, counted
 from benchmark.files import write_atomically
 
@@ -165,10 +165,7 @@ def parser() -> Parser:
     main.add_argument("--output", type=place, metavar="FILE",
                       help="default: here, the name of the CSV and .forecast.csv; the picture has .png")  # fmt: skip
     main.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
-    main.add_argument("--config", action="append", type=place, default=[], metavar="FILE",
-                      help="the YAML of your own that the cell was run with; repeatable")  # fmt: skip
-    main.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
-    main.add_argument("--results-dir", type=place, default=Path("results"), metavar="DIR", help="default: results/")
+    add_places_of_a_cell(main)
     return main
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue, catalogue
-from benchmark.console import Parser, command
+from benchmark.console import Parser, add_places_of_a_cell, command
 from benchmark.data.files import Checksums, checksum_of, data_dir
 from benchmark.errors import UsageError, nearest
 from benchmark.grid.cells import Planned, Selection
@@ -117,10 +117,7 @@ def parser() -> Parser:
     """The cell and the options."""
     main = Parser(prog="python -m benchmark.show", description="A cell: its recipe, value by value, and its Result.")
     main.add_argument("cell", metavar="KEY|DIGEST", help="samformer/ETTh1/96/SAMformer/sam/s0, or six letters of a digest")
-    main.add_argument("--config", action="append", type=Path, default=[], metavar="FILE",
-                      help="the YAML of your own that the cell was run with; repeatable")  # fmt: skip
-    main.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
-    main.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="default: results/")
+    add_places_of_a_cell(main)
     return main
 
 

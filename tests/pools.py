@@ -1,15 +1,18 @@
-"""Pools for tests that need no processes."""
+"""A pool and an onlooker for tests that need no processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmark.runner.job import Job
 from benchmark.runner.pool import LocalPool
+from benchmark.runner.watch import Unwatched
 from benchmark.runner.worker import work
+from benchmark.store.result import Result
 
 
 class Here(LocalPool):
@@ -29,3 +32,20 @@ class Here(LocalPool):
         """Begins a job."""
         self.submitted(job)
         return self.threads.submit(work, job)
+
+
+@dataclass
+class Looks(Unwatched):
+    """Looks on at every member of a job, and does something after some epochs of all of them together."""
+
+    after: int = 0
+    does: Callable[[], object] = lambda: None
+    seen: list[Mapping[str, float]] = field(default_factory=list)
+
+    def open(self, begun: Result) -> Looks:
+        return self
+
+    def epoch(self, epoch: Mapping[str, float]) -> None:
+        self.seen.append(epoch)
+        if len(self.seen) == self.after:
+            self.does()

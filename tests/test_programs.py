@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import test_runner
 from frozen import seams
-from pools import Here
+from pools import Here, Looks
 from test_disk import AtOnce
 
 import run_all
@@ -41,23 +41,6 @@ def job(config: Path, folder: Path, **more: Any) -> Job:
     """Three seeds of one cell."""
     first, *others = (seams.job(cell, folder) for cell in cells_of(config, models=("SAMformer",), horizons=(4,)))
     return replace(first, companions=tuple(other.experiment for other in others), stacked=True, **more)
-
-
-@dataclass
-class Looks(seams.Unwatched):
-    """Looks on at every member of a job, and does something after some epochs of all of them together."""
-
-    after: int = 0
-    does: Callable[[], object] = lambda: None
-    seen: list[Mapping[str, float]] = field(default_factory=list)
-
-    def open(self, begun: Result) -> Looks:
-        return self
-
-    def epoch(self, epoch: Mapping[str, float]) -> None:
-        self.seen.append(epoch)
-        if len(self.seen) == self.after:
-            self.does()
 
 
 def kept(outcome: object) -> dict[str, Any]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from frozen import seams
+from pools import Looks
 from test_runner import finish, start, until
 
 from benchmark.runner.job import Busy, Job, Stopped
@@ -25,23 +26,6 @@ def job(config: Path, folder: Path) -> Job:
     """One cell of `tiny`."""
     cells = seams.planned(seams.checksums({}, Path()), (config,), papers=("tiny",))
     return seams.job(cells[0], folder)
-
-
-@dataclass
-class At(seams.Unwatched):
-    """Looks on, and does something after an epoch."""
-
-    epochs: int
-    does: Callable[[], object]
-    seen: list[Mapping[str, float]] = field(default_factory=list)
-
-    def open(self, begun: Result) -> At:
-        return self
-
-    def epoch(self, epoch: Mapping[str, float]) -> None:
-        self.seen.append(epoch)
-        if len(self.seen) == self.epochs:
-            self.does()
 
 
 def taken_over(each: Job, status: Status | None) -> Callable[[], None]:
@@ -70,7 +54,7 @@ def test_who_lost_the_cell_ends_and_touches_nothing(
     tiny: Callable[[int], Path], tmp_path: Path, status: Status | None
 ) -> None:
     each = job(tiny(6), tmp_path)
-    watch = At(2, taken_over(each, status))
+    watch = Looks(2, taken_over(each, status))
     each.checkpoint_path.parent.mkdir()
     assert go(replace(each, watcher=watch)) == Stopped(each.digest)
     assert len(watch.seen) == 2, "it trained on"
@@ -82,7 +66,7 @@ def test_who_lost_the_cell_ends_and_touches_nothing(
 
 def test_a_lease_that_somebody_deleted_costs_no_training(tiny: Callable[[int], Path], tmp_path: Path) -> None:
     each = job(tiny(4), tmp_path)
-    watch = At(2, lambda: Leases(tmp_path).path(each.digest).unlink())
+    watch = Looks(2, lambda: Leases(tmp_path).path(each.digest).unlink())
     outcome = go(replace(each, watcher=watch))
     assert isinstance(outcome, Result) and outcome.status == "done" and Store(tmp_path).status(each.digest) == "done"
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from benchmark.analyse import attention, landscape, sharpness, var
 from benchmark.analyse.cell import Command
-from benchmark.console import Parser, command
+from benchmark.console import Parser, add_places_of_a_cell, command
 
 COMMANDS: Mapping[str, Command] = {
     "attention": attention.COMMAND,
@@ -30,10 +29,7 @@ def parser() -> Parser:
     for name, each in COMMANDS.items():
         one = commands.add_parser(name, help=each.summary, description=each.about)
         each.options(one)
-        one.add_argument("--results-dir", type=Path, default=Path("results"), metavar="DIR", help="default: results/")
-        one.add_argument("--data-dir", metavar="DIR", help="default: $BENCHMARK_DATA_DIR, else data/")
-        one.add_argument("--config", action="append", type=Path, default=[], metavar="FILE",
-                         help="the YAML of your own that the cell was run with; repeatable")  # fmt: skip
+        add_places_of_a_cell(one)
     return main
 
 
