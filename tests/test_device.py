@@ -39,7 +39,8 @@ from pathlib import Path
 sys.path[:0] = ["tests", "."]
 import torch
 from frozen import seams
-from test_split_brain import At, go
+from pools import Looks
+from test_split_brain import go
 
 def take():  # in pieces, so that they come from the heap that a worker keeps
     [torch.ones(2**18) for _ in range({BIG} // 2**20)]
@@ -47,7 +48,7 @@ def take():  # in pieces, so that they come from the heap that a worker keeps
 folder = Path(sys.argv[1])
 cells = seams.planned(seams.checksums({{}}, Path()), (Path(sys.argv[2]),), papers=("tiny",))
 jobs = [seams.job(cell, folder) for cell in cells[:3]]
-done = [go(jobs[0]), go(replace(jobs[1], watcher=At(1, take))), go(jobs[2])]
+done = [go(jobs[0]), go(replace(jobs[1], watcher=Looks(1, take))), go(jobs[2])]
 print(json.dumps([result.peak_memory_bytes for result in done]))
 """
 
