@@ -47,6 +47,7 @@ def parser() -> Parser:
         description="Checks the claims of paper_configs/claims.yaml on the printed numbers and on the Results in "
         "DIR/cells, shows what holds, and writes DIR/tables/claims.md with every figure.",
     )  # fmt: skip
+    claims.add_argument("--papers", type=names, metavar="P[,P…]", help="whose claims; default: all")
     _places(claims)
     explanation = commands.add_parser(
         "explain", help="which protocol gives a paper's printed columns",
@@ -208,10 +209,15 @@ def _claims(options: argparse.Namespace) -> None:
     """Works without a single Result too: on the printed numbers alone."""
     known = catalogue(options.config)
     claims = load_claims(known)
+    if options.papers is not None:
+        chosen = spelt("--papers", options.papers, known.papers)
+        claims = [claim for claim in claims if claim.paper in chosen]
+        if not claims:
+            raise UsageError(f"--papers: no claim is known of {' or '.join(chosen)}")
     _, evidence = read(known, options.results_dir)
     print(claims_summary(claims, evidence))
     if options.results_dir.is_dir():
-        print(f"written: {write_claims(claims, evidence, options.results_dir)}")
+        print(f"written: {write_claims(claims, [], evidence, options.results_dir)}")
     else:
         print(f"no folder {options.results_dir}: nothing is written, and 'on ours' is without Results")
 

@@ -97,7 +97,7 @@ def render(
         path = results_dir / "tables" / "protocols.md"
         write_atomically(path, protocols.document((p, evidence.rows_of[p.name]) for p in catalogue.papers.values()))
         of_all += [path, *write_explanation(evidence, results_dir, options.figures)]
-        of_all.append(write_claims(load_claims(catalogue), evidence, results_dir))
+        of_all.append(write_claims(*evidence.split(load_claims(catalogue)), evidence, results_dir))
     if any_paper and page:
         of_all.append(write_report(found, evidence, results_dir))
     take_away_stale(results_dir, of_paper, of_all, whole=papers is None)
@@ -125,7 +125,8 @@ def write_report(found: Index, evidence: Evidence, results_dir: Path) -> Path:
 
     papers = evidence.catalogue.papers.values()
     subjects = {paper.name: [_by_own_metrics(of) for of in _subjects(paper, found, evidence, AS_IT_IS)] for paper in papers}
-    told = Told(evidence=evidence, found=found, subjects=subjects, claims=load_claims(evidence.catalogue),
+    claims, left = evidence.split(load_claims(evidence.catalogue))
+    told = Told(evidence=evidence, found=found, subjects=subjects, claims=claims, left=left,
                 figures=figures_of, forecasts=results_dir / "forecasts")  # fmt: skip
     path = results_dir / "report.html"
     write_atomically(path, document(told))
@@ -206,10 +207,10 @@ def write_judged(evidence: Evidence, results_dir: Path) -> None:
     judged.write(results_dir, judged.Judged(cells, {key: each for of in found for key, each in of.columns.items()}))
 
 
-def write_claims(claims: Sequence[Claim], evidence: Evidence, results_dir: Path) -> Path:
-    """Writes ``tables/claims.md``."""
+def write_claims(claims: Sequence[Claim], left: Sequence[Claim], evidence: Evidence, results_dir: Path) -> Path:
+    """Writes ``tables/claims.md``. left: the claims that it only says where to find."""
     path = results_dir / "tables" / "claims.md"
-    write_atomically(path, claims_document(claims, evidence))
+    write_atomically(path, claims_document(claims, evidence, left))
     return path
 
 

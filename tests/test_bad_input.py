@@ -96,8 +96,8 @@ def test_a_list_says_each_thing_once(words: list[str], what: str, said: Said) ->
 
 
 def test_only_an_option_of_the_command_is_suggested(said: Said) -> None:
-    found = said("claims", "--papers", "nope", main=tables)
-    assert "unknown option '--papers'" in found and "mean '--papers'" not in found and "--digits" not in found
+    found = said("claims", "--models", "nope", main=tables)
+    assert "unknown option '--models'" in found and "mean '--models'" not in found and "--digits" not in found
 
 
 @pytest.mark.parametrize("words", WORDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.config.catalogue import Catalogue
@@ -30,6 +30,13 @@ class Evidence:
         """The protocols of a paper that have Results in profile paper, `paper` first; no claim is checked on others."""
         found = [protocol for protocol, profile in self.rows_of.get(paper, {}) if profile == "paper"]
         return sorted(found, key=lambda name: (name != "paper", name))
+
+    def split(self, claims: Iterable[Claim]) -> tuple[list[Claim], list[Claim]]:
+        """The claims of papers that have Results, then the others."""
+        found: tuple[list[Claim], list[Claim]] = [], []
+        for claim in claims:
+            found[not self.rows_of.get(claim.paper)].append(claim)
+        return found
 
     def grid(self, claim: Claim) -> list[CellKey]:
         """The cells that a claim is about: its own data sets and horizons, else its paper's; none of an unknown paper."""

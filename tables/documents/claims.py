@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
@@ -25,14 +26,27 @@ HEADS = ("claim", "whose", "says", "on the printed numbers", "on ours", "protoco
 UNITS = {"improvement": " %", "sam": " %", "rank": "", "parameters": " ×"}
 
 
-def document(claims: Iterable[Claim], evidence: Evidence) -> str:
-    """Every claim: an overview, then its figures one by one."""
+def document(claims: Iterable[Claim], evidence: Evidence, left: Sequence[Claim] = ()) -> str:
+    """An overview of the claims, then their figures one by one; the papers of those that are left out, in a sentence."""
     checked = [(claim, evaluate(claim, evidence), parts(claim, evidence)) for claim in claims]
+    elsewhere = [_elsewhere(left, evidence)] if left else []
+    if not checked:
+        return "\n\n".join(["# Claims, executed", *(elsewhere or ["There is no claim."])]) + "\n"
     sections = [_section(claim, findings, steps) for claim, findings, steps in checked]
     overview = _table(
         [[escape(cell) for cell in line] for claim, findings, _ in checked for line in _overview(claim, findings)], HEADS
     )
-    return "\n\n".join(["# Claims, executed", INTRODUCTION, RULE, overview, *sections]) + "\n"
+    return "\n\n".join(["# Claims, executed", INTRODUCTION, RULE, overview, *elsewhere, *sections]) + "\n"
+
+
+def _elsewhere(left: Sequence[Claim], evidence: Evidence) -> str:
+    """Which claims are not here, and the command that checks them."""
+    known = evidence.catalogue.papers
+    counts = Counter(claim.paper for claim in left)
+    papers = ", ".join(f"{paper} ({count})" for paper, count in counts.items())
+    own = " --config FILE" if any(known[name].claims for name in counts if name in known) else ""
+    command = f"`python -m tables claims --papers {','.join(counts)}{own}`"
+    return f"Left out are the claims of papers without a Result: {papers}. {command} checks them on the printed numbers."
 
 
 def summary(claims: Iterable[Claim], evidence: Evidence) -> str:

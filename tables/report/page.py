@@ -53,8 +53,8 @@ class Told:
     """What a page is made of.
 
     evidence, found: what the store holds, as rows and by digest. subjects: by paper, a protocol and profile each. claims:
-    all. figures: of a subject. forecasts: the folder of what cells kept of their forecasts. imported: of numbers of other
-    code whose they are, in a sentence.
+    those shown; left: those of which it is only said where they are. figures: of a subject. forecasts: the folder of what
+    cells kept of their forecasts. imported: of numbers of other code whose they are, in a sentence.
     """
 
     evidence: Evidence
@@ -64,6 +64,7 @@ class Told:
     figures: Callable[[Subject], Iterable[Figure]]
     forecasts: Path
     imported: str = ""
+    left: Sequence[Claim] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ def document(told: Told) -> str:
         protocols=html(protocols.document(rows_of), "protocols"),
         explain=html(explain.document(rows_of, figures=False), "explain"),
         explained=[drawn.add(each) for each in explained],
-        claims=html(claims_document.document(told.claims, told.evidence), "claims"),
+        claims=html(claims_document.document(told.claims, told.evidence, told.left), "claims"),
         environments=_environments(told.found), anchor=anchor, inline=inline, breakable=_breakable,
         data=_json({
             "figures": drawn.figures, "cells": behind.cells, "values": list(behind.values.found),

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 import run_all
+import tables.__main__ as command
 from benchmark.grid.asked import Shown
 from benchmark.store.store import Store
 from tables.__main__ import main
+from tables.claims import reader as claims_reader
 from tables.documents.brief import brief
 from tables.layout.table import Options
 from tables.render import FIGURES, Subject, read, render
@@ -56,6 +58,31 @@ def test_tables_alone(made: Any) -> None:
     assert [path.name for path in written] == [
         "made.md", "made.csv", "made.tex", "protocols.md", "explain.md", "claims.md", "report.html",
     ]  # fmt: skip
+
+
+def test_only_claims_of_papers_that_were_run_are_shown_and_the_others_are_a_sentence(
+    made: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.add("toy", 4, "With_SAM", 0.4, 0.4, 0.4)
+    words = ["--papers", "other", "--results-dir", str(made.results)]
+    other = replace(made.paper, name="other")
+    both = replace(made.catalogue, papers={"made": made.paper, "other": other})
+    claim = claims_reader.CLAIMS.read_text()
+    its = claim.partition("claims:\n")[2].replace("made", "other").replace("with-over", "its-over")
+    claims_reader.CLAIMS.write_text(claim + its)
+    render(both, made.results, Options(figures=False))
+    said = "the claims of papers without a Result: other (1). `python -m tables claims --papers other` checks them"
+    text = (made.results / "tables" / "claims.md").read_text("utf-8")
+    assert said in text and "## with-over-without" in text and "its-over-without" not in text
+    shown = (made.results / "report.html").read_text("utf-8")
+    assert "claims --papers other" in shown and "with-over-without" in shown and "its-over-without" not in shown
+    monkeypatch.setattr(command, "catalogue", lambda _: both)
+    assert main(["claims", *words]) == 0
+    assert "its-over-without" in capsys.readouterr().out
+    asked = (made.results / "tables" / "claims.md").read_text("utf-8")
+    assert "## its-over-without" in asked and "with-over-without" not in asked.replace("its-over-without", "")
+    claims_reader.CLAIMS.write_text("claims: {}\n")
+    assert main(["claims", *words]) == 2 and capsys.readouterr().err.endswith("--papers: no claim is known of other\n")
 
 
 def test_a_render_takes_away_what_it_wrote_and_no_longer_writes_and_nothing_else(made: Any) -> None:
