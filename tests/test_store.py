@@ -201,6 +201,19 @@ def test_a_result_under_another_name_is_not_that_result(tmp_path: Path) -> None:
     assert store.status(other) is None and store.read(other) is None
 
 
+def test_of_a_file_whose_name_is_no_digest_it_is_not_said_that_a_run_replaces_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(RESULT)
+    store.path(DIGEST).rename(store.cells / f"{DIGEST.upper()}.json")
+    (store.cells / "notes.json").write_text("mine")
+    assert list(store.results()) == []
+    (said,) = store.notes()
+    assert said.startswith(
+        f"{store.cells}: files whose name is no digest, left out and left alone: 2: {DIGEST.upper()}.json"
+    )
+    assert "notes.json (cut off, or no JSON); move them away, or give a Result its name back" in said
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file.json"
     write_atomically(path, "old")

@@ -131,6 +131,10 @@ def _form(section: Section) -> str:
         raise section.fail(
             f"expected a form such as '%d/%m/%Y %H:%M', with the year and, for less, the month, found '{form}'"
         )
+    if ("%I" in form) != ("%p" in form):
+        raise section.fail(
+            f"expected '%I' and '%p' together, an hour up to 12 and its half of the day, or '%H' alone, found '{form}'"
+        )
     return form
 
 

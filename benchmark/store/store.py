@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmark.errors import UsageError
 from benchmark.files import NotAFile, read, write_atomically
 from benchmark.store import kept, text
+from benchmark.store.check import is_digest
 from benchmark.store.result import Result, Status
 
 DRAFT_SECONDS = 3600.0
@@ -193,9 +194,14 @@ class Store:
     def notes(self) -> list[str]:
         """A sentence each on the files that were met and are damaged, and on what stands in a Result's place."""
         found = []
-        if self.unreadable:
-            what = _named(self.unreadable)
+        strange = {name: why for name, why in self.unreadable.items() if not is_digest(name)}
+        if damaged := {digest: why for digest, why in self.unreadable.items() if digest not in strange}:
+            what = _named(damaged)
             found.append(f"{self.cells}: no whole Results, and left out: {what}; the next run of their cells replaces them")
+        if strange:
+            what = _named(strange)
+            found.append(f"{self.cells}: files whose name is no digest, left out and left alone: {what}; move them away, "
+                         "or give a Result its name back (its digest in small letters, and .json)")  # fmt: skip
         if self.blocked:
             what = _named(self.blocked)
             found.append(f"{self.cells}: in the place of a Result, and left alone: {what}; no such cell is trained until "

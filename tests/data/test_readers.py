@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,6 +170,38 @@ def test_packed_files_are_read_and_damaged_ones_named(end: str, pack: Callable[[
     path.write_bytes(pack(b"date,a\n2020-01-01,1\n\n2020-01-02,x\n"))
     with pytest.raises(DataError, match="line 4, column 'a': expected a number, found 'x'"):
         readers.read(dataset, path)
+
+
+def in_a_tar() -> bytes:
+    """A CSV in a tar archive."""
+    whole, inner = io.BytesIO(), b"date,a\n2020-01-01,1\n"
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        part = tarfile.TarInfo("a.csv")
+        part.size = len(inner)
+        archive.addfile(part, io.BytesIO(inner))
+    return whole.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", in_a_tar(), "expected a CSV, found a tar archive; unpack it, and give the file that is in it"),
+        ("a.tar.gz", gzip.compress(in_a_tar()), "expected a CSV, found packed in it a tar archive; unpack it"),
+        ("a.csv.gz", gzip.compress(gzip.compress(b"date,a\n")), "found one that is packed twice; unpack it once"),
+        ("a.csv.xz", b"date,a\n2020-01-01,1\n", "found one that is not packed; take .xz from the end of its name"),
+        ("a.csv.gz", bz2.compress(b"date,a\n"), "found packed by bzip2; let its name end in .bz2, or unpack it"),
+        ("a.csv.gz", gzip.compress("date,a\n2020-01-01,1\n".encode("utf-16")), "found packed in it text in UTF-16"),
+        ("a.parquet.gz", gzip.compress(b"PAR1" + bytes(90)),
+         "packed in it a parquet file; write it as CSV, in Python: pandas.read_parquet('a.parquet')"),
+    ],
+)  # fmt: skip
+def test_what_a_packed_file_holds_is_named(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    for look in (readers.read_csv, lambda p: shape.of(DataSet("m", str(p), "csv", None, None, "", "ratio", own=True), p)):
+        with pytest.raises(DataError) as error:
+            look(path)
+        assert said in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,42 @@ def test_the_advice_is_true(stamps: Dates, values: Any, said: str, path: Path) -
         assert "fill" not in str(error.value)
 
 
+def test_a_gap_is_not_said_where_rows_share_a_step(path: Path) -> None:
+    """Two rows in each month, or on each day: nothing is missing that could be filled."""
+    twice_a_month = sorted(dates("2020-01-01", 9, "MS") + dates("2020-01-15", 9, pd.DateOffset(months=1)))
+    twice_a_day = sorted(dates("2024-01-01 09:00", 9, "B") + dates("2024-01-01 17:00", 9, "B"))
+    for stamps, step in ((twice_a_month, "1 month"), (twice_a_day, "1 day"), (twice_a_day, "1 business day")):
+        with pytest.raises(DataError) as error:
+            own(path, stamps, step=step)
+        assert "no constant step fits all rows; 'step: none'" in str(error.value) and "missing" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (1_704_067_200, "if 1704070680 is in seconds since 1970, write it as a date, in Python: "
+         "pandas.to_datetime(column, unit='s')"),
+        (1_704_067_200.5, "if 1704070680 is in seconds since 1970"),
+        (1_704_067_200_000, "if 1704067203480 is in milliseconds since 1970"),
+        (2_024_013_100, "for numbers such as 20240131 or 2024 give the form"),
+        (45_292.25, "put the column of dates first, and save a workbook's days as dates"),
+        (0, "put the column of dates first"),
+    ],
+)  # fmt: skip
+def test_what_a_first_column_of_numbers_may_be(first: float, said: str, path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        own(path, [str(first + 60 * i) for i in range(59)] if first > 1e6 else [str(first + i) for i in range(59)])
+    assert f"has to hold dates such as 2024-01-31 13:00; {said}" in str(error.value)
+
+
+def test_row_numbers_that_pandas_writes_are_named(path: Path) -> None:
+    path.write_text(pd.DataFrame({"date": dates("2024-01-01", 5, "D"), "a": range(5)}).to_csv())
+    with pytest.raises(
+        DataError, match=r"'Unnamed: 0', .* as row numbers that pandas writes: leave it out \(index=False\)"
+    ):
+        readers.read_csv(path)
+
+
 def test_irregular_steps_are_taken_where_the_user_accepts_them_and_told(path: Path) -> None:
     stamps = ["2024-01-01 00:00", "2024-01-01 00:01", "2024-01-01 07:30", "2024-01-01 07:30", "2024-01-01 07:31"]
     table = own(path, stamps, step="none")

@@ -21,6 +21,12 @@ Stamps = NDArray[np.datetime64]
 
 _QUARTER = re.compile(r"\s*\d{4}-?Q[1-4]\s*")
 _CLOCK = re.compile(r"[T ](\d\d:\d\d)")
+_SINCE_1970 = {
+    10: ("seconds", "s"), 13: ("milliseconds", "ms"), 16: ("microseconds", "us"), 19: ("nanoseconds", "ns"),
+}  # fmt: skip
+"""In what a moment of our time is counted since 1970, by the digits of the number."""
+_YEAR_2030 = 1.9e9
+"""In seconds since 1970, roughly: what is more, of as many digits, is rather written as 2024013113."""
 _OFFSET = re.compile(r"(Z|[+-]\d\d:?(\d\d)?)\s*$", re.IGNORECASE)
 
 
@@ -114,12 +120,27 @@ def _parsed(path: Path, column: pd.Series[Any], form: str | None) -> pd.Series[A
 
 
 def _none(path: Path, column: pd.Series[Any]) -> DataError:
-    numbers = (
-        "; for numbers such as 20240131 or 2024 give the form, dates: '%Y%m%d' or '%Y'" if column.dtype.kind == "i" else ""
-    )
+    advice = _of_numbers(column) if column.dtype.kind in "iuf" else ""
     return DataError(
-        f"{path}: the first column, '{short(column.name)}', has to hold dates such as 2024-01-31 13:00{numbers}"
+        f"{path}: the first column, '{short(column.name)}', has to hold dates such as 2024-01-31 13:00{advice}"
     )
+
+
+def _of_numbers(column: pd.Series[Any]) -> str:
+    """What to do about a first column of numbers, by what such numbers mostly are."""
+    if str(column.name).startswith("Unnamed: "):
+        return "; it has no name, as row numbers that pandas writes: leave it out (index=False), so that dates come first"
+    largest = float(column.abs().max())
+    whole = str(int(largest)) if np.isfinite(largest) else ""
+    if len(whole) in _SINCE_1970 and (len(whole) > 10 or largest < _YEAR_2030):
+        unit, short_unit = _SINCE_1970[len(whole)]
+        return (
+            f"; if {whole} is in {unit} since 1970, write it as a date, in Python: "
+            f"pandas.to_datetime(column, unit='{short_unit}')"
+        )
+    if column.dtype.kind != "f" and largest >= 1000:
+        return "; for numbers such as 20240131 or 2024 give the form, dates: '%Y%m%d' or '%Y'"
+    return "; put the column of dates first, and save a workbook's days as dates"
 
 
 def _doubt(path: Path, column: pd.Series[Any], parsed: pd.Series[Any]) -> str:

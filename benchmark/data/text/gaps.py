@@ -164,7 +164,7 @@ def _fitting(stamps: Stamps, step: Step, rules: Rules) -> str:
         if fits.all() and (np.diff(place) == 1).all():
             return f"'step: {other}' fits every row"
     business, at_work = _on(stamps, Step(1, BUSINESS))
-    if step == Step(1, "day") and at_work.all() and len(stamps) > 5:
+    if step == Step(1, "day") and at_work.all() and (np.diff(business) > 0).all() and len(stamps) > 5:
         missing = int(business[-1]) + 1 - len(stamps)
         how = f" with {FILLING}" if rules.fill is None else ""
         days = f"{counted(missing, 'day')} that {either(missing, 'is', 'are')}"
@@ -176,7 +176,7 @@ def _advice(stamps: Stamps, step: Step, rules: Rules) -> str:
     if fitting := _fitting(stamps, step, rules):
         return fitting
     place, fits = _on(stamps, step)
-    if fits.all() and rules.fill is None:
+    if fits.all() and (np.diff(place) > 0).all() and rules.fill is None:
         gaps, missing = int((np.diff(place) > 1).sum()), int(place[-1]) + 1 - len(place)
         rows = f"{counted(missing, 'row')} that {either(missing, 'is', 'are')}"
         filled = f"{FILLING} fills the {rows} missing in {counted(gaps, 'gap')}"

@@ -15,6 +15,9 @@ from benchmark.errors import DataError
 PACKED: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 """How a file is unpacked, by the end of its name."""
 
+_PACKING = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".xz": b"\xfd7zXZ"}
+"""The bytes with which a packed file begins, by the end of its name."""
+
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What unpacking raises where a file is cut off or damaged."""
 
@@ -35,6 +38,9 @@ _OTHERS: tuple[tuple[bytes, str, str], ...] = (
 )
 """The first bytes of files that are often taken for a CSV, what they are, and what to do."""
 
+_HEAD = 512
+"""Bytes by which a kind is told: a tar archive says so at the 257th."""
+
 _ZIPPED = dict.fromkeys((".xlsx", ".xlsm", ".ods"), "a workbook; save its sheet as CSV") | {
     ".npz": "an npz; where it holds 'data' [time, sensors, features], say 'reader: pems'"
 }  # fmt: skip
@@ -49,17 +55,34 @@ def opened(path: Path) -> IO[bytes]:
 
 
 def check_text(path: Path) -> None:
-    """Raises DataError for a file of another kind, with what to do. What cannot be read is left to who reads it."""
+    """Raises DataError for a file of another kind, packed or not, with what to do. What cannot be read raises what opening
+    it does, and is left to who reads it."""
+    end = path.suffix.lower()
     with path.open("rb") as file:
-        head = file.read(64)
+        head = file.read(_HEAD)
+    if head and end in PACKED:
+        if not head.startswith(_PACKING[end]):
+            what = _other(path, head) or f"one that is not packed; take {path.suffix} from the end of its name"
+            raise DataError(f"{path}: its name says a packed file, found {what}")
+        with opened(path) as file:
+            head = file.read(_HEAD)
+        if any(head.startswith(magic) for magic in _PACKING.values()):
+            raise DataError(f"{path}: expected a packed CSV, found one that is packed twice; unpack it once")
+    packed = end in PACKED
+    if what := _other(path.with_suffix("") if packed else path, head):
+        raise DataError(f"{path}: expected a CSV, found {'packed in it ' if packed else ''}{what}")
+
+
+def _other(path: Path, head: bytes) -> str:
+    """What a file is that begins so and is no text, and what to do; nothing for a text."""
     for magic, what, to_do in _OTHERS:
-        if head.startswith(magic) and not (path.suffix.lower() in PACKED and "packed" in what):
-            raise DataError(f"{path}: expected a CSV, found {what}; {to_do.format(name=path.name, stem=path.stem)}")
+        if head.startswith(magic):
+            return f"{what}; {to_do.format(name=path.name, stem=path.stem)}"
     if head.startswith(b"PK\x03\x04"):
-        what = _ZIPPED.get(path.suffix.lower(), "a zip archive; unpack it, or pack it by gzip")
-        raise DataError(f"{path}: expected a CSV, found {what}")
-    if path.suffix.lower() not in PACKED and b"\0" in head:
-        raise DataError(f"{path}: expected a CSV, found bytes that are no text; if it is UTF-16, save it as UTF-8")
+        return _ZIPPED.get(path.suffix.lower(), "a zip archive; unpack it, or pack its file by gzip")
+    if head[257:262] == b"ustar":
+        return "a tar archive; unpack it, and give the file that is in it"
+    return "bytes that are no text; if it is UTF-16, save it as UTF-8" if b"\0" in head else ""
 
 
 def line_of(path: Path, index: int) -> int:
