@@ -18,8 +18,8 @@ from benchmark.errors import counted, either, told
 from benchmark.grid import again, code, cost, listing, takes
 from benchmark.grid.asked import Request, Shown, chosen, idle
 from benchmark.grid.cells import Planned, Selection
+from benchmark.grid.effort import told as effort
 from benchmark.grid.effort.order import in_turn
-from benchmark.grid.effort.told import told as told_of
 from benchmark.grid.plan import parse_protocol, plan
 from benchmark.judging.printedfile import check_own
 from benchmark.store import judged, kept
@@ -150,12 +150,12 @@ class Session:
         size, keeping = again.kept_bytes(left, self.again.keep, self.catalogue.datasets, self.store.root)
         judgement = judged.read(self.request.results_dir)
         found = takes.known(cells, self.catalogue.papers, judgement)
+        asked = self.request, left, cells, self.catalogue
         if self.request.json:
             count = listing.programs(cells, status, self.request.replicas, self.catalogue.datasets)
-            print(listing.as_object(cells, status, found, count, size))
+            print(listing.as_object(cells, status, found, count, size, effort.as_object(*asked)))
         else:
-            effort = told_of(self.request, left, cells, self.catalogue)
-            print(listing.text(cells, status, self.catalogue.papers, self.supply.problems, found, effort))
+            print(listing.text(cells, status, self.catalogue.papers, self.supply.problems, found, effort.told(*asked)))
         other_code = code.note(code.made_otherwise(cells, self.store))
         unsure = judged.unsure(judgement, done="done" in status, auto=self.request.auto_seeds)
         notes = (*self.store.notes(), listing.left_out(cells, self.store), other_code, *unsure, keeping)
@@ -222,9 +222,9 @@ class Session:
             jobs = self._watched(self._jobs(together, most != 1))
             programs = f" in {counted(len(jobs), 'program')}" if len(jobs) < len(todo) else ""
             begins = f"{counted(len(todo), 'cell')} to train{programs}, {min(pool.room(), len(jobs))} at a time"
-            effort = told_of(self.request, todo, cells, self.catalogue)
+            lines = effort.told(self.request, todo, cells, self.catalogue)
             with suppress(BrokenPipeError):  # nobody reads any more, as after `| head -1`; the training goes on
-                print("\n".join([*effort, begins]), flush=True)
+                print("\n".join([*lines, begins]), flush=True)
             workers = min(pool.room(), len(jobs))
             progress = Screen({p.digest: each for p, each in zip(todo, costs, strict=True) if p.digest}, workers)
             shown, own = Shown.of(self.request, cells, self.catalogue.papers), [p.resolve() for p in self.request.config]

@@ -12,7 +12,7 @@ from benchmark.grid import takes
 from benchmark.grid.asked import Request
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.effort import hours, shorter
-from benchmark.grid.effort.told import told
+from benchmark.grid.effort.told import as_object, told
 from benchmark.grid.listing import what_next
 from benchmark.grid.plan import plan
 from benchmark.store import judged
@@ -50,6 +50,26 @@ def test_a_plan_sums_up_by_paper_and_says_what_would_be_shorter(tmp_path: Path) 
         f"{beginning}ltsf_linear --seeds 1 --jobs 2 --results-dir {tmp_path}",
         f"{beginning}samformer,ltsf_linear --profile quick --jobs 2 --results-dir {tmp_path}",
     ]
+
+
+def test_as_json_a_plan_has_the_same_hours_and_where_they_are_from(tmp_path: Path) -> None:
+    options = ("--subset", "ETTh1", "--papers", "samformer,ltsf_linear", "--jobs", "2", "--results-dir", str(tmp_path))
+    request = asked(*options, "--dry-run", "--json")
+    found = cells(request)
+    effort = as_object(request, found, found, THERE)
+    sizes = [each.seconds for each in hours.estimates(found, found, {}, DATASETS)]
+    by_paper = {each["paper"]: each for each in effort["papers"]}
+    assert {name: (each["cells"], each["from"]) for name, each in by_paper.items()} == {
+        "samformer": (80, "sizes"), "ltsf_linear": (12, "sizes"),
+    }  # fmt: skip
+    assert effort["seconds"] == pytest.approx(sum(sizes), abs=0.2) == sum(each["seconds"] for each in effort["papers"])
+    assert (effort["cells"], effort["measured"], effort["workers"]) == (92, 0, 2)
+    assert effort["seconds_with_workers"] == pytest.approx(effort["seconds"] / 2, abs=0.1)
+    known = {takes.row_of(found[0].cell): judged.JudgedCell(verdict="", n=1, seconds=1000.0)}
+    mixed = hours.as_object(hours.efforts(found, hours.estimates(found, found, known, DATASETS)), 1)
+    assert [each["from"] for each in mixed["papers"]].count("measured") == 1 and mixed["from"] == "measured and sizes"
+    none = as_object(request, [], found, THERE)
+    assert (none["cells"], none["seconds"], none["from"], none["papers"]) == (0, 0, None, [])
 
 
 def test_nothing_to_train_and_a_short_run_say_no_more_than_that() -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
+from typing import Any
 
 from benchmark.config.paper import Paper
 from benchmark.data.registry import DataSet
@@ -178,12 +179,14 @@ def as_object(
     found: takes.Known = MappingProxyType({}),
     programs: int | None = None,
     keep_bytes: int | None = None,
+    effort: Mapping[str, Any] | None = None,
 ) -> str:
     """The plan as one JSON object: `cells`, a list; `counts`; `open`, the rows that more seeds might decide; `programs`, as
-    `text` has it, where that is known; `keep_bytes`, about what is kept beside the Results of the cells to run (--keep)."""
+    `text` has it, where that is known; `keep_bytes`, about what is kept beside the Results of the cells to run (--keep);
+    `effort`, seconds of the cells to run, where it is given."""
     counts = dict(part.split("=") for part in last_line(status).split())
     listed = [as_json(p, s) for p, s in zip(cells, status, strict=True)]
     counted = {k: int(v) for k, v in counts.items()}
-    more = {"programs": programs, "keep_bytes": keep_bytes}
+    more = {"programs": programs, "keep_bytes": keep_bytes, "effort": effort}
     known = {name: count for name, count in more.items() if count is not None}
     return json.dumps({"cells": listed, "counts": counted, "open": takes.open_cells(found)} | known)

@@ -6,6 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmark.data.registry import DataSet
 from benchmark.errors import counted
@@ -110,7 +111,7 @@ def lines(found: Sequence[Effort], at_once: int, programs: str) -> list[str]:
     """A line a paper and one of all. at_once: workers. programs: as how many cells are trained, in words."""
     if not found:
         return []
-    whole = Effort("in all", sum(e.cells for e in found), sum(e.seconds for e in found), sum(e.measured for e in found))
+    whole = _whole(found)
     how = WITHIN if not whole.measured else "as cells in the store took" if whole.measured == whole.cells else (
         f"of {counted(whole.measured, 'cell')} as others in the store took, of the rest {WITHIN}")  # fmt: skip
     listed = [*found, whole] if len(found) > 1 else list(found)
@@ -121,3 +122,22 @@ def lines(found: Sequence[Effort], at_once: int, programs: str) -> list[str]:
     if workers > 1:
         out[-1] += f", {workers} at a time about {time_in_words(whole.seconds / workers)}"
     return [*out, *([f"  as programs: {programs}"] if programs else [])]
+
+
+def as_object(found: Sequence[Effort], at_once: int) -> dict[str, Any]:
+    """`papers`, a list, and the same of all: `cells` to train; `seconds` of one CPU core, of all of them; `measured`, how
+    many of them are by what the store has; `from`, in a word. `workers`, and the `seconds_with_workers`."""
+    whole = _object(_whole(found))
+    workers = max(1, min(at_once, whole["cells"]))
+    papers = [{"paper": effort.paper} | _object(effort) for effort in found]
+    return {"papers": papers} | whole | {"workers": workers, "seconds_with_workers": round(whole["seconds"] / workers, 1)}
+
+
+def _object(effort: Effort) -> dict[str, Any]:
+    origin = "measured" if effort.measured == effort.cells else "measured and sizes" if effort.measured else "sizes"
+    known = {"cells": effort.cells, "seconds": round(effort.seconds, 1), "measured": effort.measured}
+    return known | {"from": origin if effort.cells else None}
+
+
+def _whole(found: Sequence[Effort]) -> Effort:
+    return Effort("in all", sum(e.cells for e in found), sum(e.seconds for e in found), sum(e.measured for e in found))

@@ -1,8 +1,9 @@
-"""What the cells to train take, told before they begin and by a plan."""
+"""What the cells to train take, told before they begin and by a plan, in lines or as an object."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from benchmark import machine
 from benchmark.config.catalogue import Catalogue
@@ -16,12 +17,25 @@ from benchmark.store import judged
 def told(request: Request, todo: Sequence[Planned], cells: Sequence[Planned], catalogue: Catalogue) -> list[str]:
     """Lines by paper on the cells to train (`todo`, of a plan's `cells`), and shorter commands, where it is long. Cells of
     one digest are trained once."""
-    left = [*(p for p in todo if p.digest is None), *by_digest(todo).values()]
-    datasets, at_once = catalogue.datasets, request.jobs or machine.cores()
-    known = takes.known(cells, catalogue.papers, judged.read(request.results_dir))
-    estimates = hours.estimates(left, cells, known, datasets)
+    left, estimates = _estimates(request, todo, cells, catalogue)
+    at_once = request.jobs or machine.cores()
     lines = hours.lines(hours.efforts(left, estimates), at_once, _programs(request, left, catalogue))
     return lines + shorter.commands(request, left, [each.seconds for each in estimates], at_once)
+
+
+def as_object(request: Request, todo: Sequence[Planned], cells: Sequence[Planned], catalogue: Catalogue) -> dict[str, Any]:
+    """The same for a program, seconds of one CPU core by paper and in all (`hours.as_object`)."""
+    efforts = hours.efforts(*_estimates(request, todo, cells, catalogue))
+    return hours.as_object(efforts, request.jobs or machine.cores())
+
+
+def _estimates(
+    request: Request, todo: Sequence[Planned], cells: Sequence[Planned], catalogue: Catalogue
+) -> tuple[list[Planned], list[hours.Estimate]]:
+    """The cells to train, one of each digest, and what each takes."""
+    left = [*(p for p in todo if p.digest is None), *by_digest(todo).values()]
+    known = takes.known(cells, catalogue.papers, judged.read(request.results_dir))
+    return left, hours.estimates(left, cells, known, catalogue.datasets)
 
 
 def _programs(request: Request, left: Sequence[Planned], catalogue: Catalogue) -> str:
