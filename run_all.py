@@ -122,6 +122,7 @@ def _running(run: argparse._ArgumentGroup) -> None:
     run.add_argument("--offline", action="store_true", help="download nothing")
     run.add_argument("--no-mlflow", action="store_true",
                      help="log nothing to MLflow; `python -m benchmark.tracking sync` does it later")  # fmt: skip
+    run.add_argument("--no-figures", action="store_true", help="draw no pictures: tables and the page alone")
     run.add_argument("--verbose", action="store_true", help="name every file that is written")
     run.add_argument("--list", action="store_true",
                      help="show the papers, columns, switches and data sets that there are, and end")  # fmt: skip

@@ -140,7 +140,7 @@ class Session:
         if brief:
             print(f"\n{brief}\n")
         if (page := folder / "report.html") in written:
-            print(f"all of it in one page: {page}; tables and figures: {folder / 'tables'}/")
+            print(f"all of it in one page: {page}; tables{' and figures' * shown.figures}: {folder / 'tables'}/")
         return True
 
     def _show(self, cells: Sequence[Planned]) -> int:

@@ -52,8 +52,8 @@ class Suite:
         profile: Literal["paper", "quick"] = "paper", config: str | Path | Sequence[str | Path] = (),
         jobs: int | None = None, replicas: int | None = None, device: Literal["auto", "cpu", "cuda"] = "auto",
         timeout: float | None = None, retry: Literal["failed", "stale"] | None = None, force: bool = False,
-        keep: Names = None, offline: bool = False, no_mlflow: bool = False, verbose: bool = False,
-        data_dir: str | Path | None = None, results_dir: str | Path = "results",
+        keep: Names = None, offline: bool = False, no_mlflow: bool = False, no_figures: bool = False,
+        verbose: bool = False, data_dir: str | Path | None = None, results_dir: str | Path = "results",
     ) -> None:  # fmt: skip
         for option, value in (("sam", sam), ("profile", profile), ("device", device)):
             if value not in CHOICES[option]:
@@ -63,8 +63,9 @@ class Suite:
             subset=_names(subset), papers=_names(papers), models=_names(models), horizons=_whole("horizons", horizons, 1),
             seeds=_seeds(seeds), sam=sam, protocol=protocol, profile=profile, config=[Path(file) for file in files],
             jobs=jobs, replicas=replicas, device=device, backend="local", scheduler=None, shard=None, timeout=timeout,
-            retry=retry, force=force, keep=_names(keep), offline=offline, no_mlflow=no_mlflow, verbose=verbose,
-            dry_run=False, json=False, data_dir=None if data_dir is None else str(data_dir), results_dir=Path(results_dir),
+            retry=retry, force=force, keep=_names(keep), offline=offline, no_mlflow=no_mlflow, no_figures=no_figures,
+            verbose=verbose, dry_run=False, json=False, data_dir=None if data_dir is None else str(data_dir),
+            results_dir=Path(results_dir),
         )  # fmt: skip
         self.request.check()
 

@@ -16,7 +16,8 @@ def render(catalogue: Catalogue, results_dir: Path, shown: Shown) -> tuple[list[
     from tables.render import render as write
 
     held = read(catalogue, results_dir)
-    return write(catalogue, results_dir, Options(also=shown.columns), held=held), brief(held[1], shown)
+    options = Options(also=shown.columns, figures=shown.figures)
+    return write(catalogue, results_dir, options, held=held), brief(held[1], shown)
 
 
 def check_claims(catalogue: Catalogue) -> None:

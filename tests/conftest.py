@@ -47,10 +47,10 @@ def data_dir() -> Path:
 @pytest.fixture
 def run_all(tmp_path: Path) -> Run:
     """`python run_all.py …` from the project's folder, results and caches below a folder of the test's own, without
-    MLflow, which costs each process seconds (tests/test_tracking.py has it)."""
+    MLflow (tests/test_tracking.py has it) and without pictures, which cost each process seconds."""
 
     def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        own = ["--results-dir", str(tmp_path / "results"), "--no-mlflow"]
+        own = ["--results-dir", str(tmp_path / "results"), "--no-mlflow", "--no-figures"]
         command = [sys.executable, str(ROOT / "run_all.py"), *own, *arguments]
         env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")} | environment
         return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)

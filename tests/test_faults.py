@@ -102,7 +102,7 @@ def test_code_that_holds_pythons_lock_is_ended_all_the_same(
 
 def test_ctrl_c_twice_ends_even_a_cell_that_hangs(bad: Callable[..., list[str]], tmp_path: Path) -> None:
     folder = tmp_path / "results"
-    command = [sys.executable, "run_all.py", *_alone(bad("hang")[:-2]), "--results-dir", str(folder)]
+    command = [sys.executable, "run_all.py", *_alone(bad("hang")[:-2]), "--no-figures", "--results-dir", str(folder)]
     env = os.environ | {"PYTHONPATH": MISBEHAVING, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env)
     until(lambda: any((folder / "leases").glob("*.json")), 120)

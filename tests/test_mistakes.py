@@ -45,7 +45,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (folder / "tiny.yaml").write_text(TINY.replace("EPOCHS", "1"))
     places = ["--config", str(folder / "tiny.yaml"), "--results-dir", str(folder / "results"), "--no-mlflow"]
     env = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
-    command = [sys.executable, "run_all.py", *QUICK, *places]
+    command = [sys.executable, "run_all.py", *QUICK, *places, "--no-figures"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, timeout=300)
     assert done.returncode == 0, done.stderr
     return folder / "results", done.stdout

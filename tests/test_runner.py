@@ -22,7 +22,7 @@ from conftest import ROOT
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 
-ARGUMENTS = ["--subset", "toy", "--papers", "tiny"]
+ARGUMENTS = ["--subset", "toy", "--papers", "tiny", "--no-figures"]
 
 
 def start(

@@ -27,7 +27,21 @@ from benchmark.tracking import runs, server
 from benchmark.tracking.__main__ import main
 from benchmark.tracking.sync import KIND, search
 
-ARGUMENTS = ["--subset", "toy", "--papers", "tiny", "--horizons", "4", "--seeds", "1", "--jobs", "2", "--device", "cpu"]
+ARGUMENTS = [
+    "--subset",
+    "toy",
+    "--papers",
+    "tiny",
+    "--horizons",
+    "4",
+    "--seeds",
+    "1",
+    "--jobs",
+    "2",
+    "--device",
+    "cpu",
+    "--no-figures",
+]
 OWN = {"process", runs.PARENT, "results_dir"}  # tags that two runs of one cell differ in, beside its times
 EPOCH_METRICS = ("train_loss", "val_mse", "lr", "grad_norm")
 MEASURED = {"train_loss", "val_mse", "lr", "grad_norm", "seconds", "peak_memory_bytes"}

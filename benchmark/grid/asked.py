@@ -23,7 +23,7 @@ class Request:
     user's. jobs: None for `auto`; replicas: cells of one program, likewise. device, backend, scheduler: where it is
     trained. shard: (I, N). timeout: seconds of one cell. retry, force: which Results are made anew. keep: what of a trained
     cell stands beside its Result. offline: download nothing. no_mlflow: log nothing there. dry_run, json: the plan alone.
-    verbose: name every file that is written. data_dir, results_dir: folders.
+    no_figures: tables and page alone. verbose: name every file that is written. data_dir, results_dir: folders.
     """
 
     subset: tuple[str, ...] | None
@@ -49,6 +49,7 @@ class Request:
     no_mlflow: bool
     dry_run: bool
     json: bool
+    no_figures: bool
     verbose: bool
     data_dir: str | None
     results_dir: Path
@@ -109,22 +110,25 @@ def _word(name: str, value: object) -> str:
 @dataclass(frozen=True)
 class Shown:
     """What of a store a run tells of at its end. kinds: paper, protocol (by its name among the paper's own) and profile.
-    columns: those that were asked for by name, which then stand in the tables."""
+    columns: those that were asked for by name, which then stand in the tables. figures: whether pictures are drawn."""
 
     kinds: tuple[tuple[str, str, str], ...]
     columns: tuple[str, ...] = ()
+    figures: bool = True
 
     @classmethod
     def of(cls, request: Request, cells: Sequence[Planned], papers: Mapping[str, Paper]) -> Shown:
         """As an invocation's cells have it."""
         kinds = dict.fromkeys((p.cell.paper, p.cell.protocol, p.cell.profile) for p in cells)
         own = dict.fromkeys((paper, own_protocol(papers[paper], protocol), kind) for paper, protocol, kind in kinds)
-        return cls(tuple(own), tuple(dict.fromkeys(p.cell.model for p in cells)) if request.models is not None else ())
+        columns = tuple(dict.fromkeys(p.cell.model for p in cells)) if request.models is not None else ()
+        return cls(tuple(own), columns, not request.no_figures)
 
     def words(self, results_dir: Path, config: Sequence[Path]) -> list[str]:
         """The options of `python -m tables render` that write the same tables."""
         own = [word for path in config for word in ("--config", str(path))]
-        return ["--results-dir", str(results_dir), *own, *(["--also", ",".join(self.columns)] if self.columns else [])]
+        also = ["--also", ",".join(self.columns)] if self.columns else []
+        return ["--results-dir", str(results_dir), *own, *also, *([] if self.figures else ["--no-figures"])]
 
 
 def chosen(request: Request, there: Catalogue) -> tuple[Request, Catalogue]:

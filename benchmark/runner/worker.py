@@ -237,11 +237,8 @@ def _say(log: IO[bytes], line: str) -> None:
 def prepare(parent: tuple[int, str] | None, also: Sequence[Callable[[], object]] = ()) -> None:
     """In a worker before its first job: imports what every cell needs, which takes seconds; and does what is asked."""
     with _ended_with_parent(parent):
-        import torch
-
         from benchmark.training import loop  # noqa: F401
 
-        torch.optim.Adam([torch.zeros(1)])  # the first optimizer of a process imports for two seconds, too
         for function in also:
             with suppress(Exception):  # the cell will do without it, or say so
                 function()

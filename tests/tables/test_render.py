@@ -11,8 +11,10 @@ import pytest
 
 import run_all
 import tables.__main__ as command
+from benchmark import Suite
 from benchmark.grid.asked import Shown
 from benchmark.store.store import Store
+from tables import handover
 from tables.__main__ import main
 from tables.claims import reader as claims_reader
 from tables.documents.brief import brief
@@ -83,6 +85,17 @@ def test_only_claims_of_papers_that_were_run_are_shown_and_the_others_are_a_sent
     assert "## its-over-without" in asked and "with-over-without" not in asked.replace("its-over-without", "")
     claims_reader.CLAIMS.write_text("claims: {}\n")
     assert main(["claims", *words]) == 2 and capsys.readouterr().err.endswith("--papers: no claim is known of other\n")
+
+
+def test_a_run_without_pictures_is_shown_without_them_and_says_how_to_write_the_same_again(
+    made: Any, tmp_path: Path
+) -> None:
+    made.add("toy", 4, "With_SAM", 0.4)
+    request = Suite(papers="made", no_figures=True, results_dir=made.results).request
+    shown = Shown.of(request, [], made.catalogue.papers)
+    written, _ = handover.render(made.catalogue, made.results, shown)
+    assert {path.suffix for path in written} == {".md", ".csv", ".tex", ".html"}
+    assert shown.words(made.results, ()) == ["--results-dir", str(made.results), "--no-figures"]
 
 
 def test_a_render_takes_away_what_it_wrote_and_no_longer_writes_and_nothing_else(made: Any) -> None:
