@@ -105,7 +105,7 @@ def test_what_is_done_is_not_done_again_unless_forced(undisturbed: Path, tiny: C
     before = {p.name: p.stat().st_mtime_ns for p in (undisturbed / "cells").iterdir()}
     started = time.perf_counter()
     code, out = finish(start(undisturbed, tiny(12)))
-    assert code == 0 and "to train" not in out and time.perf_counter() - started < 30
+    assert code == 0 and "to train" not in out and time.perf_counter() - started < 60
     assert before == {p.name: p.stat().st_mtime_ns for p in (undisturbed / "cells").iterdir()}
     code, out = finish(start(undisturbed, tiny(12), "--force", "--seeds", "1", "--horizons", "4", "--jobs", "2"))
     assert code == 0 and "2 cells to train" in out
@@ -213,7 +213,7 @@ def _done(folder: Path) -> dict[str, int]:
     return {each: store.path(each).stat().st_mtime_ns for each in store.digests() if store.status(each) == "done"}
 
 
-@pytest.mark.parametrize(("kills", "mlflow"), [(5, False), pytest.param(KILLS, True, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("kills", "mlflow"), [(3, False), pytest.param(KILLS, True, marks=pytest.mark.long)])
 def test_killed_at_random_every_result_is_there_once(
     tmp_path: Path, tiny: Callable[[int], Path], kills: int, mlflow: bool
 ) -> None:
@@ -283,18 +283,17 @@ def _until_under_way(process: subprocess.Popen[str], folder: Path) -> None:
     until(lambda: process.poll() is not None or (workers_of(process.pid) != [] and any(leases.glob("*.json"))), PATIENCE)
 
 
-def test_two_on_forty_cells_one_killed(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
+def test_two_on_a_grid_one_killed(tmp_path: Path, tiny: Callable[[int], Path]) -> None:
     folder, config = tmp_path / "results", tiny(1)
-    config.write_text(config.read_text().replace("seeds: {value: 3", "seeds: {value: 10"))
     one, other = (start(folder, config, "--jobs", "1") for _ in range(2))
-    until(lambda: len(Store(folder).digests()) >= 8, 120)
+    until(lambda: len(Store(folder).digests()) >= 3, 120)
     for pid in (one.pid, *workers_of(one.pid)):
         os.kill(pid, signal.SIGKILL)
     one.communicate()
     code, out = finish(other)
-    assert code == 0 and out.splitlines()[-1] == "cells=40 done=40 refused=0 failed=0"
+    assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"
     counts = Counter(trainings(folder).values())
-    assert counts[1] >= 39 and counts[1] + counts[2] == 40, "each once, but for the one under way"
+    assert counts[1] >= 11 and counts[1] + counts[2] == 12, "each once, but for the one under way"
 
 
 def test_folders_of_several_hosts_merge_by_copying(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
@@ -314,11 +313,11 @@ def test_a_cell_that_raises_is_a_result_and_the_others_go_on(tmp_path: Path, tin
     wrong = "batch_mixed_denorm: {by: model, values: {SAMformer: false, otherwise: true}, source: test, status: ours}"
     config.write_text(config.read_text().replace("      revin:", f"      {wrong}  # needs RevIN\n      revin:"))
     folder = tmp_path / "results"
-    code, out = finish(start(folder, config, "--jobs", "1"))
-    assert code == 1 and out.splitlines()[-1] == "cells=12 done=6 refused=0 failed=6"
+    code, out = finish(start(folder, config, "--jobs", "1", "--seeds", "1"))
+    assert code == 1 and out.splitlines()[-1] == "cells=4 done=2 refused=0 failed=2"
     failed = [r for r in results(folder).values() if r.status == "failed"]
-    assert len(failed) == 6 and all("ValueError" in (r.reason or "") and r.traceback for r in failed)
-    again, out = finish(start(folder, config, "--jobs", "2"))
+    assert len(failed) == 2 and all("ValueError" in (r.reason or "") and r.traceback for r in failed)
+    again, out = finish(start(folder, config, "--jobs", "2", "--seeds", "1"))
     assert again == 1 and "to train" not in out, "a failure is kept until it is asked to be tried again"
-    again, out = finish(start(folder, config, "--jobs", "1", "--retry", "failed"))
-    assert again == 1 and "6 cells to train" in out
+    again, out = finish(start(folder, config, "--jobs", "1", "--seeds", "1", "--retry", "failed"))
+    assert again == 1 and "2 cells to train" in out
