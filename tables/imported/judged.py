@@ -18,6 +18,7 @@ from tables.documents import explain
 from tables.explain.nearness import columns as explained_columns
 from tables.figures.data import Figure
 from tables.imported.csvfile import read_csv
+from tables.imported.logs import no_result
 from tables.imported.place import Placed, place
 from tables.imported.tslib import is_tslib, read_tslib
 from tables.layout.subject import Subject
@@ -51,6 +52,8 @@ def judge_file(known: Catalogue, path: Path, paper: Paper, lookback: int = 0) ->
         raise UsageError(told(error)) from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from None
+    if lacks := no_result(text):
+        raise UsageError(f"{path}:{lacks[0]}: {lacks[1]}")
     found = read_tslib(text, [*paper.columns]) if is_tslib(text) else read_csv(str(path), text)
     placed = place(found, paper, lookback)
     left = [f"{path}:{line}: {what}; left out" for line, what in sorted(found.left)]

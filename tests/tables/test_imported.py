@@ -171,6 +171,35 @@ def test_a_file_of_another_form_is_said_in_one_line(
     assert [each.name for each in tmp_path.iterdir()] == ["results.csv"]
 
 
+LOG = """Args in experiment:
+Namespace(random_seed=2024, model='AutoregressiveAlignment', data='ETTh1')
+>>>>>>>start training : {setting}>>>>>>>>>>>>>>>>>>>>>>>>>>
+Starting Training Epoch: 0
+\titers: 100, epoch: 1 | loss: 1.0349131
+Test Steps: 221, Steps: 221 | Train Loss: 1.1034913 Vali Loss: 0.7012345 Test Loss: 0.3912345
+>>>>>>>testing : {setting}<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<<
+(2785, 96, 7) (2785, 96, 7)
+"""
+"""In the form in which SAMoVAR's code prints it; made up."""
+
+
+@pytest.mark.parametrize(("content", "line", "what"), [
+    (LOG, 6, "a log, which has a loss on the test windows after every epoch, and not which epoch counts"),
+    ("{setting}\n\n{setting}\n", 1, "settings without their errors, as SAMoVAR's code writes them into result.txt"),
+])  # fmt: skip
+def test_a_log_is_no_result_and_it_is_said_what_is(
+    tmp_path: Path, content: str, line: int, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "2024_AutoregressiveAlignment_LinearAttention_ETTh1_1024_96.log"
+    name = f"{path.stem}_AutoregressiveAlignment_ETTh1_ftM_sl1024_ll1024_pl96_dm0_nh8_ebtimeF_Exp_0"
+    path.write_text(content.format(setting=name))
+    assert main(["judge", str(path), "--paper", "samovar"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"python -m tables: {path}:{line}: {what}; give ") and said.count("\n") == 1
+    assert "CSV (dataset,horizon,model,seed,mse[,mae,lookback] or " in said and "that validation chose" in said
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
 def test_a_store_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "results/cells").mkdir(parents=True)
     assert main(["judge", "x.csv", "--paper", "samformer", "--out", str(tmp_path / "results")]) == 2
