@@ -52,7 +52,7 @@ def mistakes(paper: Paper, printed: Printed) -> Iterator[str]:
     """What is wrong in a paper's file, in its order."""
     path = place_of(printed)
     try:
-        lines = list(_lines(read(path).decode("utf-8-sig")))
+        lines, uneven = _lines(read(path).decode("utf-8-sig"))
     except OSError as error:
         yield told(error)
         return
@@ -62,34 +62,40 @@ def mistakes(paper: Paper, printed: Printed) -> Iterator[str]:
     except _Unusable as error:
         yield f"{path}:{error}"
         return
-    if not lines:
+    if not lines and not uneven:
         yield f"{path}:1: expected a line for each printed number below the names of the columns, found none"
     found = [(line, column, what) for line in lines for column, what in _Check(paper, printed).line(line)]
     found += [*_twice(lines, printed), *_far(lines, printed)]
-    for line, column, what in sorted(found, key=lambda each: (each[0].number, COLUMNS.index(each[1]))):
-        yield f"{path}:{line.number}: {column}: {what}"
+    said = [(line.number, COLUMNS.index(column), f"{column}: {what}") for line, column, what in found]
+    for number, _, what in sorted([*said, *((number, 0, what) for number, what in uneven)]):
+        yield f"{path}:{number}: {what}"
 
 
 class _Unusable(Exception):
     """What stands in the way of reading any line: its number and what is wrong."""
 
 
-def _lines(text: str) -> Iterator[Line]:
+def _lines(text: str) -> tuple[list[Line], list[tuple[int, str]]]:
+    """The lines of the file, and those that have too many or too few fields, with a sentence each."""
     reader = csv.reader(io.StringIO(text, newline=""))
     head = [name.strip() for name in next(reader, [])]
     for name in head:
         if name not in COLUMNS:
+            if len(head) == 1:
+                raise _Unusable(f"1: expected columns with commas between them ({','.join(COLUMNS)}), found '{name}'")
             raise _Unusable(f"1: unknown column '{name}'{nearest(name, COLUMNS)}")
         if head.count(name) > 1:
             raise _Unusable(f"1: column '{name}' stands twice; remove one")
     if lacking := [name for name in COLUMNS if name not in (*head, *OPTIONAL)]:
         raise _Unusable(f"1: the column {', '.join(lacking)} is missing; expected {','.join(COLUMNS)}")
-    for fields in reader:
-        if fields and len(fields) != len(head):
+    lines, uneven = [], []
+    for fields in filter(None, reader):
+        if len(fields) != len(head):
             hint = "; put a text that has a comma in quotes" if len(fields) > len(head) else ""
-            raise _Unusable(f"{reader.line_num}: expected {len(head)} fields, found {len(fields)}{hint}")
-        if fields:
-            yield Line(reader.line_num, dict(zip(head, (field.strip() for field in fields), strict=True)))
+            uneven.append((reader.line_num, f"expected {len(head)} fields, found {len(fields)}{hint}"))
+        else:
+            lines.append(Line(reader.line_num, dict(zip(head, (field.strip() for field in fields), strict=True))))
+    return lines, uneven
 
 
 class _Check:

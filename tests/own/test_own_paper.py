@@ -78,7 +78,17 @@ def test_what_is_wrong_in_a_line_is_said_with_its_column(mine: Path, line: str, 
     assert said.startswith(f"{mine.with_suffix('.csv')}:6: {what}"), said
 
 
+def test_a_line_with_too_many_fields_or_too_few_hides_no_other_mistake(mine: Path) -> None:
+    first, second = list(WRONG)[:2]
+    said = found(mine, first, "mine,Table 1,toy", second, "mine,Table 1,toy,16,4,Informer,mse,0.4,,,verified,here, there")
+    assert [line.partition(".csv:")[2].partition(": ")[::2] for line in said] == [
+        ("6", said[0].partition(":6: ")[2]), ("7", "expected 12 fields, found 3"), ("8", said[2].partition(":8: ")[2]),
+        ("9", "expected 12 fields, found 13; put a text that has a comma in quotes"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(("content", "what"), [
+    (HEAD.replace(",", ";"), ":1: expected columns with commas between them (paper,table,"),
     (HEAD.replace("status", "stauts"), ":1: unknown column 'stauts'; did you mean 'status'?"),
     (HEAD.replace(",lookback", ""), ":1: the column lookback is missing; expected paper,table,"),
     (HEAD + ",std", ":1: column 'std' stands twice; remove one"),
