@@ -122,8 +122,8 @@ _finder = _Finder()
 def load(source: Source) -> Any:
     """The class, from the files as they travelled. It runs them.
 
-    Raises ImportError where the package is not installed here, or is another one than that of the plan; else what the
-    files raise.
+    Raises ImportError where the package is not installed here, or is another one than that of the plan, and for a file
+    called as a module that is loaded already, which every import of that name would give; else what the files raise.
     """
     if source.package is not None:
         there = installed(source.package.name)
@@ -134,4 +134,9 @@ def load(source: Source) -> Any:
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     _finder.take(source)
+    for module in source.modules:
+        other = sys.modules.get(module.name)
+        place = Path(module.path)
+        if other is not None and Path(getattr(other, "__file__", None) or "").resolve() != place.resolve():
+            raise ImportError(f"{place.name}: a module '{module.name}' is loaded already; give the file another name")
     return getattr(importlib.import_module(source.module), source.cls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -153,6 +154,17 @@ def test_what_travelled_is_what_is_built_and_two_folders_do_not_mix(tmp_path: Pa
         built: Any = baselines.build(source, lookback=8, horizon=4, channels=2, width=3)
         assert built.model.net[-1].out_features == last and built.partial_targets
     assert not any(str(tmp_path) in folder for folder in sys.path)
+
+
+def test_a_file_that_is_called_as_a_loaded_library_is_refused_and_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "a_library", ModuleType("a_library"))
+    path = written(tmp_path, YAML.replace("my_model.py", "a_library.py"))
+    path.with_name("my_model.py").rename(path.with_name("a_library.py"))
+    source = catalogue([path]).models["mine"].signature.source
+    with pytest.raises(ImportError, match=r"^a_library\.py: a module 'a_library' is loaded already; give the file another"):
+        baselines.build(source, lookback=8, horizon=4, channels=2, width=3)
 
 
 def test_an_installed_package_counts_by_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
