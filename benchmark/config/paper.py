@@ -189,6 +189,11 @@ class Paper:
         return WORKLOADS[self.workload].axes
 
     @property
+    def examples(self) -> str:
+        """What its models are trained and tested on, in a word."""
+        return WORKLOADS[self.workload].examples
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The names of the metrics that a Result of it has: `test_` and `val_` before them. The first one decides."""
         return tuple(metric.name for metric in WORKLOADS[self.workload].metrics if not metric.extra)

@@ -42,6 +42,8 @@ class Workload(Protocol):
     """Which of horizon and look-back its cells have; a cell's others are 0, and stand in no key and no file."""
     measured: str
     """What its metrics are over, in words, and what a table's letters for its axes mean."""
+    examples: str
+    """What a model is trained and tested on, in a word: windows, images."""
     metrics: tuple[Metric, ...]
     """Of validation and test. Weights are selected by the first one on validation."""
     fields: type[BaseModel]

@@ -62,6 +62,7 @@ class Forecasting:
         "on the standardised scale, over all windows, steps and channels: mean ± sample standard deviation (n − 1) over n "
         "seeds. L: look-back, H: horizon, in steps."
     )
+    examples = "windows"
     metrics: tuple[Metric, ...] = (
         Metric("mse", "MSE"),
         Metric("mae", "MAE"),

@@ -56,6 +56,7 @@ class Images:
     name = "images"
     axes: tuple[str, ...] = ()
     measured = "over all test images: mean ± sample standard deviation (n − 1) over n seeds. Error in percent."
+    examples = "images"
     metrics: tuple[Metric, ...] = (
         Metric("error", "Error", absolute=0.1, scale="in percent of the images"),
         Metric("cross_entropy", "Cross-entropy", scale="in nats an image"),

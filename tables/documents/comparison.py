@@ -14,13 +14,14 @@ from tables.rows.row import Row
 from tables.statistics import LEAST_PAIRS, LEAST_SETS, CellKey, Estimate, Sample, average_ranks, signed_rank
 
 EXPLAINED = (
-    "Over cells (data set × horizon) in which both, or all, columns have a Result. Ranks: 1 is the lowest MSE, ties by "
+    "Over {cells} in which both, or all, columns have a Result. Ranks: 1 is the lowest {metric}, ties by "
     f"the digits shown, with a 95 % interval over the data sets' means (Student's t; none under {LEAST_SETS} data sets). "
     "p: Wilcoxon's signed-rank test, two-sided and exact, of the logarithms of the ratios of the n cells' means, so "
-    "that a cell with large errors weighs no more than another, and corrected by Holm over all tests of this document; "
-    "horizons of one data set are no independent samples, so that p is too small rather than too large. Cells that are "
+    "that a cell with large errors weighs no more than another, and corrected by Holm over all tests of this document"
+    "{dependent}. Cells that are "
     f"equal are left out and counted; below {LEAST_PAIRS} that differ no p can be small, and none is given."
 )
+DEPENDENT = "; horizons of one data set are no independent samples, so that p is too small rather than too large"
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,14 @@ def document(paper: Paper, rows: Sequence[Row], digits: int = DIGITS) -> str:
         ]  # fmt: skip
         parts.append(_table(lines, ["pair", "n", "lower in", "mean difference", "p", "p, Holm"], 1))
         parts += _remarks(tested)
-    return "\n\n".join([EXPLAINED, *parts]) if parts else ""
+    return "\n\n".join([explained(paper), *parts]) if parts else ""
+
+
+def explained(paper: Paper) -> str:
+    """What ranks and tests are over, and how they are made."""
+    steps = "horizon" in paper.axes
+    cells, dependent = ("cells (data set × horizon)", DEPENDENT) if steps else ("data sets", "")
+    return EXPLAINED.format(cells=cells, metric=paper.metric.title, dependent=dependent)
 
 
 def _interval(found: Estimate) -> str:

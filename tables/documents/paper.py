@@ -21,8 +21,8 @@ def document(of: Subject) -> str:
     parts = [f"# {paper.name}: {escape(paper.title)}"]
     if of.profile != "paper":
         parts.append(
-            f"**Profile {of.profile}: a smoke run with a shortened training and a sample of the windows. These numbers say "
-            "that the way works, nothing about the paper.**"
+            f"**Profile {of.profile}: a smoke run with a shortened training and a sample of the {paper.examples}. "
+            "These numbers say that the way works, nothing about the paper.**"
         )
     if of.protocol == IMPORTED:
         parts.append(f"**{escape(of.notes[0])}**")

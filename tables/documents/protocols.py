@@ -19,8 +19,8 @@ RowsByKind = Mapping[tuple[str, str], Sequence[Row]]
 """The rows of each protocol and profile of a paper."""
 
 INTRODUCTION = (
-    "What each departure of a paper's released code from its text is worth, as measured here. Test MSE on the standardised "
-    "scale, mean ± sample standard deviation (n seeds). Δ: difference of the means, before rounding, to protocol `paper`. "
+    "What each departure of a paper's released code from its text is worth, as measured here. Test {metrics}, mean ± "
+    "sample standard deviation (n seeds). Δ: difference of the means, before rounding, to protocol `paper`. "
     "`=`: none of the protocol's switches changes this cell, so it is the same training. Nearest: the protocol whose mean, "
     "as shown, lies nearest to a printed number that can be compared (same look-back, not quoted). That is a measured "
     "distance; which protocol the paper's own runs followed is not known."
@@ -29,7 +29,11 @@ INTRODUCTION = (
 
 def document(papers: Iterable[tuple[Paper, RowsByKind]]) -> str:
     """A table a paper and profile that has Results of any protocol but `paper`, then what the paper's switches are."""
-    parts = ["# Protocols side by side", INTRODUCTION]
+    papers = list(papers)
+    told = [paper for paper, rows_of in papers if any(protocol != "paper" for protocol, _ in rows_of)]
+    shown = dict.fromkeys(paper.metric for paper in told or [paper for paper, _ in papers])
+    metrics = " and ".join(f"{metric.title} {metric.scale}" for metric in shown)
+    parts = ["# Protocols side by side", INTRODUCTION.format(metrics=metrics)]
     for paper, rows_of in papers:
         for profile in sorted({profile for _, profile in rows_of}):
             of_profile = {name: rows for (name, p), rows in rows_of.items() if p == profile}
@@ -53,11 +57,14 @@ def _section(paper: Paper, profile: str, rows_of: Mapping[str, Sequence[Row]]) -
     smoke = "" if profile == "paper" else f" (profile {profile}: a smoke run that says nothing about the paper)"
     parts = [f"## {paper.name}{smoke}"]
     nearest: dict[Key, list[str]] = {}
+    steps = ["H"] if "horizon" in paper.axes else []
     lines = [_line(key, cells, others, nearest) for key in keys]
-    heads = ["data set", "H", "column", "SAM", "printed", "paper"]
+    heads = ["data set", *steps, "column", "SAM", "printed", "paper"]
     for name in others:
         heads += [escape(name), "Δ"]
-    align = ["left", "right", "left", "left", "right", "right"] + ["right", "right"] * len(others) + ["left"]
+    align = (
+        ["left", *("right" for _ in steps), "left", "left", "right", "right"] + ["right", "right"] * len(others) + ["left"]
+    )
     parts.append(pipe(lines, [*heads, "nearest"], align))
     if nearest:
         counts = ", ".join(f"{escape(n)} {sum(n in names for names in nearest.values())}" for n in ["paper", *others])
@@ -87,7 +94,7 @@ def _line(
     rows = {name: row for name in ("paper", *others) if (row := cells[name].get(key)) and row.ours.n}
     number_of = next((r for r in (base, *rows.values()) if r and r.printed is not None), None)
     dataset, horizon, model, sam = key
-    line = [escape(dataset), str(horizon or HOLE), escape(model), "on" if sam else "off",
+    line = [escape(dataset), *([str(horizon)] if horizon else []), escape(model), "on" if sam else "off",
             printed(number_of) if number_of else HOLE, _measured(rows.get("paper"))]  # fmt: skip
     for name in others:
         row = rows.get(name)

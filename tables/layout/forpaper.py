@@ -89,6 +89,11 @@ class _Style:
         return [(metric, kind) for metric in self.metrics for kind in ("ours", "printed")
                 if kind == "ours" or (self.wish.printed and self._prints(metric))]  # fmt: skip
 
+    @property
+    def stubs(self) -> int:
+        """Columns at the left: data set, and horizon where the task has one."""
+        return 1 + ("horizon" in self.table.paper.axes)
+
     def _prints(self, metric: str) -> bool:
         return any(row.printed is not None for (_, _, of), row in self.table.cells.items() if of == metric)
 
@@ -102,8 +107,9 @@ class _Style:
         return max(sum(each) + 2 * GAP * len(each), LETTER * len(name(self.table, column, Latex())) + 2 * GAP)
 
     def stub(self) -> float:
-        """Of the two columns at the left, in points."""
-        return LETTER * max(len(dataset) for dataset, _ in self.table.lines) + 3 * DIGIT + 4 * GAP
+        """Of the columns at the left, in points."""
+        steps = 3 * DIGIT + 2 * GAP if self.stubs > 1 else 0.0
+        return LETTER * max(len(dataset) for dataset, _ in self.table.lines) + 2 * GAP + steps
 
     def tabular(self, columns: Sequence[ColumnKey]) -> str:
         """One part of the table."""
@@ -118,11 +124,12 @@ class _Style:
             used = [MARKS.get(row.printed.status, "") for row in self.table.cells.values() if row.printed is not None]
             ours = f"S[table-format=1.{digits}{std}{_room(of_ours)}]"
             plain = f"S[table-format=1.{digits}{_room(max(used, default='', key=len))}]"
-        letters = "lr" + "".join(ours if kind == "ours" else plain for _ in columns for _, kind in kinds)
+        letters = "lr"[: self.stubs] + "".join(ours if kind == "ours" else plain for _ in columns for _, kind in kinds)
         spans = " & ".join(rf"\multicolumn{{{len(kinds)}}}{{c}}{{{name(self.table, c, Latex())}}}" for c in columns)
         heads = " & ".join(rf"{{{self._head(*kind)}}}" for _ in columns for kind in kinds)
         rules = " ".join(
-            rf"\cmidrule(lr){{{3 + i * len(kinds)}-{2 + (i + 1) * len(kinds)}}}" for i in range(len(columns))
+            rf"\cmidrule(lr){{{1 + self.stubs + i * len(kinds)}-{self.stubs + (i + 1) * len(kinds)}}}"
+            for i in range(len(columns))
         )  # fmt: skip
         body: list[str] = []
         for place, line in enumerate(self.table.lines):
@@ -131,10 +138,11 @@ class _Style:
                 body.append(r"\addlinespace[2pt]")
             cells = [self.cell(line, column, *kind) for column in columns for kind in kinds]
             shown = escape(line[0]) if begins else ""
-            body.append(" & ".join([shown, horizon_name(line[1]), *cells]) + r" \\")
+            body.append(" & ".join([*[shown, horizon_name(line[1])][: self.stubs], *cells]) + r" \\")
+        first, second = (" & & ", " & $H$ & ") if self.stubs > 1 else (" & ", " & ")
         return "\n".join([
-            rf"\begin{{tabular}}{{@{{}}{letters}@{{}}}}", r"\toprule", rf" & & {spans} \\", rules,
-            rf" & $H$ & {heads} \\", r"\midrule", *body, r"\bottomrule", r"\end{tabular}",
+            rf"\begin{{tabular}}{{@{{}}{letters}@{{}}}}", r"\toprule", rf"{first}{spans} \\", rules,
+            rf"{second}{heads} \\", r"\midrule", *body, r"\bottomrule", r"\end{tabular}",
         ])  # fmt: skip
 
     def _error(self, std: float | None) -> str:
@@ -235,7 +243,8 @@ def _notes(style: _Style, protocol: str, profile: str) -> Iterator[str]:
         ", in brackets the standard deviation in units of the last digit" if style.wish.siunitx
         else r" $\pm$ standard deviation")  # fmt: skip
     scale = escape(" and ".join(dict.fromkeys(METRICS[metric].scale for metric in style.metrics)))
-    yield f"Mean over {seeds}{spread}, {scale}; $H$: horizon, look-back {_span(row.key.lookback for row in rows)}."
+    steps = f"; $H$: horizon, look-back {_span(row.key.lookback for row in rows)}" if style.stubs > 1 else ""
+    yield f"Mean over {seeds}{spread}, {scale}{steps}."
     if protocol != "paper" or profile != "paper":
         smoke = "" if profile == "paper" else ", a smoke run that says nothing of the paper"
         yield f"Protocol {escape(protocol)}, profile {escape(profile)}{smoke}."

@@ -28,20 +28,21 @@ FRAME = Markup(
 def own_table(table: PaperTable, label: str, name: Name) -> Markup:
     """A line a data set and horizon, a column a model and metric: ours, below it what is printed, and the verdict."""
     columns = [(column, metric) for column in table.columns for metric in table.layout.metrics]
-    horizon = "H" if "horizon" in table.paper.axes else ""
-    heads = [Markup('<th scope="col">data set</th><th scope="col">{}</th>').format(horizon)]
+    steps = "horizon" in table.paper.axes
+    heads = [Markup('<th scope="col">{}</th>').format(head) for head in ("data set", "H")[: 1 + steps]]
     heads += [_head(table, column, metric) for column, metric in columns]
     body, last = [], ""
     for line in table.lines:
         cells = [_own_cell(table, line, column, metric, name) for column, metric in columns]
-        first = Markup("<th scope=row>{}</th><td>{}</td>").format(line[0], horizon_name(line[1]))
+        first = Markup("<th scope=row>{}</th>").format(line[0])
+        first += Markup("<td>{}</td>").format(horizon_name(line[1])) if steps else ""
         kind = Markup(' class="first"') if line[0] != last else ""
         body.append(Markup("<tr{}>{}{}</tr>").format(kind, first, Markup("").join(cells)))
         last = line[0]
     for place, below in enumerate(table.below):
         cells = [_below(below, column, metric) for column, metric in columns]
         kind = Markup(' class="first below"') if not place else Markup(' class="below"')
-        first = Markup("<th scope=row>{}</th><td></td>").format(BELOW[below.row])
+        first = Markup("<th scope=row>{}</th>").format(BELOW[below.row]) + Markup("<td></td>" if steps else "")
         body.append(Markup("<tr{}>{}{}</tr>").format(kind, first, Markup("").join(cells)))
     head = Markup("<tr>{}</tr>").format(Markup("").join(heads))
     return FRAME.format(label=label, kind="own", head=head, body=Markup("\n").join(body))

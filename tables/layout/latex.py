@@ -91,17 +91,20 @@ def _tabular(grid: TextGrid) -> str:
     import pandas as pd
 
     plain = all(group.heads == ("ours",) for group in grid.groups)
-    heads = [("", grid.stub[0]), ("", "$H$" if grid.stub[1] == "H" else grid.stub[1])]
+    stub = len(grid.named)
+    heads = [("", "$H$" if head == "H" else head) for head in grid.named]
     for group in grid.groups:
         # pandas wants heads that differ: spaces, which LaTeX does not print, tell those of one name apart.
         heads += [(group.head, head + " " * i) for i, head in enumerate(group.heads)]
-    names = [stub if i < 2 else group for i, (group, stub) in enumerate(heads)]
+    names = [head if i < stub else group for i, (group, head) in enumerate(heads)]
     body = []
     for i, (group_name, name) in enumerate(grid.lines):
         shown = group_name if not i or group_name != grid.lines[i - 1][0] else ""
-        body.append([shown, name, *(cell for group in grid.groups for cell in group.lines[i])])
+        body.append([*[shown, name][:stub], *(cell for group in grid.groups for cell in group.lines[i])])
     frame = pd.DataFrame(body, columns=pd.Index(names) if plain else pd.MultiIndex.from_tuples(heads))
-    letters = ("lr" if grid.stub[1] == "H" else "ll") + "".join(align for group in grid.groups for align in group.aligns)
+    letters = ("lr" if grid.stub[1] == "H" else "ll")[:stub] + "".join(
+        align for group in grid.groups for align in group.aligns
+    )
     text = frame.style.hide(axis="index").to_latex(hrules=True, multicol_align="c", column_format=letters)
     lines = [re.sub(" {2,}", " ", line.rstrip()) for line in text.splitlines()]
     first = lines.index(r"\midrule")
@@ -116,7 +119,7 @@ def _tabular(grid: TextGrid) -> str:
 
 
 def _rules(grid: TextGrid) -> str:
-    start, rules = 3, []
+    start, rules = 1 + len(grid.named), []
     for group in grid.groups:
         end = start + len(group.heads) - 1
         rules.append(rf"\cmidrule(lr){{{start}-{end}}}")
@@ -144,7 +147,7 @@ def _about(table: PaperTable, protocol: str, profile: str) -> str:
         f"alike; {HOLE}: no seed done, or no printed number. Protocol {escape(protocol)}, profile {escape(profile)}."
     )
     if profile != "paper":
-        text += " A smoke run, shortened and on a sample of the windows: it says nothing about the paper."
+        text += f" A smoke run, shortened and on a sample of the {table.paper.examples}: it says nothing about the paper."
     theirs = lookbacks(rows)
     if theirs:
         printed = table.paper.printed

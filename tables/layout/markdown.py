@@ -99,16 +99,15 @@ def own_table(table: PaperTable) -> str:
     """A paper's own table, with its name and what its signs mean."""
     lay_out = transposed if table.options.transposed else upright
     found = lay_out(table, Markdown())
-    heads, aligns = list(found.stub), ["left", "right" if found.stub[1] == "H" else "left"]
+    stub = len(found.named)
+    heads, aligns = list(found.named), ["left", "right" if found.stub[1] == "H" else "left"][:stub]
     for group in found.groups:
         heads += [f"{group.head} {head}".strip() if not i else head for i, head in enumerate(group.heads)]
         aligns += [{"l": "left", "r": "right", "c": "center"}[align] for align in group.aligns]
     lines = []
-    for i, (name, stub) in enumerate(found.lines):
+    for i, (name, second) in enumerate(found.lines):
         shown = name if not i or name != found.lines[i - 1][0] else ""
-        lines.append([shown, stub, *(cell for group in found.groups for cell in group.lines[i])])
-    if not any((found.stub[1], *(stub for _, stub in found.lines))):  # the task has no horizon
-        heads, aligns, *lines = ([each[0], *each[2:]] for each in (heads, aligns, *lines))
+        lines.append([*[shown, second][:stub], *(cell for group in found.groups for cell in group.lines[i])])
     metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
     text = pipe(lines, heads, aligns)
     used = {row.comparison.verdict for row in table.cells.values()}

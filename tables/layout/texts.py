@@ -82,6 +82,11 @@ class TextGrid:
     groups: tuple[Group, ...]
     first_below: int
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The heads of its stub; of the first alone, where nothing stands in the second: the task has no horizon."""
+        return self.stub if any((self.stub[1], *(name for _, name in self.lines))) else self.stub[:1]
+
 
 def name(table: PaperTable, column: ColumnKey, style: Style) -> str:
     """A column's head; a SAM setting that is not its own is said; one that is printed only looks different."""

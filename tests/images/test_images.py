@@ -25,6 +25,7 @@ from benchmark.errors import DataError
 from benchmark.problems import load
 from benchmark.problems.images import PLAIN, WAYS, Images, held_out, means
 from benchmark.runner import pool
+from tables.__main__ import main as main_of_tables
 from tests.images import pictures
 
 Run = Callable[..., int]
@@ -175,6 +176,27 @@ def test_a_cell_goes_all_the_way(run: Run, tmp_path: Path, capsys: pytest.Captur
     rows = list(csv.DictReader((tmp_path / "results/tables/small.csv").open()))
     assert rows and all(row["horizon"] == row["lookback"] == "" for row in rows)
     assert {row["metric"] for row in rows} == {"error", "cross_entropy"}
+    nothing_of_forecasting(tmp_path, capsys)
+
+
+def nothing_of_forecasting(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No horizon, no MSE, no windows: in both forms of LaTeX, in Markdown, in what stands of protocols, on the page."""
+    tables = folder / "results/tables"
+    latex = (tables / "small.tex").read_text()
+    assert r"\begin{tabular}{l" in latex and "data set & Net" in latex and "data set & & " not in latex
+    configs = ["--config", str(folder / "small.yaml"), "--config", str(folder / "own.yaml")]
+    asked = ["latex", "small", *configs, "--results-dir", str(folder / "results")]
+    capsys.readouterr()
+    assert main_of_tables(asked) == 0
+    for_paper = capsys.readouterr().out
+    assert r"\begin{tabular}{@{}lc" in for_paper and r"\cmidrule(lr){2-" in for_paper
+    protocols = (tables / "protocols.md").read_text()
+    assert "Test Error in percent of the images, mean ±" in protocols and "| data set   | column" in protocols
+    markdown, page = (tables / "small.md").read_text(), (folder / "results/report.html").read_text()
+    for text in (latex, for_paper, markdown, protocols.partition("## small")[2]):
+        assert not any(word in text for word in ("$H$", "horizon", "look-back", "MSE", "windows", "| H"))
+    table = page[page.index('<table class="own"') :]
+    assert "<th scope=\"col\"></th>" not in table[: table.index("</table>")]
 
 
 def test_what_does_not_belong_together_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

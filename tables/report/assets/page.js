@@ -145,8 +145,9 @@
       button.addEventListener("click", () => sort(head, place));
       head.replaceChildren(button);
     });
-    for (const place of ["paper", "protocol", "metric"].map((head) => heads.indexOf(head))) { // they say nothing where all cells have the same
-      if (new Set(texts.map((text) => text[place])).size > 1) continue;
+    for (const head of ["paper", "protocol", "metric", "H", "L"]) { // they say nothing where all cells have the same; H and L where none has any
+      const place = heads.indexOf(head), values = new Set(texts.map((text) => text[place]));
+      if (values.size > 1 || ("HL".includes(head) && !values.has("–"))) continue;
       for (const row of [list.tHead.rows[0], ...rows]) row.cells[place].hidden = true;
     }
     filter();
