@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from tables.claims.evidence import AVERAGE, Evidence
 from tables.claims.outcome import FAILS, HOLDS, NO_INTERVAL, UNDECIDED, Effect, outcome, too_few, worst
 from tables.claims.reader import PER_CELL, SUMS, Claim, Ref, Route
+from tables.claims.verdicts import on_ours, on_printed
 from tables.numbers import DIGITS
 from tables.statistics import (
     CELLS_TIMES,
@@ -29,7 +30,9 @@ from tables.statistics import (
     rounding,
 )
 
-EVERY = "every model"
+EVERY, EVERY_SET = "every model", "every data set"
+CELL_BY_CELL = ("number", "lower")
+"""Kinds of claims that are judged cell by cell, by the rule of verdicts."""
 PRINTED, OURS = "printed", "ours"
 RANK, RANK_OF_MEANS = "rank per cell", "rank per mean over the horizons"
 HALF_UNIT = 0.5 * 10**-DIGITS
@@ -97,6 +100,9 @@ def _kinds(claim: Claim, evidence: Evidence, numbers: str, protocol: str, lookup
     if claim.kind == "sam":
         yield from _sam(claim, evidence, cells, blank, lookup)
         return
+    if claim.kind in CELL_BY_CELL:
+        yield from _cell_by_cell(claim, evidence, cells, blank)
+        return
     samples = [evidence.grouped(lookup(ref)) for ref in claim.refs]
     common = [cell for cell in cells if all(cell in sample for sample in samples)]
     if claim.kind == "rank":
@@ -114,6 +120,22 @@ def _kinds(claim: Claim, evidence: Evidence, numbers: str, protocol: str, lookup
     for average in (SUMS, PER_CELL):
         statistic = (SUMS_TIMES if times else RATIO_OF_SUMS) if average == SUMS else CELLS_TIMES if times else MEAN_PER_CELL
         yield _compared(claim, replace(blank, average=average), samples, cells, statistic, printed)
+
+
+def _cell_by_cell(claim: Claim, evidence: Evidence, cells: Sequence[CellKey], blank: Finding) -> Iterator[Finding]:
+    """A figure a cell, and of several cells what becomes of all of them: it is judged by single cells, none by others."""
+    printed = blank.numbers == PRINTED
+    found = list(on_printed(claim, evidence, cells) if printed else on_ours(claim, evidence, cells, blank.protocol))
+    for of in found:
+        figure = None if of.figure is None else Estimate(of.figure, None, 1, 1)
+        gives = of.verdict == HOLDS if printed and claim.value and figure else None
+        name = " ".join(filter(None, of.cell)) if len(found) > 1 else ""
+        yield replace(blank, average=claim.average, what=name, estimate=figure, of=1, seeds=of.seeds, verdict=of.verdict,
+                      gives=gives)  # fmt: skip
+    if len(found) > 1:
+        verdicts = list(dict.fromkeys(of.verdict for of in found))
+        all_alike = verdicts[0] if len(verdicts) == 1 else f"{UNDECIDED} ({'; '.join(verdicts)})"
+        yield replace(blank, average=claim.average, what=EVERY_SET, verdict=all_alike)
 
 
 def _compared(

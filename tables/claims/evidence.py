@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.config.catalogue import Catalogue
@@ -66,16 +66,13 @@ class Evidence:
         if not tables or ref.sam is not None or path is None:
             return {}
         numbers = printed_numbers(Printed(path.name, tables, (metric,), path.parent))
-        return {(d, h): (number.value,) for (d, h, m, _), number in numbers.items() if m == model}
+        found = {(d, "" if h == "0" else h): number for (d, h, m, _), number in numbers.items() if m == model}
+        return {cell: (number.value,) for cell, number in found.items()}
 
     def ours(self, ref: Ref, metric: str, protocol: str) -> Sample:
         """Our numbers of a column by seed, of the cells with enough seeds; parameters are counted from one."""
-        rows_of = self.rows_of.get(ref.paper, {})
-        wanted = ref.protocol or (protocol if (protocol, "paper") in rows_of else "paper")
         sample: dict[CellKey, Sequence[float]] = {}
-        for row in rows_of.get((wanted, "paper"), ()):
-            if row.key.model != ref.column or (row.own_sam if ref.sam is None else row.key.sam == ref.sam) is False:
-                continue
+        for row in self._rows(ref, protocol):
             if not row.same_task:  # what a paper says is not about it
                 continue
             if metric == "n_params" and row.n_params is not None:
@@ -86,6 +83,19 @@ class Evidence:
                 )  # of an imported mean the seeds are not known
                 sample[row.key.dataset, str(row.key.horizon or "")] = values
         return sample
+
+    def rows(self, ref: Ref, metric: str, protocol: str) -> dict[CellKey, Row]:
+        """The rows of a column by cell, however many seeds they have."""
+        found = (row for row in self._rows(ref, protocol) if row.key.metric == metric)
+        return {(row.key.dataset, str(row.key.horizon or "")): row for row in found}
+
+    def _rows(self, ref: Ref, protocol: str) -> Iterator[Row]:
+        """Of a column in all metrics, under its own protocol, else under the one looked at where its paper has that."""
+        rows_of = self.rows_of.get(ref.paper, {})
+        wanted = ref.protocol or (protocol if (protocol, "paper") in rows_of else "paper")
+        for row in rows_of.get((wanted, "paper"), ()):
+            if row.key.model == ref.column and (row.own_sam if ref.sam is None else row.key.sam == ref.sam):
+                yield row
 
     def grouped(self, sample: Sample) -> Sample:
         """A sample in which a group of data sets that has no number of its own has that of its first member with one."""

@@ -30,6 +30,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "rank": ("of", "others", "value"),
     "parameters": ("of", "over", "value"),
     "sam": ("pairs",),
+    "number": ("of", "value"),
+    "lower": ("of", "over"),
 }
 """The kinds of claim, each with the keys that it has beside those of all."""
 _OPTIONAL = ("note", "metric", "datasets", "horizons", "paths", "pairs")

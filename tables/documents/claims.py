@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from tables.claims.evaluate import EVERY, OURS, PRINTED, RANK_OF_MEANS, Finding, Part, evaluate, parts
+from tables.claims.evaluate import EVERY, EVERY_SET, OURS, PRINTED, RANK_OF_MEANS, Finding, Part, evaluate, parts
 from tables.claims.evidence import Evidence
 from tables.claims.outcome import RULE
 from tables.claims.reader import OWN, SUMS, WHOSE, Claim
@@ -23,7 +23,7 @@ INTRODUCTION = (
     "elsewhere. A check of ours is put together by this suite, of the tables of two papers, say: no paper answers for it."
 )
 HEADS = ("claim", "whose", "says", "on the printed numbers", "on ours", "protocol")
-UNITS = {"improvement": " %", "sam": " %", "rank": "", "parameters": " ×"}
+UNITS = {"improvement": " %", "sam": " %", "lower": " %", "rank": "", "parameters": " ×", "number": ""}
 
 
 def document(claims: Iterable[Claim], evidence: Evidence, left: Sequence[Claim] = ()) -> str:
@@ -64,8 +64,8 @@ def _table(lines: Sequence[Sequence[str]], heads: Sequence[str], numbers: int = 
 def headline(claim: Claim, findings: Sequence[Finding], numbers: str, protocol: str) -> Finding:
     """The one figure that stands for a claim: by the paper's own way of averaging; of several models the sum of them."""
     found = [o for o in findings if o.numbers == numbers and o.protocol == protocol]
-    if claim.kind == "sam":
-        return next((o for o in found if o.what == EVERY), found[0])
+    if claim.kind in ("sam", "lower"):
+        return next((o for o in found if o.what in (EVERY, EVERY_SET)), found[0])
     return next((o for o in found if o.average == claim.average), found[0])
 
 
@@ -110,7 +110,7 @@ def _interval(interval: Interval | None) -> str:
 
 def _cells(finding: Finding) -> str:
     """How many cells a figure is over, of how many; nothing for what only sums up other figures."""
-    if finding.what == EVERY:
+    if finding.what in (EVERY, EVERY_SET):
         return HOLE
     found = finding.estimate.cells if finding.estimate else 0
     return f"{found} means" if finding.average == RANK_OF_MEANS else f"{found} of {finding.of}"
