@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from baselines import footprint, footprint_images
 from baselines.arguments import REQUIRED, SCALAR, SHAPES, Argument, Kind, arguments_of, attribute_of
@@ -21,6 +21,7 @@ from baselines.own import Source
 __all__ = ["MODELS", "SCALAR", "Argument", "Kind", "ModelInfo", "Source", "argument", "build", "misfit"]
 
 HERE = Path(__file__).parent
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class ModelInfo:
 
     name: as recipes have it. module, cls: its file in this folder, and its class there. memory: says what a training step
     takes; None for what is not trained, or not known. closed_form: it is not trained, but has `fit`. file: where the
-    constructor is read, if not in this folder. task: the kind of task that it is for.
+    constructor is read, if not in this folder. task: the kind of task that it is for. begins: says what stands before its
+    first step, in operations; None: nothing does.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ModelInfo:
     closed_form: bool = False
     file: Path | None = None
     task: str = "forecasting"
+    begins: Callable[[Any, Any], float] | None = None
 
     @property
     def _source(self) -> Path:
@@ -65,11 +68,20 @@ class ModelInfo:
         `shape`: as `SHAPES` has it. `given`: arguments; the others have their defaults. None where nothing is
         known, or the arguments do not fit (then the model itself says what is wrong).
         """
-        if self.memory is None:
+        return self._said(self.memory, shape, batch, given)
+
+    def before_training(self, shape: Mapping[str, int], given: Mapping[str, Any]) -> float:
+        """Operations before the first step, as `of_step` has its arguments; 0 where there are none, or it is not known."""
+        return self._said(self.begins, shape, 1, given) or 0.0
+
+    def _said(self, what: Callable[[Any, Any], T] | None, shape: Mapping[str, int], batch: int,
+              given: Mapping[str, Any]) -> T | None:  # fmt: skip
+        """What an estimator says of the arguments, with the defaults of the others."""
+        if what is None:
             return None
         defaults = {name: a.default for name, a in self.arguments.items() if a.default is not REQUIRED}
         try:
-            return self.memory(SIZES[self.task](**shape, batch=batch), SimpleNamespace(**(defaults | dict(given))))
+            return what(SIZES[self.task](**shape, batch=batch), SimpleNamespace(**(defaults | dict(given))))
         except (TypeError, ValueError, ZeroDivisionError, AttributeError):
             return None
 
@@ -93,9 +105,23 @@ _ALL = (
     ModelInfo("seasonal_naive", "naive", "SeasonalNaive", closed_form=True),
     ModelInfo("ridge", "ridge", "Ridge", closed_form=True),
     ModelInfo("vgg", "vgg", "VGG", footprint_images.vgg, task="images"),
-    ModelInfo("ckn", "ckn", "CKN", footprint_images.ckn, task="images"),
-    ModelInfo("ckn_scratch", "ckn_scratch", "CKNFromScratch", footprint_images.ckn, task="images"),
-    ModelInfo("ckn_unsupervised", "ckn_unsupervised", "CKNUnsupervised", closed_form=True, task="images"),
+    ModelInfo("ckn", "ckn", "CKN", footprint_images.ckn, task="images", begins=footprint_images.ckn_begins),
+    ModelInfo(
+        "ckn_scratch",
+        "ckn_scratch",
+        "CKNFromScratch",
+        footprint_images.ckn,
+        task="images",
+        begins=footprint_images.ckn_begins,
+    ),
+    ModelInfo(
+        "ckn_unsupervised",
+        "ckn_unsupervised",
+        "CKNUnsupervised",
+        closed_form=True,
+        task="images",
+        begins=footprint_images.ckn_unsupervised_begins,
+    ),
 )
 
 MODELS: dict[str, ModelInfo] = {info.name: info for info in _ALL}

@@ -41,7 +41,7 @@ class CKN(Classifier, SelfMoving):
         self, *, channels: int, size: int, classes: int, layout: Layout = "ckn5", backward: Backward = "exact",
         ridge_inside: bool = False, filters: Filters = "sampled", patch_count: Size = 150_000,
         loss: Loss = "squared_hinge", fit_alpha: Weight = 0.001, alternating: bool = True,
-        widths: Sequence[int] | None = None, kernel_sizes: Sequence[int] | None = None,
+        widths: str | Sequence[int] | None = None, kernel_sizes: Sequence[int] | None = None,
         subsampling: Sequence[int] | None = None, kernels: Sequence[str] | None = None,
         sigmas: Sequence[float] | None = None,
     ) -> None:  # fmt: skip

@@ -57,12 +57,16 @@ NETS: Mapping[str, Shape] = {
 
 
 def shape_of(
-    layout: str, sizes: Sequence[int] | None, widths: Sequence[int] | None, subsampling: Sequence[int] | None,
+    layout: str, sizes: Sequence[int] | None, widths: str | Sequence[int] | None, subsampling: Sequence[int] | None,
     kernels: Sequence[str] | None, sigmas: Sequence[float] | None,
 ) -> Shape:  # fmt: skip
-    """The shape of a name, with what is given in the place of its own. Raises ValueError where they do not fit."""
+    """The shape of a name, with what is given in the place of its own: widths also as words, ``16 16 32``. Raises
+    ValueError where they do not fit."""
     named = NETS[layout]
+    words = str.split(widths) if isinstance(widths, str) else [str(width) for width in widths or named.widths]
+    if wrong := [word for word in words if not word.isdecimal() or int(word) < 1]:
+        raise ValueError(f"widths: expected filters by layer, each from 1, such as '16 16 32', found '{wrong[0]}'")
     return Shape(
-        tuple(sizes or named.sizes), tuple(widths or named.widths), tuple(subsampling or named.subsampling),
+        tuple(sizes or named.sizes), tuple(map(int, words)), tuple(subsampling or named.subsampling),
         tuple(kernels or named.kernels), tuple(sigmas or named.sigmas),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from baselines.ckn_nets import shape_of
+from baselines.ckn_nets import NETS, Shape, shape_of
 
 VGG: Mapping[str, str] = {
     "vgg9": "64 64 M 128 128 M 256 256 256 M",
@@ -78,3 +78,28 @@ def ckn(sizes: ImageSizes, arguments: Any) -> tuple[int, int]:
         side, channels = after, width
     parameters += (channels * side**2 + 1) * sizes.classes
     return _BYTES * max(sizes.batch * (held + 2 * largest), 2 * points), parameters
+
+
+MOST_ROUNDS = 100
+"""Of k-means, which as a rule takes nearly all of them."""
+
+
+def ckn_begins(sizes: ImageSizes, arguments: Any) -> float:
+    """Multiplications and additions of k-means, by which the filters of all layers begin."""
+    if arguments.filters == "random":
+        return 0.0
+    of = vars(arguments).get
+    given = (of(name) for name in ("kernel_sizes", "widths", "subsampling", "kernels", "sigmas"))
+    return _of_kmeans(shape_of(arguments.layout, *given), sizes.channels, arguments.patch_count)
+
+
+def ckn_unsupervised_begins(sizes: ImageSizes, arguments: Any) -> float:
+    """As `ckn_begins`, of the nets without labels."""
+    return _of_kmeans(NETS[arguments.widths_of], sizes.channels, arguments.patch_count)
+
+
+def _of_kmeans(shape: Shape, channels: int, count: int) -> float:
+    """A round: each of `count` patches [c·k·k] of a layer's input times each of its filters."""
+    below = (channels, *shape.widths)
+    of_patch = sum(c * size**2 * width for c, size, width in zip(below, shape.sizes, shape.widths, strict=False))
+    return 2.0 * MOST_ROUNDS * count * of_patch

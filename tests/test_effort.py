@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.config.catalogue import Catalogue, load_papers
 from benchmark.data.registry import DATASETS, GROUPS
-from benchmark.grid import takes
+from benchmark.grid import cost, takes
 from benchmark.grid.asked import Request
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.effort import hours, shorter
@@ -149,3 +149,13 @@ def test_what_to_do_next(tmp_path: Path) -> None:
     assert said() == [f"next, what the authors' code does otherwise: {command} --protocol released"]
     assert said("--protocol", "released") == ["next, which protocol is nearest: python -m tables explain samformer"]
     assert said(interrupted=True) == [] and "--retry failed" in said(status="failed")[0]
+
+
+def test_k_means_counts_before_the_first_step_of_a_kernel_network() -> None:
+    options = ("--subset", "CIFAR-10", "--papers", "ckn", "--models", "all", "--seeds", "1", "--profile", "quick")
+    found = {planned.cell.model: planned for planned in cells(asked(*options))}
+    seconds = {name: hours.by_sizes(planned, DATASETS["CIFAR-10"]) for name, planned in found.items()}
+    # 150,000 patches, 100 rounds: 2·(27 + 128 + 1152 + 128 + 1152)·128 operations a patch, at 4e10 a second
+    assert 248 < seconds["CKN-5"] < 300 and seconds["CKN-64-256"] > 600, "that has a million patches, and no step"
+    (plain,) = cells(asked("--subset", "CIFAR-10", "--papers", "vgg_cifar", "--models", "VGG-9", "--seeds", "1"))
+    assert cost.before_training(plain, DATASETS["CIFAR-10"]) == 0

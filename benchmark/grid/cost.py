@@ -132,6 +132,16 @@ def work(planned: Planned, dataset: DataSet) -> float:
     return float(steps * each * (2 if recipe.sam else 1))
 
 
+def before_training(planned: Planned, dataset: DataSet) -> float:
+    """Operations that a model's own beginning takes before the first step: k-means, where it has that."""
+    recipe, channels = planned.recipe, channels_of(dataset, planned.recipe) if planned.recipe is not None else None
+    model = baselines.MODELS.get(recipe.model) if recipe is not None and recipe.source is None else None
+    if recipe is None or model is None or channels is None:
+        return 0.0
+    shape = WORKLOADS[recipe.workload].shape(channels, recipe.lookback, planned.cell.horizon)
+    return model.before_training(shape, recipe.arguments)
+
+
 def jobs(cores: int, needed: Sequence[int | None], memory_bytes: int | None, devices: int = 1) -> int:
     """How many cells at once, for `--jobs auto`: one a core, fewer where the largest of those that share a device, taken
     together, need more than nine tenths of its memory (`needed`: bytes of each cell, None where that is not known)."""

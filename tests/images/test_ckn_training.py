@@ -130,6 +130,9 @@ def test_the_scores_of_an_image_are_its_own(name: str) -> None:
 def test_shapes_that_do_not_fit_are_said() -> None:
     with pytest.raises(ValueError, match="as many sizes as widths"):
         made(widths=[4])
+    with pytest.raises(ValueError, match="filters by layer, each from 1, such as '16 16 32', found 'x'"):
+        made(widths="4 x")
+    assert [len(layer.weight) for layer in made(widths="4 5").layers] == [4, 5], "as a recipe of YAML says it"
     with pytest.raises(ValueError, match="the released config lacks image_size"):
         load_released({"config": {"model": "ckn", "channels": 3, "classes": 10}})
 

@@ -16,6 +16,8 @@ from benchmark.machine import time_in_words
 
 BYTES_A_SECOND = 6e8
 """Of activations that one CPU core makes and takes back: a middle of what the cells of docs/measured took."""
+OPERATIONS_A_SECOND = 4e10
+"""Of products of matrices on one CPU core: a middle of what k-means of 20,000 patches took (1.4e10 to 6.9e10)."""
 EPOCHS_A_PATIENCE = 3
 """A training that may end early lasts about so many times its patience, as those of docs/measured did."""
 BESIDE_SECONDS = 2.0
@@ -61,7 +63,8 @@ def by_sizes(planned: Planned, dataset: DataSet) -> float:
         share = min(1.0, EPOCHS_A_PATIENCE * recipe.training.patience / recipe.training.epochs)
     if recipe is not None and recipe.bounds.max_steps is not None:
         share = 1.0
-    return BESIDE_SECONDS + share * cost.work(planned, dataset) / BYTES_A_SECOND
+    before = cost.before_training(planned, dataset) / OPERATIONS_A_SECOND
+    return BESIDE_SECONDS + before + share * cost.work(planned, dataset) / BYTES_A_SECOND
 
 
 def estimates(
