@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from baselines.base import Forecaster
+    from benchmark.analysis.probes.losses import Loss
+    from benchmark.config.recipe import Setting
     from benchmark.data.windows import Windows
     from benchmark.load import Task
     from benchmark.problems.forecasting import Forecasting, HeldWindows
@@ -67,6 +69,26 @@ class Cell:
         """So many windows of one of `SPLITS`, evenly over it; all, where there are fewer, or `most` is None."""
         training, test = self.training, self.test
         return {"train": training.train, "validation": training.validation, "test": test.windows}[split].evenly(most)
+
+    @property
+    def loss(self) -> Loss:
+        """The loss that probes of its weights look at."""
+        from benchmark.analysis.probes.losses import LOSSES
+
+        return LOSSES[self.task.experiment.recipe.workload]
+
+    def examples(self, split: str, most: int | None) -> Any:
+        """So many windows or images of one of `SPLITS`, evenly over it; all, where there are fewer, or `most` is None."""
+        training: Any = self.task.training
+        of = {"train": training.train, "validation": training.validation, "test": self.loss.tested(self.task.test)}
+        return of[split].evenly(most)
+
+    @property
+    def setting(self) -> Setting:
+        """How it is evaluated."""
+        training: Any = self.task.training
+        found: Setting = training.setting
+        return found
 
     def test_windows(self, most: int) -> Tensor:
         """So many test windows x [N, L, C], evenly over the segment; all, where there are fewer."""

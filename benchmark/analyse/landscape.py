@@ -44,7 +44,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--range", type=_reach, default=1.0, metavar="A", help="from −A to A in units of a direction; default 1"
     )
-    parser.add_argument("--split", choices=SPLITS, default="validation", help="whose windows; default validation")
+    parser.add_argument("--split", choices=SPLITS, default="validation", help="whose windows or images; default validation")
     parser.add_argument("--windows", type=whole_or_all, default=None, metavar="N|all",
                         help="so many of them, evenly over the split; default all")  # fmt: skip
     parser.add_argument("--seed", type=partial(whole, least=0), default=0, metavar="N",
@@ -68,10 +68,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _loss(cell: Cell, options: argparse.Namespace) -> Loss:
-    from benchmark.analysis.probes.windows import mean_loss
-
-    windows, setting = cell.windows(options.split, options.windows), cell.training.setting
-    return lambda model: mean_loss(model, windows, setting)
+    examples, setting, mean = cell.examples(options.split, options.windows), cell.setting, cell.loss.mean
+    return lambda model: mean(model, examples, setting)
 
 
 def _around(cell: Cell, options: argparse.Namespace) -> Arrays:
@@ -86,12 +84,13 @@ def _around(cell: Cell, options: argparse.Namespace) -> Arrays:
     arrays = {
         "x": at, "y": at, "centre": np.array(loss(cell.model)), "loss": surface(cell.model, loss, x, y, (at, at)),
         "cosine": np.array(cosine(x, y)), "seed": np.array(options.seed), "split": np.array(options.split),
-        "windows": np.array(len(cell.windows(options.split, options.windows))),
+        "windows": np.array(len(cell.examples(options.split, options.windows))),
+        "measure": np.array(cell.loss.title), "example": np.array(cell.loss.example),
     }  # fmt: skip
+    over = counted(int(arrays["windows"]), f"{options.split} {cell.loss.example}")
     print(
-        f"{cell.key}: MSE {float(arrays['centre']):.4f} over {counted(int(arrays['windows']), f'{options.split} window')} "
-        f"at its own weights, {arrays['loss'].min():.4f} to {arrays['loss'].max():.4f} on the grid; "
-        f"{time.perf_counter() - begun:.0f} s"
+        f"{cell.key}: {cell.loss.title} {float(arrays['centre']):.4f} over {over} at its own weights, "
+        f"{arrays['loss'].min():.4f} to {arrays['loss'].max():.4f} on the grid; {time.perf_counter() - begun:.0f} s"
     )
     return arrays | _path(cell, options, loss)
 
@@ -144,14 +143,15 @@ def _between(first: Cell, second: Cell, options: argparse.Namespace) -> Arrays:
 
 
 def _task(cell: Cell) -> Sequence[Any]:
-    return cell.task.experiment.cell.dataset, cell.task.experiment.cell.horizon, cell.training.train.lookback
+    own = cell.task.experiment.cell
+    return own.dataset, own.horizon, own.lookback
 
 
 COMMAND = Command(
     "the loss around the weights, between two cells' weights, and along a training",
-    "The mean squared error on a grid around the weights, along two random directions whose filters are as long as the "
-    "weights' own, biases and norms left as they are; with two cells, side by side on one scale, and on the line between "
-    "their weights; where epochs were kept (run_all.py --keep weights,epochs), the training's path in the plane in which "
-    "it lies best.",
+    "The mean squared error (of images the cross-entropy) on a grid around the weights, along two random directions whose "
+    "filters are as long as the weights' own, biases and norms left as they are; with two cells, both on one scale, "
+    "and on the line between their weights; where epochs were kept (run_all.py --keep weights,epochs), the training's path "
+    "in the plane in which it lies best.",
     options, run,
 )  # fmt: skip

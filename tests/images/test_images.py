@@ -18,6 +18,7 @@ from pools import Here
 from recipes import made_up
 
 import run_all
+from benchmark.analysis.__main__ import main as main_of_analysis
 from benchmark.data import images
 from benchmark.data.files import Checksums
 from benchmark.data.registry import DATASETS, DataSet
@@ -177,6 +178,7 @@ def test_a_cell_goes_all_the_way(run: Run, tmp_path: Path, capsys: pytest.Captur
     assert rows and all(row["horizon"] == row["lookback"] == "" for row in rows)
     assert {row["metric"] for row in rows} == {"error", "cross_entropy"}
     nothing_of_forecasting(tmp_path, capsys)
+    probes_of_images(tmp_path, capsys)
 
 
 def nothing_of_forecasting(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,7 +198,19 @@ def nothing_of_forecasting(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     for text in (latex, for_paper, markdown, protocols.partition("## small")[2]):
         assert not any(word in text for word in ("$H$", "horizon", "look-back", "MSE", "windows", "| H"))
     table = page[page.index('<table class="own"') :]
-    assert "<th scope=\"col\"></th>" not in table[: table.index("</table>")]
+    assert '<th scope="col"></th>' not in table[: table.index("</table>")]
+
+
+def probes_of_images(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Landscape and sharpness of the two that were kept, with SAM and without."""
+    configs = ["--config", str(folder / "small.yaml"), "--config", str(folder / "own.yaml")]
+    asked = ["small/small-set/Net/s0", "small/small-set/Net/sam/s0", *configs, "--results-dir", str(folder / "results")]
+    capsys.readouterr()
+    assert main_of_analysis(["landscape", *asked, "--grid", "2", "--windows", "10"]) == 0
+    assert main_of_analysis(["sharpness", *asked, "--windows", "10", "--vectors", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "over 10 validation images at its own weights" in said and "10 of 80 train images, cross-entropy" in said
+    assert "power_iteration" not in said and len(list((folder / "results/analysis").glob("*/landscape.png"))) == 1
 
 
 def test_what_does_not_belong_together_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,8 @@ def paths(key: str, arrays: Arrays) -> Figure | None:
 
 
 def _label(arrays: Arrays) -> str:
-    return f"MSE, {counted(int(arrays['windows']), 'window')} of {arrays['split']}"
+    example = str(arrays.get("example", "window"))
+    return f"{arrays.get('measure', 'MSE')}, {counted(int(arrays['windows']), example)} of {arrays['split']}"
 
 
 def _places(values: NDArray[Any]) -> tuple[float, ...]:
@@ -112,4 +113,4 @@ def _scale(surfaces: Sequence[NDArray[Any]]) -> dict[str, Any]:
     most = most if most > least else least + (abs(least) or 1.0)
     levels = (np.geomspace if log else np.linspace)(least, most, LEVELS + 2)[1:-1]
     return {"limits": (least, most), "levels": _places(levels), "scale": "log" if log else "linear",
-            "meaning": "mean squared error"}  # fmt: skip
+            "meaning": "the loss"}  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from benchmark.errors import counted
 from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, beside, holes
 from tables.figures.style import style_of_series
 
@@ -38,9 +39,12 @@ def sharpness(cells: Sequence[tuple[str, Arrays]]) -> Figure:
         above = all(float(of[name]) > 0 for _, of in cells)
         y = Axis(scale="log" if above else "linear")
         panels.append(Panel(x=Axis(label="seed", categories=seeds), y=y, marks=tuple(marks), title=title))
-    splits = sorted({f"{int(of['windows']):,} {of['split']}" for _, of in cells})
+    splits = sorted(
+        {f"{counted(int(of['windows']), str(of.get('example', 'window')))} of {of['split']}" for _, of in cells}
+    )
+    losses = sorted({str(of.get("measure", "MSE")) for _, of in cells})
     return Figure(
-        name="sharpness", title=f"Hessian of the mean squared error over windows of {' or '.join(splits)}",
+        name="sharpness", title=f"Hessian of the {' or '.join(losses)} over {' or '.join(splits)}",
         panels=tuple(panels), panel_size=(2.6, 2.2),
         legend=tuple(LegendEntry(name=column, style=style) for column, style in styles.items()),
     )  # fmt: skip
