@@ -41,6 +41,13 @@ RULE = (
     "interval, and by the figure that their last digits leave possible, so that rounding is never taken for a mistake."
 )
 
+OF_CELLS = (
+    "A claim about the number of a single cell is read on the printed numbers, and ours has the verdict of its table; that "
+    "a column's error is lower than another's in each cell is by the same rule, the other's mean over its seeds in the "
+    "printed number's place: it `holds` where the verdict is `better`, `does not hold` where it is `worse` or, with "
+    "`(the same)`, `reproduced`, and is `inconclusive` where it is `within X %`. What has no Result is `not measured`."
+)
+
 
 @dataclass(frozen=True)
 class Effect:

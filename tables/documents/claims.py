@@ -7,9 +7,21 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from tables.claims.evaluate import EVERY, EVERY_SET, OURS, PRINTED, RANK_OF_MEANS, Finding, Part, evaluate, parts
+from benchmark.workloads import METRICS
+from tables.claims.evaluate import (
+    CELL_BY_CELL,
+    EVERY,
+    EVERY_SET,
+    OURS,
+    PRINTED,
+    RANK_OF_MEANS,
+    Finding,
+    Part,
+    evaluate,
+    parts,
+)
 from tables.claims.evidence import Evidence
-from tables.claims.outcome import RULE
+from tables.claims.outcome import OF_CELLS, RULE
 from tables.claims.reader import OWN, SUMS, WHOSE, Claim
 from tables.layout.markdown import HOLE, escape, number
 from tables.numbers import span
@@ -17,8 +29,8 @@ from tables.pipe import pipe
 from tables.statistics import Estimate, Interval
 
 INTRODUCTION = (
-    "What the papers say in a number, checked on the numbers that they print and on ours (test errors on the standardised "
-    "scale, profile paper). Improvements by the ratio of the sums over all cells, in which the cells with large errors "
+    "What the papers say in a number, checked on the numbers that they print and on ours (test errors {scales}, profile "
+    "paper). Improvements by the ratio of the sums over all cells, in which the cells with large errors "
     "weigh most, and by the mean of the improvements cell by cell. A claim is a sentence of its paper, or of its authors "
     "elsewhere. A check of ours is put together by this suite, of the tables of two papers, say: no paper answers for it."
 )
@@ -36,7 +48,10 @@ def document(claims: Iterable[Claim], evidence: Evidence, left: Sequence[Claim] 
     overview = _table(
         [[escape(cell) for cell in line] for claim, findings, _ in checked for line in _overview(claim, findings)], HEADS
     )
-    return "\n\n".join(["# Claims, executed", INTRODUCTION, RULE, overview, *elsewhere, *sections]) + "\n"
+    scales = dict.fromkeys(METRICS[claim.metric].scale for claim, *_ in checked if claim.metric in METRICS)
+    introduction = INTRODUCTION.format(scales=" and ".join(scales) or "of a model")
+    rules = [RULE, *([OF_CELLS] if any(claim.kind in CELL_BY_CELL for claim, *_ in checked) else [])]
+    return "\n\n".join(["# Claims, executed", introduction, *rules, overview, *elsewhere, *sections]) + "\n"
 
 
 def _elsewhere(left: Sequence[Claim], evidence: Evidence) -> str:
