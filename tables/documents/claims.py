@@ -149,7 +149,8 @@ def _section(claim: Claim, findings: Sequence[Finding], steps: Sequence[Part]) -
         )
     several = any(o.what for o in findings)
     compared = claim.has_own_cells
-    heads = [*(["models"] if several else []), "numbers", "protocol", "by", "outcome", "figure", "centre", "95 % interval",
+    whose = "cell" if claim.kind in CELL_BY_CELL else "models"
+    heads = [*([whose] if several else []), "numbers", "protocol", "by", "outcome", "figure", "centre", "95 % interval",
              *(["printed, same cells", "ours less printed"] if compared else []), "cells", "data sets",
              "seeds"]  # fmt: skip
     body = [
