@@ -90,12 +90,28 @@ DEEP = b"[" * 100_000
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"null", b"[1]", b'{"token": "x"}', b"\xff\xfe\x00", HUGE, DEEP, "empty", "full", "pipe"]
+    "content",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[1]",
+        b'{"token": "x"}',
+        b"\xff\xfe\x00",
+        HUGE,
+        DEEP,
+        "empty",
+        "full",
+        "pipe",
+        "loop",
+        "nowhere",
+    ],
 )
 def test_what_is_no_lease_goes_stale_like_any_other(
     tmp_path: Path, content: bytes | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bytes that are no text, numbers that are none, a folder or a pipe there: nobody crashes, nobody waits for ever."""
+    """Bytes that are no text, numbers that are none, a folder, a pipe or a link there: nobody crashes, nobody waits for
+    ever."""
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     where = Leases(tmp_path)
@@ -105,6 +121,8 @@ def test_what_is_no_lease_goes_stale_like_any_other(
         path.write_bytes(content)
     elif content == "pipe":
         os.mkfifo(path)
+    elif content in ("loop", "nowhere"):
+        path.symlink_to(path if content == "loop" else tmp_path / "none")
     else:
         path.mkdir()
         if content == "full":

@@ -247,6 +247,10 @@ def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path, monkey
         with pytest.raises(UsageError, match=f"{name}: a file is where a folder has to be"):
             store.prepare()
         (tmp_path / name).unlink()
+        (tmp_path / name).symlink_to(tmp_path / "none")
+        with pytest.raises(UsageError, match=f"{name}: a link that leads to no folder is where a folder has to be"):
+            store.prepare()
+        (tmp_path / name).unlink()
 
 
 def test_a_result_counts_where_nothing_can_be_kept_beside_it(tmp_path: Path) -> None:

@@ -52,9 +52,7 @@ def _content(path: Path) -> str | None:
     """What stands at a lease's place, whatever it is; None: nothing. Of what cannot be read, which file it is."""
     try:
         return read(path).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return None
-    except OSError:  # a folder, a pipe, or another user's
+    except OSError:  # a folder, a pipe, another user's, a link that leads nowhere; or nothing at all
         with suppress(OSError):
             stat = path.lstat()
             return f"not to be read: {stat.st_ino} {stat.st_mtime_ns}"

@@ -127,10 +127,11 @@ class Store:
             raise UsageError(f"{self.cells}: cannot be read ({error.strerror}); make it readable for you") from None
 
     def _look_in_the_way(self, *names: str) -> None:
-        """Raises UsageError where a file is at the place of the folder itself, of `cells`, or of one of these."""
+        """Raises UsageError where no folder is at the place of the folder itself, of `cells`, or of one of these."""
         for path in (self.root, self.cells, *(self.root / name for name in names)):
-            if os.path.isfile(path):  # which raises nothing
-                raise UsageError(f"{path}: a file is where a folder has to be; move it away, or give another --results-dir")
+            if os.path.lexists(path) and not os.path.isdir(path):  # which raise nothing
+                what = "a link that leads to no folder" if os.path.islink(path) else "a file"
+                raise UsageError(f"{path}: {what} is where a folder has to be; move it away, or give another --results-dir")
 
     def not_kept(self) -> list[str]:
         """A sentence each on the folders beside the Results that cannot be written to: a cell goes on without them."""

@@ -85,6 +85,7 @@ def test_every_kind_has_its_example() -> None:
     kinds = (
         "ms",
         "month,",
+        "1 quarter",
         "business day",
         "step: none",
         "dates:",
@@ -92,6 +93,7 @@ def test_every_kind_has_its_example() -> None:
         "fill: linear",
         "fill: mask",
         "features: MS",
+        "features: S,",
         ".gz",
         "ratio:",
         "months:",
