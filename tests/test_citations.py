@@ -1,4 +1,4 @@
-"""A docstring cites what is in the repository: files, and headings of documents."""
+"""A docstring cites what is there, files and headings of documents; and documents say what a reader relies on."""
 
 from __future__ import annotations
 
@@ -20,3 +20,26 @@ def test_what_is_cited_is_there(path: object) -> None:
         document = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
         headings = re.findall(r"^#+ (.*)$", document, re.MULTILINE)
         assert not heading or any(line.startswith(heading) for line in headings), f"docs/{name}.md has no '{heading}'"
+
+
+def said(document: str) -> str:
+    """A document's text on one line."""
+    return " ".join((ROOT / document).read_text("utf-8").split())
+
+
+def test_the_readme_says_what_runs_code_and_what_is_the_same_again() -> None:
+    readme = said("README.md")
+    for document in (readme, said("docs/machines.md")):
+        assert re.search(r"Whoever reaches a Dask scheduler can run (any )?code on its workers", document)
+    assert (
+        "On one kind of processor, with one version of torch and on the CPU, a cell gives bit for bit the same Result"
+        in readme
+    )
+
+
+@pytest.mark.parametrize("name", ["etth1", "samformer", "samovar", "performance", "reproduction"])
+def test_a_document_of_measured_numbers_names_torch_and_processor(name: str) -> None:
+    """Between kinds of processor the bits of a training differ; where nobody noted which it was, the document says so."""
+    text = said(f"docs/{name}.md")
+    assert re.search(r"torch \d+\.\d+", text)
+    assert re.search(r"Xeon|[Ww]hich processor it was has not been noted", text)
