@@ -28,6 +28,7 @@ from tables.numbers import span
 from tables.pipe import pipe
 from tables.statistics import Estimate, Interval
 
+TITLE = "# Claims, executed"
 INTRODUCTION = (
     "What the papers say in a number, checked on the numbers that they print and on ours (test errors {scales}, profile "
     "paper). Improvements by the ratio of the sums over all cells, in which the cells with large errors "
@@ -40,18 +41,23 @@ UNITS = {"improvement": " %", "sam": " %", "lower": " %", "rank": "", "parameter
 
 def document(claims: Iterable[Claim], evidence: Evidence, left: Sequence[Claim] = ()) -> str:
     """An overview of the claims, then their figures one by one; the papers of those that are left out, in a sentence."""
+    return "\n\n".join(filter(None, halves(claims, evidence, left))) + "\n"
+
+
+def halves(claims: Iterable[Claim], evidence: Evidence, left: Sequence[Claim] = ()) -> tuple[str, str]:
+    """The document up to its overview, and the figures claim by claim; without a claim these are empty."""
     checked = [(claim, evaluate(claim, evidence), parts(claim, evidence)) for claim in claims]
     elsewhere = [_elsewhere(left, evidence)] if left else []
     if not checked:
-        return "\n\n".join(["# Claims, executed", *(elsewhere or ["There is no claim."])]) + "\n"
-    sections = [_section(claim, findings, steps) for claim, findings, steps in checked]
+        return "\n\n".join([TITLE, *(elsewhere or ["There is no claim."])]), ""
     overview = _table(
         [[escape(cell) for cell in line] for claim, findings, _ in checked for line in _overview(claim, findings)], HEADS
     )
     scales = dict.fromkeys(METRICS[claim.metric].scale for claim, *_ in checked if claim.metric in METRICS)
     introduction = INTRODUCTION.format(scales=" and ".join(scales) or "of a model")
     rules = [RULE, *([OF_CELLS] if any(claim.kind in CELL_BY_CELL for claim, *_ in checked) else [])]
-    return "\n\n".join(["# Claims, executed", introduction, *rules, overview, *elsewhere, *sections]) + "\n"
+    figures = [_section(claim, findings, steps) for claim, findings, steps in checked]
+    return "\n\n".join([TITLE, introduction, *rules, overview, *elsewhere]), "\n\n".join(figures)
 
 
 def _elsewhere(left: Sequence[Claim], evidence: Evidence) -> str:

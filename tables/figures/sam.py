@@ -16,6 +16,8 @@ Pair = tuple[str, Side, Side]
 """A name, what stands without SAM, what with."""
 Means = Mapping[tuple[str, int, str, bool], float]
 """Data set, horizon, column and whether SAM is on → our mean MSE."""
+LEAST_SPAN = 0.1
+"""Of the largest mean in a panel: what its axis shows at least."""
 MEANING = "from the mean with SAM off to the mean with SAM on"
 
 
@@ -57,11 +59,14 @@ def figure(paper: Paper, rows: Sequence[Row], about: str) -> Figure | None:
     if not pairs:
         return None
     means = {(row.key.dataset, row.key.horizon, row.key.model, row.key.sam): row.ours.mean or 0.0 for row in found}
-    datasets = [d for d in paper.datasets if any(row.key.dataset == d for row in found)]
+    panels = [_panel(paper, dataset, means, pairs) for dataset in paper.datasets]
+    shown = tuple(panel for panel in panels if panel.marks)
+    if not shown:
+        return None
     legend = [LegendEntry(name=_name(pair), style=style_of_series(place)) for place, pair in enumerate(pairs)]
     return Figure(
         name="sam", title=f"{about}: SAM off against on", panel_size=(2.6, 2.2), legend=tuple(legend),
-        panels=tuple(_panel(paper, dataset, means, pairs) for dataset in datasets),
+        panels=shown,
         notes=("Hollow: SAM off, filled: SAM on",),
     )  # fmt: skip
 
@@ -72,7 +77,7 @@ def _name(pair: Pair) -> str:
 
 
 def _panel(paper: Paper, dataset: str, means: Means, pairs: Sequence[Pair]) -> Panel:
-    """One data set: horizons at equal distances, the pairs beside one another."""
+    """One data set: horizons at equal distances, the pairs beside one another; without marks where no pair is whole."""
     horizons = [h for h in paper.horizons_of(dataset) if any(key[:2] == (dataset, h) for key in means)]
     marks = []
     for place, pair in enumerate(pairs):
@@ -88,5 +93,14 @@ def _panel(paper: Paper, dataset: str, means: Means, pairs: Sequence[Pair]) -> P
             marks.append(Arrows(series=_name(pair), meaning=MEANING, style=style, x=x, start=start, end=end))
     return Panel(
         title=dataset, marks=tuple(marks),
-        x=axis_of(paper, horizons), y=Axis(label=f"test {paper.metric.title}"),
+        x=axis_of(paper, horizons), y=Axis(label=f"test {paper.metric.title}", limits=_limits(marks)),
     )  # fmt: skip
+
+
+def _limits(marks: Sequence[Arrows]) -> tuple[float, float] | None:
+    """Wide enough that a small difference looks small; None where the differences are wide enough by themselves."""
+    ends = [end for mark in marks for end in (*mark.start, *mark.end)]
+    if not ends or max(ends) - min(ends) >= LEAST_SPAN * max(ends):
+        return None
+    middle, half = (min(ends) + max(ends)) / 2, 0.55 * LEAST_SPAN * max(ends)
+    return middle - half, middle + half

@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from benchmark.workloads import METRICS
 from tables.layout import celllist
-from tables.layout.markdown import HOLE, MARKS, marks, number, spread
+from tables.layout.markdown import HOLE, LAST, MARKS, marks, number, spread
 from tables.layout.subject import Subject
 from tables.layout.table import Below, ColumnKey, LineKey, PaperTable
-from tables.layout.texts import BELOW
+from tables.layout.texts import BELOW, below_name
 from tables.numbers import known
 from tables.rows.means import horizon_name
 from tables.rows.row import Row
@@ -42,10 +42,12 @@ def own_table(table: PaperTable, label: str, name: Name) -> Markup:
     for place, below in enumerate(table.below):
         cells = [_below(below, column, metric) for column, metric in columns]
         kind = Markup(' class="first below"') if not place else Markup(' class="below"')
-        first = Markup("<th scope=row>{}</th>").format(BELOW[below.row]) + Markup("<td></td>" if steps else "")
+        first = Markup("<th scope=row>{}</th>").format(below_name(below)) + Markup("<td></td>" if steps else "")
         body.append(Markup("<tr{}>{}{}</tr>").format(kind, first, Markup("").join(cells)))
     head = Markup("<tr>{}</tr>").format(Markup("").join(heads))
-    return FRAME.format(label=label, kind="own", head=head, body=Markup("\n").join(body))
+    said = [f"{BELOW[below.row].capitalize()}: {LAST[below.row]}." for below in table.below]
+    notes = Markup('\n<p class="hint">{}</p>').format(" ".join(said)) if said else ""
+    return FRAME.format(label=label, kind="own", head=head, body=Markup("\n").join(body)) + notes
 
 
 def _head(table: PaperTable, column: ColumnKey, metric: str) -> Markup:

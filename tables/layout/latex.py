@@ -34,7 +34,8 @@ BELOW = {
     "columns (their number in brackets), which are not all of the paper's",
     "rank": "Average rank among the columns, over the lines in which all have a number (how many in brackets), ties by "
     "the digits shown; printed: over all lines and columns of the paper's table",
-    "first": "First places, over the same lines, ties counted for each",
+    "first": "First places, ties counted for each; ours and printed each over the lines in which all of its columns have "
+    "a number",
 }  # fmt: skip
 
 

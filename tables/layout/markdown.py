@@ -128,5 +128,5 @@ LAST = {
     "which are not all of the paper's",
     "rank": "among the columns, over the lines in which all have a number (how many), ties by the digits shown; printed: "
     "over all lines and columns of the paper's table",
-    "first": "over the same lines, ties counted for each",
+    "first": "ties counted for each; ours and printed each over the lines in which all of its columns have a number",
 }

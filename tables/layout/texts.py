@@ -96,10 +96,16 @@ def name(table: PaperTable, column: ColumnKey, style: Style) -> str:
     return style.escape(model) + ("" if table.own_sam[column] else " with SAM" if sam else " without SAM")
 
 
+def below_name(below: Below) -> str:
+    """What a line below is; a place among columns says among how many of ours, the printed one being among all."""
+    count = len({column for column, _ in below.ours})
+    return BELOW[below.row] + (f", ours of {count}" if count and below.row in ("rank", "first") else "")
+
+
 def upright(table: PaperTable, style: Style) -> TextGrid:
     """Lines: data set × horizon; groups of columns: models."""
     lines = [(style.escape(dataset), horizon_name(horizon)) for dataset, horizon in table.lines]
-    below = [(style.escape(BELOW[below.row]), "") for below in table.below]
+    below = [(style.escape(below_name(below)), "") for below in table.below]
     groups = []
     for column in table.columns:
         parts = list(_parts(table, column))
@@ -136,7 +142,7 @@ def transposed(table: PaperTable, style: Style) -> TextGrid:
         groups.append(Group(style.escape(dataset), heads, ("l",) * len(heads), tuple(cells)))
     if table.below:
         cells = [tuple(_last(table, style, last, c, m, kind) for last in table.below) for c, m, kind in shown]
-        heads = tuple(style.escape(BELOW[last.row]) for last in table.below)
+        heads = tuple(style.escape(below_name(last)) for last in table.below)
         groups.append(Group("all", heads, ("r",) * len(heads), tuple(cells)))
     return TextGrid(("model", ""), tuple(lines), tuple(groups), len(lines))
 

@@ -122,7 +122,7 @@ def document(told: Told) -> str:
         protocols=html(protocols.document(rows_of), "protocols"),
         explain=html(explain.document(rows_of, figures=False), "explain"),
         explained=[drawn.add(each) for each in explained],
-        claims=html(claims_document.document(told.claims, told.evidence, told.left), "claims"),
+        claims=[html(half, "claims") for half in claims_document.halves(told.claims, told.evidence, told.left)],
         environments=_environments(told.found), anchor=anchor, inline=inline, breakable=_breakable,
         data=_json({
             "figures": drawn.figures, "cells": behind.cells, "values": list(behind.values.found),

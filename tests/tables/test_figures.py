@@ -74,6 +74,20 @@ def test_pairs_that_differ_in_sam_alone(row: Any) -> None:
     assert sam.figure(paper, found[:1], "about") is None
 
 
+def test_a_data_set_without_a_pair_has_no_panel_and_a_small_difference_looks_small(row: Any) -> None:
+    paper = catalogue().papers["samformer"]
+    found = [row(d, 96, m, sam=on, mean=mean) for d, m, on, mean in (
+        ("ETTh1", "Transformer", False, 0.5), ("ETTh1", "SAMformer", True, 0.4), ("ETTm1", "Transformer", False, 0.309),
+        ("ETTm1", "SAMformer", True, 0.306), ("Weather", "Transformer", False, 0.2), ("Exchange", "SAMformer", True, 0.1),
+    )]  # fmt: skip
+    figure = sam.figure(paper, found, "about")
+    assert figure is not None and [panel.title for panel in figure.panels] == ["ETTh1", "ETTm1"]
+    wide, near = (panel.y.limits for panel in figure.panels)
+    assert wide is None and near is not None and near[0] < 0.306 < 0.309 < near[1]
+    assert near[1] - near[0] == pytest.approx(1.1 * sam.LEAST_SPAN * 0.309)
+    assert sam.figure(paper, found[-2:], "about") is None
+
+
 def test_an_arrow_a_pair_and_horizon(made: Any, row: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sam, "sam_pairs", lambda *_: [("Plain", ("Plain", False), ("With_SAM", True))])
     figure = sam.figure(made.paper, [*rows(row), row("toy", 16)], "about")

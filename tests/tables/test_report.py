@@ -107,6 +107,15 @@ def test_it_asks_for_nothing_and_every_link_leads_somewhere(made: Any) -> None:
     assert {"answer", "made", "cells", "protocols", "explain", "claims", "cost", "environment", "reading"} <= set(found.ids)
 
 
+def test_the_figures_of_claims_are_folded_behind_their_overview(made: Any) -> None:
+    made.fill()
+    text = page(made)
+    overview, _, figures = text.partition('<details id="claims--figures">')
+    assert "With_SAM is 20 % better than Plain" in overview[overview.index('id="claims"') :]
+    assert "</details>" in figures[figures.index('id="claims--with-over-without"') :]
+    assert 'td[style*="right"] { text-align: right; white-space: nowrap; }' in text, "a number is not broken in two"
+
+
 def test_a_cell_has_its_seeds_its_recipe_with_sources_and_its_verdict(made: Any) -> None:
     made.fill()
     store = Store(made.results)
