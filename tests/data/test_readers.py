@@ -186,6 +186,7 @@ def in_a_tar() -> bytes:
     ("name", "content", "said"),
     [
         ("a.csv", in_a_tar(), "expected a CSV, found a tar archive; unpack it, and give the file that is in it"),
+        ("a.csv", b"date,a\r2020-01-01,1\r2020-01-02,2\r", "found lines that end in carriage returns alone; save it with"),
         ("a.tar.gz", gzip.compress(in_a_tar()), "expected a CSV, found packed in it a tar archive; unpack it"),
         ("a.csv.gz", gzip.compress(gzip.compress(b"date,a\n")), "found one that is packed twice; unpack it once"),
         ("a.csv.xz", b"date,a\n2020-01-01,1\n", "found one that is not packed; take .xz from the end of its name"),

@@ -82,6 +82,8 @@ def _other(path: Path, head: bytes) -> str:
         return _ZIPPED.get(path.suffix.lower(), "a zip archive; unpack it, or pack its file by gzip")
     if head[257:262] == b"ustar":
         return "a tar archive; unpack it, and give the file that is in it"
+    if b"\r" in head[:-1] and b"\n" not in head:  # one at the end may be half of a line's end
+        return "lines that end in carriage returns alone; save it with line feeds"
     return "bytes that are no text; if it is UTF-16, save it as UTF-8" if b"\0" in head else ""
 
 
