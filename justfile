@@ -11,7 +11,7 @@ lint:
 
 # all tests but the long ones, as .ci/run has them
 test:
-    python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+    python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 # a verdict in under 90 seconds: style, types, and the tests that start no process
 quick:
