@@ -197,6 +197,7 @@ def nothing_of_forecasting(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     markdown, page = (tables / "small.md").read_text(), (folder / "results/report.html").read_text()
     for text in (latex, for_paper, markdown, protocols.partition("## small")[2]):
         assert not any(word in text for word in ("$H$", "horizon", "look-back", "MSE", "windows", "| H"))
+    assert "A number opens its seeds, recipe and curves." in page
     table = page[page.index('<table class="own"') :]
     assert '<th scope="col"></th>' not in table[: table.index("</table>")]
 
