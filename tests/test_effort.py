@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,13 @@ def test_what_to_do_next(tmp_path: Path) -> None:
     assert said("--seeds", "1") == [f"next, since a verdict takes three seeds: {command} --seeds 3"]
     assert said() == [f"next, what the authors' code does otherwise: {command} --protocol released"]
     assert said("--protocol", "released") == ["next, which protocol is nearest: python -m tables explain samformer"]
+    places = ("--config", "my own.yaml", "--results-dir", "elsewhere")
+    said_there = ["next, which protocol is nearest: python -m tables explain samformer --config 'my own.yaml' "
+                  "--results-dir elsewhere"]  # fmt: skip
+    assert said("--protocol", "released", *places) == said_there, "as it is, the command finds the paper and its Results"
+    request = asked("--subset", "toy,ETTh1", "--papers", "itransformer")
+    found, alone = cells(request), {"itransformer": replace(THERE.papers["itransformer"], switches={}, released=())}
+    assert what_next(request, found, ["done"] * len(found), alone, False) == [], "a paper of one protocol has no nearest"
     assert said(interrupted=True) == [] and "--retry failed" in said(status="failed")[0]
 
 

@@ -102,7 +102,13 @@ def what_next(
         return [*lines, f"next, since a verdict takes three seeds: {_run(request, seeds=tuple(range(3)))}"]
     if request.protocol == "paper" and any(paper.released for paper in printed):
         return [*lines, f"next, what the authors' code does otherwise: {_run(request, protocol='released')}"]
-    return [*lines, *(f"next, which protocol is nearest: python -m tables explain {paper.name}" for paper in printed)]
+    several = [paper.name for paper in printed if paper.switches]  # without one a paper has no other protocol
+    return [*lines, *(f"next, which protocol is nearest: {_explain(request, name)}" for name in several)]
+
+
+def _explain(request: Request, paper: str) -> str:
+    places = request.words({name: None for name in vars(request) if name not in ("config", "results_dir")})
+    return shlex.join(["python", "-m", "tables", "explain", paper, *places])
 
 
 def _run(request: Request, **changes: object) -> str:
