@@ -107,6 +107,15 @@ def test_it_asks_for_nothing_and_every_link_leads_somewhere(made: Any) -> None:
     assert {"answer", "made", "cells", "protocols", "explain", "claims", "cost", "environment", "reading"} <= set(found.ids)
 
 
+def test_what_is_missing_is_told_apart_from_what_the_bar_shows(made: Any) -> None:
+    made.add("toy", 4, "With_SAM", 0.380, 0.381, 0.379)
+    text = re.sub(r"\s+", " ", page(made))
+    said = re.search(
+        r'Cell by cell under <a href="#made--paper">paper</a>: 1 reproduced; (\d+) missing, which the bar', text
+    )
+    assert said and text.count('<i class="') == 1, "what was not run has no part of the bar"
+
+
 def test_the_figures_of_claims_are_folded_behind_their_overview(made: Any) -> None:
     made.fill()
     text = page(made)
