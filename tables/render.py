@@ -9,9 +9,11 @@ from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Paper
+from benchmark.errors import counted
 from benchmark.files import write_atomically
 from benchmark.judging.printedfile import check_own
 from benchmark.store import judged
+from benchmark.store.measured import of_results
 from benchmark.store.store import Store
 from tables.claims.evidence import Evidence
 from tables.claims.reader import Claim, load_claims
@@ -57,6 +59,8 @@ DOCUMENTS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
     ("tex", lambda of: latex.document(of.paper, of.rows, of.protocol, of.profile, of.options)),
 )
 """Every document of a paper, by the suffix of its file."""
+MOST_NAMED = 3
+"""Files that a message names one by one."""
 
 
 def render(
@@ -174,7 +178,14 @@ def read(catalogue: Catalogue, results_dir: Path, extra: Sequence[str] = ()) -> 
         paper.name: {kind: rows(catalogue, paper, found, *kind, extra) for kind in found.kinds_of(paper)}
         for paper in catalogue.papers.values()
     }
-    return found, Evidence(catalogue, rows_of)
+    measured, left = of_results(results_dir, found.done)
+    if left:
+        some = ", ".join(left[:MOST_NAMED]) + (", …" if len(left) > MOST_NAMED else "")
+        print(
+            f"{counted(len(left), 'file')} of analysis damaged, or about another training than the Result, and left out "
+            f"({some}); `python -m benchmark.analysis` makes such a file anew", file=sys.stderr,
+        )  # fmt: skip
+    return found, Evidence(catalogue, rows_of, measured)
 
 
 def write_explanation(evidence: Evidence, results_dir: Path, figures: bool = True) -> list[Path]:

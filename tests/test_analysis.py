@@ -66,6 +66,15 @@ def test_attention_by_epoch_of_a_trained_cell(
         best = found.best_epoch or 0
         assert np.array_equal(file["mean"][best - 1], file["selected_mean"]), "the selected weights are those of that epoch"
         assert file["entropy"].min() > 0 and file["entropy"].max() <= math.log(7) + 1e-9
+        entropy = file["entropy"].tolist()
+    over = ["--split", "validation", "--windows", "8", *places]
+    assert command.main(["training", found.key, *over]) == 0
+    assert command.main(["sharpness", found.key, "--vectors", "2", *over]) == 0
+    with np.load(folder / "training.npz") as file, np.load(folder / "sharpness.npz") as selected:
+        assert file["epochs"].tolist() == [1, 2, 3] and file["entropy"].tolist() == entropy
+        assert file["lambda_max"][best - 1] == selected["lambda_max"], "sharpness of the same weights and windows"
+        assert file["val_mse"].tolist() == [epoch["val_mse"] for epoch in found.epochs]
+    assert (folder / "training.png").is_file() and "8 validation windows, 3 epochs" in capsys.readouterr().out
     assert command.main(["attention", "tiny/toy/4/SAMfromer/sam/s0", *places]) == 2
     assert "did you mean" in capsys.readouterr().err
 
@@ -105,6 +114,9 @@ def test_sharpness_of_a_trained_cell_and_what_the_released_function_gives(
         assert file["max_residual"] < 1e-3 * file["lambda_max"] and file["vhv"].shape == (3,)
     assert command.main(["landscape", found.key, "--grid", "2", *places]) == 0
     assert "0 epochs kept; a path takes three" in capsys.readouterr().out
+    assert command.main(["training", found.key, *places]) == 2
+    said = capsys.readouterr().err
+    assert "no epochs are kept; run_all.py --keep weights,epochs" in said and said.count("\n") == 1
     with pytest.raises(SystemExit, match="2"):
         command.main(["landscape", found.key, "--range", "0"])
     assert "expected a number above 0, found '0'" in capsys.readouterr().err

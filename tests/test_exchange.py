@@ -10,12 +10,15 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT
 
 from benchmark.files import write_atomically
+from benchmark.store import measured
 from benchmark.store.__main__ import main
 from benchmark.store.exchange import FORMAT
+from benchmark.store.kept import Kept
 from benchmark.store.result import Result, Status
 from benchmark.store.store import Store
 from benchmark.store.text import written
@@ -97,6 +100,53 @@ def test_what_is_imported_and_exported_again_is_the_same_to_the_byte(tmp_path: P
     assert head["semantics"] == {"2": 2, "not said": len(OLD)} and head["commits"]["abc"] == 2
     assert [json.loads(line)["digest"] for line in rest] == sorted(head["sha256"])
     assert call("import", tmp_path / "one.gz", "--results-dir", old)[1].endswith(f": {len(rest)} there already\n")
+
+
+def looked(root: Path, of: Result, **numbers: object) -> Path:
+    """A file of analysis beside a Result."""
+    path = Kept(root, of.digest).analysis / "sharpness.npz"
+    about = {"key": of.key, "digest": of.digest, "metrics": dict(of.metrics)}
+    measured.write(path, about, {name: np.array(value) for name, value in numbers.items()})
+    return path
+
+
+def test_the_numbers_of_an_analysis_travel_and_its_vectors_stay(tmp_path: Path, call: Call) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    store(ours, result(1), result(2))
+    numbers = {"lambda_max": 0.1 + 0.2, "windows": 8, "split": "train", "epochs": [1, 2], "loss": [0.5, float("inf")]}
+    looked(ours, result(1), **numbers, vector=np.ones(3), matrix=np.ones((2, 2)))
+    looked(ours, result(2, mse=0.9), lambda_max=1.0)  # of another training
+    out = call("export", tmp_path / "a.gz", "--results-dir", ours)[1]
+    assert out.endswith("(2 done), with the numbers of 1 file of analysis\n")
+    out = call("import", tmp_path / "a.gz", "--results-dir", theirs)[1]
+    assert out.endswith("2 new, 1 with numbers of an analysis\n")
+    path = Kept(theirs, result(1).digest).analysis / "sharpness.npz"
+    with np.load(path) as file:
+        assert set(file.files) == {"about", *numbers} and file["lambda_max"] == 0.1 + 0.2 and str(file["split"]) == "train"
+        assert file["epochs"].tolist() == [1, 2] and file["loss"][0] == 0.5 and np.isnan(file["loss"][1])
+    call("export", tmp_path / "b.gz", "--results-dir", theirs)
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+    assert call("import", tmp_path / "a.gz", "--results-dir", ours)[1].endswith("2 there already\n")
+    other = store(tmp_path / "other", result(1, mse=0.31))
+    assert call("import", tmp_path / "a.gz", "--results-dir", other.root)[0] == 0
+    assert not (other.root / "analysis").exists(), "numbers of another training than the one that stands"
+
+
+@pytest.mark.parametrize("harm", ["../../evil", "sharpness"])
+def test_a_line_of_analysis_is_taken_for_what_it_says_it_is(tmp_path: Path, call: Call, harm: str) -> None:
+    """One whose command is a place elsewhere, and one without a number that fits its checksum."""
+    store(tmp_path / "ours", result(1))
+    looked(tmp_path / "ours", result(1), lambda_max=1.0)
+    call("export", tmp_path / "a.gz", "--results-dir", tmp_path / "ours")
+    head, first, line = (json.loads(each) for each in lines(tmp_path / "a.gz"))
+    line |= {"command": harm} if "/" in harm else {"numbers": {"lambda_max": [[{}]]}}
+    rows = [json.dumps(each, separators=(",", ":")).encode() for each in (first, line)]
+    head["measured"] = {f"{line['digest']}/{harm}": sha256(rows[1]).hexdigest()}
+    head["sha256"] = {first["digest"]: sha256(rows[0]).hexdigest()}
+    (tmp_path / "b.gz").write_bytes(gzip.compress(b"".join(row + b"\n" for row in (json.dumps(head).encode(), *rows))))
+    code, out, err = call("import", tmp_path / "b.gz", "--results-dir", tmp_path / "theirs")
+    assert code == 1 and "1 new" in out and "no numbers that `python -m benchmark.analysis` has found" in err
+    assert not (tmp_path / "theirs" / "analysis").exists() and not list(tmp_path.glob("**/evil*"))
 
 
 def test_what_is_done_is_never_replaced(tmp_path: Path, call: Call) -> None:

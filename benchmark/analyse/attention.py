@@ -26,7 +26,9 @@ def run(options: argparse.Namespace) -> None:
         x = cell.test_windows(WINDOWS)
         selected = attention(cell.model, x)
         epochs = {number: attention(cell.model, x) for number in cell.epochs()}
-        arrays = {f"selected_{name}": array for name, array in selected.items()} | {"count": np.array(len(x))}
+        arrays = {f"selected_{name}": array for name, array in selected.items()} | {
+            "count": np.array(len(x)), "channels": np.array(x.shape[-1])
+        }  # fmt: skip
         for name, array in selected.items():
             arrays[name] = np.array([each[name] for each in epochs.values()]).reshape(-1, *array.shape)
         arrays["epochs"] = np.array(list(epochs), dtype=np.int64)
@@ -34,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     together = by_epoch([(cell.title, arrays) for cell, arrays in found])
     for place, (cell, arrays) in enumerate(found):
         values = {name: float(arrays[f"selected_{name}"]) for name in ("entropy", "rank", "diagonal")}
-        channels = arrays["selected_mean"].shape[-1]
+        channels = int(arrays["channels"])
         print(
             f"{cell.key}: row entropy {values['entropy']:.3f} (at most {np.log(channels):.3f}), effective rank "
             f"{values['rank']:.2f} of {channels}, diagonal {values['diagonal']:.3f}; mean of "

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from benchmark.console import whole
 from benchmark.errors import UsageError
 from benchmark.files import write_atomically
 from benchmark.store.kept import Kept
+from benchmark.store.measured import write
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,21 +105,17 @@ class Cell:
 
     def write(self, name: str, arrays: Mapping[str, NDArray[Any]], figures: Sequence[tuple[str, Figure | None]]) -> None:
         """Writes ``<name>.npz``, and of each figure (suffix, figure) ``<name>.<suffix>.png`` and ``.svg``; says where."""
-        import numpy as np
-
         from tables.figures.matplotlib_renderer import pictures
 
-        result, out = self.task.result, io.BytesIO()
-        about = {"key": result.key, "digest": result.digest, "metrics": dict(result.metrics)}
-        named: dict[str, Any] = {"about": np.array(json.dumps(about)), **arrays}
-        np.savez_compressed(out, **named)
-        files = {f"{name}.npz": out.getvalue()}
+        result, files = self.task.result, dict[str, bytes]()
         for suffix, figure in figures:
             if figure is not None:
                 files |= {f"{'.'.join(filter(None, (name, suffix)))}.{k}": v for k, v in pictures(figure).items()}
+        about = {"key": result.key, "digest": result.digest, "metrics": dict(result.metrics)}
+        write(self.kept.analysis / f"{name}.npz", about, arrays)
         for file, content in files.items():
             write_atomically(self.kept.analysis / file, content)
-        print(f"written: {self.kept.analysis}/{', '.join(files)}")
+        print(f"written: {self.kept.analysis}/{', '.join([f'{name}.npz', *files])}")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from benchmark.analyse import attention, landscape, sharpness, var
+from benchmark.analyse import attention, landscape, sharpness, training, var
 from benchmark.analyse.cell import Command
 from benchmark.console import Parser, add_places_of_a_cell, command
 
@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, Command] = {
     "var": var.COMMAND,
     "sharpness": sharpness.COMMAND,
     "landscape": landscape.COMMAND,
+    "training": training.COMMAND,
 }
 
 

@@ -77,9 +77,10 @@ def _export(options: argparse.Namespace, store: Store) -> int:
         raise UsageError(f"--results-dir: no Results below {options.results_dir}; give the one of run_all.py")
     (path,) = options.files
     chosen = Chosen(**{each.name: getattr(options, each.name) for each in fields(Chosen)})
-    counts = export(store, chosen, path)
+    counts, measured = export(store, chosen, path)
     said = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-    print(f"written: {path}, {counted(counts.total(), 'Result')} ({said})")
+    beside = f", with the numbers of {counted(measured, 'file')} of analysis" if measured else ""
+    print(f"written: {path}, {counted(counts.total(), 'Result')} ({said}){beside}")
     for note in store.notes():
         print(f"{PROGRAM}: {note}", file=sys.stderr)
     return 1 if store.notes() else 0
@@ -104,7 +105,8 @@ def _import(paths: list[Path], store: Store) -> int:
 
 
 def _in_words(done: Imported) -> str:
-    words = {"new": done.new, "done where none was": done.better, "there already": done.there}
+    words = {"new": done.new, "done where none was": done.better, "there already": done.there,
+             "with numbers of an analysis": done.measured}  # fmt: skip
     return ", ".join(f"{len(which)} {what}" for what, which in words.items() if which) or "no Result taken in"
 
 

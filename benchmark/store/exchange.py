@@ -1,4 +1,5 @@
-"""Results as one file: gzip of lines of JSON, the first a manifest, then a Result a line, by digest.
+"""Results as one file: gzip of lines of JSON, the first a manifest, then a Result a line, by digest, then a line for each
+file of numbers that `python -m benchmark.analysis` has found in one of them, by digest and command.
 
 The manifest names the format, how many Results there are by status, by commit of the code and by training semantics, and
 the SHA-256 of each line. Nothing in the file depends on when or where it was made: the same Results give the same bytes.
@@ -19,13 +20,14 @@ from typing import Any
 
 from benchmark.errors import UsageError, nearest
 from benchmark.files import is_special, write_atomically
-from benchmark.store import text
+from benchmark.store import measured, text
 from benchmark.store.check import undecided
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 
 FORMAT = "forecast-benchmark Results"
-VERSION = 1
+VERSION, PLAIN = 2, 1
+"""The newest form; and that of a file without a line of analysis, which an earlier version of the suite reads too."""
 NOT_SAID = "not said"
 CHANGED = " (+: with changes that were not committed)"
 """What a mark behind a commit means."""
@@ -79,14 +81,16 @@ def _means(word: str, dataset: str) -> bool:
     return dataset.startswith(_fold(word)) if word.isupper() else dataset == _fold(word)
 
 
-def export(store: Store, chosen: Chosen, path: Path) -> Counter[str]:
-    """Writes the chosen Results, whole or not at all; returns how many there are of each status.
+def export(store: Store, chosen: Chosen, path: Path) -> tuple[Counter[str], int]:
+    """Writes the chosen Results, whole or not at all; returns how many there are of each status, and with how many files of
+    what analysis has found.
 
     Raises UsageError for a name that no Result has, where none is chosen, and where something else than an earlier export
     stands at the path; OSError where the disk does not take it.
     """
     _check_target(path)
     lines: dict[str, bytes] = {}
+    found: dict[str, bytes] = {}
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("commits", "semantics", "statuses")}
     names: dict[str, set[str]] = {"dataset": set(), "paper": set(), "model": set()}
     for result in store.results():
@@ -101,18 +105,23 @@ def export(store: Store, chosen: Chosen, path: Path) -> Counter[str]:
             counts["statuses"][result.status] += 1
             counts["commits"][str(result.environment.get("git_commit") or NOT_SAID)] += 1
             counts["semantics"][str(result.semantics or NOT_SAID)] += 1
+            found |= measured.lines(store.root, result)
     _check_names(chosen, names)
     if not lines:
         why = "".join(f"; {note}" for note in store.notes())
         raise UsageError(f"no Result in {store.cells} is of that kind; nothing is written{why}")
-    sums = {digest: hashlib.sha256(line).hexdigest() for digest, line in lines.items()}
-    head = {"format": FORMAT, "version": VERSION, "results": len(lines), **counts, "sha256": sums}
+    head = {"format": FORMAT, "version": PLAIN, "results": len(lines), **counts, "sha256": _sums(lines)}
+    head |= {"version": VERSION, "measured": _sums(found)} if found else {}
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as file:
-        for line in (json.dumps(head, sort_keys=True).encode(), *lines.values()):
+        for line in (json.dumps(head, sort_keys=True).encode(), *lines.values(), *found.values()):
             file.write(line + b"\n")
     write_atomically(path, packed.getvalue())
-    return counts["statuses"]
+    return counts["statuses"], len(found)
+
+
+def _sums(lines: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(line).hexdigest() for name, line in lines.items()}
 
 
 def _check_target(path: Path) -> None:
@@ -122,7 +131,7 @@ def _check_target(path: Path) -> None:
         raise UsageError(f"{path}: no regular file, and left alone; give the name of a file")
     if path.exists():
         try:
-            _manifest(path, next(_lines(path, Imported()), b""))
+            _head(path, next(_lines(path, Imported()), b""))
         except UsageError:
             raise UsageError(f"{path}: is there, is no export of Results, and is left alone; give another name") from None
 
@@ -139,14 +148,16 @@ class Imported:
     """What became of the Results of a file, by digest.
 
     new: there was none, or a damaged one. better: there was one that is not done. there: one that stands. other: of these,
-    done with other numbers. damaged: why, of those that are not taken. missing: how many the file has lost. unlisted: lines
-    that its beginning does not list. ends_badly: its end is not that of what was packed.
+    done with other numbers. measured: `digest/command` of what analysis has found and was not there. damaged: why, of those
+    that are not taken. missing: how many the file has lost. unlisted: lines that its beginning does not list. ends_badly:
+    its end is not that of what was packed.
     """
 
     new: list[str] = field(default_factory=list)
     better: list[str] = field(default_factory=list)
     there: list[str] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
+    measured: list[str] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
     missing: int = 0
     unlisted: int = 0
@@ -166,17 +177,20 @@ def merge(path: Path, store: Store) -> Imported:
     """
     done = Imported()
     lines = _lines(path, done)
-    sums = _manifest(path, next(lines, b""))
-    left = dict(sums)
+    head = _head(path, next(lines, b""))
+    of_analysis = head.get("measured", {})
+    left: dict[str, str] = {**of_analysis, **head["sha256"]}
     for line in lines:
         seen = hashlib.sha256(line).hexdigest()
-        digest = _named_in(line)
-        if digest not in left:
+        name = _named_in(line)
+        if name not in left:
             done.unlisted += 1
-        elif left.pop(digest) == seen:
-            _take(digest, line, store, done)
+        elif left.pop(name) != seen:
+            done.damaged[name] = "changed since it was exported"
+        elif name in of_analysis:
+            _take_measured(name, line, store, done)
         else:
-            done.damaged[digest] = "changed since it was exported"
+            _take(name, line, store, done)
     done.missing = len(left)
     return done
 
@@ -194,12 +208,13 @@ def in_words(path: Path) -> str:
 
 
 def _named_in(line: bytes) -> str:
-    """The digest that a line is about; empty where it is about none."""
+    """The digest that a line is about, of analysis with its command behind it; empty where it is about none."""
     try:
-        digest = json.loads(line)["digest"]
+        raw = json.loads(line)
+        names = [raw["digest"], *([raw["command"]] if "numbers" in raw else [])]
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
-    return digest if isinstance(digest, str) else ""
+    return "/".join(names) if all(isinstance(name, str) for name in names) else ""
 
 
 def _take(digest: str, line: bytes, store: Store, done: Imported) -> None:
@@ -224,6 +239,14 @@ def _take(digest: str, line: bytes, store: Store, done: Imported) -> None:
             done.other.append(digest)
 
 
+def _take_measured(name: str, line: bytes, store: Store, done: Imported) -> None:
+    try:
+        if measured.take(name, line, store.root, store.read(name.partition("/")[0])):
+            done.measured.append(name)
+    except text.Damaged as error:
+        done.damaged[name] = str(error)
+
+
 def _lines(path: Path, done: Imported) -> Iterator[bytes]:
     """The whole lines of a packed file, as far as it can be unpacked; `done` is told where it ends badly.
 
@@ -244,20 +267,16 @@ def _lines(path: Path, done: Imported) -> Iterator[bytes]:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); expected what `export` wrote") from None
 
 
-def _manifest(path: Path, line: bytes) -> dict[str, str]:
-    """By digest, the checksum of its line. Raises UsageError for a first line that is none."""
-    return dict(_head(path, line)["sha256"])
-
-
 def _head(path: Path, line: bytes) -> dict[str, Any]:
-    """The manifest. Raises UsageError for a first line that is none."""
+    """The manifest; its `sha256` and `measured` are checksums by name. Raises UsageError for a first line that is none."""
     raw: Any = None
     try:
         raw = json.loads(line)
         if raw["format"] == FORMAT and raw["version"] > VERSION:
             raise UsageError(f"{path}: exported by a newer version of the suite; import it with that one")
         counted = all(isinstance(raw[name], dict) for name in ("commits", "semantics", "statuses"))
-        if raw["format"] == FORMAT and counted and all(isinstance(value, str) for value in raw["sha256"].values()):
+        sums = [*raw["sha256"].values(), *raw.get("measured", {}).values()]
+        if raw["format"] == FORMAT and counted and all(isinstance(value, str) for value in sums):
             return dict(raw)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Printed
 from benchmark.judging.printed import file_of, printed_numbers
 from benchmark.judging.verdict import LEAST_SEEDS
+from benchmark.store.measured import Measured
 from tables.claims.reader import Claim, Ref
 from tables.rows.row import Row
 from tables.statistics import CellKey, Sample
@@ -21,10 +22,15 @@ AVERAGE = "avg"
 
 @dataclass(frozen=True)
 class Evidence:
-    """All there is to check claims on: `rows_of` by the paper's name."""
+    """All there is to check claims on.
+
+    rows_of: by the paper's name. measured: by digest and command what `python -m benchmark.analysis` has found in the
+    trained weights.
+    """
 
     catalogue: Catalogue
     rows_of: Mapping[str, RowsByKind]
+    measured: Mapping[str, Mapping[str, Measured]] = field(default_factory=dict)
 
     def protocols(self, paper: str) -> list[str]:
         """The protocols of a paper that have Results in profile paper, `paper` first; no claim is checked on others."""

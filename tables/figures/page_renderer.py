@@ -78,7 +78,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
 
 def _mark(mark: Mark, styles: Pool[Style], digits: int, most: int | None) -> dict[str, Any]:
     if isinstance(mark, Heat):
-        cells = [[cell and _heat_cell(cell.value, cell.text, cell.bracketed, cell.remark) for cell in line]
+        cells = [[cell and _heat_cell(_short(cell.value, digits), cell.text, cell.bracketed, cell.remark) for cell in line]
                  for line in mark.cells]  # fmt: skip
         return {"kind": "heat", "cells": cells, "label": mark.label, "most": mark.most, "meaning": mark.meaning}
     if isinstance(mark, Surface):

@@ -35,6 +35,7 @@ from tables.layout.subject import Subject
 from tables.layout.table import paper_tables
 from tables.report.answer import Answer, answer
 from tables.report.cells import Behind, name
+from tables.report.inside import inside
 from tables.report.markup import anchor, html, inline
 from tables.rows.means import AVERAGE
 from tables.rows.results import Index, counted_by
@@ -94,13 +95,19 @@ class _Drawn:
 
     def add(self, figure: Figure) -> tuple[int, str]:
         """The place of a figure, and its title."""
-        self.figures.append(as_data(figure, self.styles))
-        return len(self.figures) - 1, figure.title
+        return self.add_data(as_data(figure, self.styles), figure.title)
+
+    def add_data(self, figure: dict[str, Any], title: str) -> tuple[int, str]:
+        """The same of a figure that is data already."""
+        self.figures.append(figure)
+        return len(self.figures) - 1, title
 
 
 def document(told: Told) -> str:
     """The page: the same store gives the same bytes."""
     behind = Behind(told.found, told.forecasts)
+    looked = inside((of for each in told.subjects.values() for of in each), told.evidence.measured, told.found.seed,
+                    behind.styles)  # fmt: skip
     drawn = _Drawn(behind.styles)
     papers, cost = [], []
     for paper in told.evidence.catalogue.papers.values():
@@ -123,6 +130,8 @@ def document(told: Told) -> str:
         explain=html(explain.document(rows_of, figures=False), "explain"),
         explained=[drawn.add(each) for each in explained],
         claims=[html(half, "claims") for half in claims_document.halves(told.claims, told.evidence, told.left)],
+        numbers=html(looked.numbers, "analysis"), left=looked.left,
+        inside=[drawn.add_data(data, title) for data, title in looked.figures],
         environments=_environments(told.found), anchor=anchor, inline=inline, breakable=_breakable,
         data=_json({
             "figures": drawn.figures, "cells": behind.cells, "values": list(behind.values.found),

@@ -126,20 +126,27 @@ def ends(of: Objective, seed: int = 0) -> dict[str, NDArray[Any]]:
     Raises UsageError where one is not found within `MOST_PRODUCTS`, where the loss is not finite, or where H is not
     symmetric: then the model's gradient is not its loss's own (CATS's, of which channels it keeps, is not).
     """
-    products = 0
+    found = largest(of, seed)
+    most, product, start = float(found["lambda_max"]), _Counted(of), _start(of, seed)
+    # Near 0 an end has no relative accuracy to be had: of H − λmax it is the largest in magnitude, and has λmax's.
+    least, bottom = _largest(lambda v: most * v - product(v), start)
+    least = most - least
+    residual = np.linalg.norm(product(bottom) - least * bottom)
+    return found | {
+        "lambda_min": np.array(least), "min_residual": np.array(residual), "bottom_vector": bottom,
+        "products": found["products"] + product.count,
+    }  # fmt: skip
 
-    def product(v: Vector) -> Vector:
-        nonlocal products
-        products += 1
-        found = of.product(v.ravel())
-        if not np.isfinite(found).all():
-            raise UsageError("sharpness: the loss's second derivative is not finite at these weights: nothing to measure")
-        return found
 
-    start = np.random.default_rng(seed).standard_normal(of.size)
+def largest(of: Objective, seed: int = 0) -> dict[str, NDArray[Any]]:
+    """The largest algebraic eigenvalue of H alone: lambda_max, max_residual, top_vector and products as `ends` has them.
+
+    Raises UsageError as it does.
+    """
+    product, start = _Counted(of), _start(of, seed)
     if of.size < 3:
         raise UsageError(f"sharpness: expected a model with at least three trained parameters, found {of.size}")
-    other = np.random.default_rng(seed + 1).standard_normal(of.size)
+    other = _start(of, seed + 1)
     one, two = other @ product(start), start @ product(other)
     if abs(one - two) > SYMMETRY * max(abs(one), abs(two)):
         raise UsageError(
@@ -147,14 +154,30 @@ def ends(of: Objective, seed: int = 0) -> dict[str, NDArray[Any]]:
             f"second derivative is not symmetric ({one:.6g} against {two:.6g}): it has no Hessian"
         )
     most, top = _largest(product, start)
-    # Near 0 an end has no relative accuracy to be had: of H − λmax it is the largest in magnitude, and has λmax's.
-    least, bottom = _largest(lambda v: most * v - product(v), start)
-    least = most - least
+    residual = np.linalg.norm(product(top) - most * top)
     return {
-        "lambda_max": np.array(most), "max_residual": np.array(np.linalg.norm(product(top) - most * top)),
-        "lambda_min": np.array(least), "min_residual": np.array(np.linalg.norm(product(bottom) - least * bottom)),
-        "top_vector": top, "bottom_vector": bottom, "products": np.array(products),
+        "lambda_max": np.array(most), "max_residual": np.array(residual), "top_vector": top,
+        "products": np.array(product.count),
     }  # fmt: skip
+
+
+class _Counted:
+    """Products Hv, counted, each of them finite."""
+
+    def __init__(self, of: Objective) -> None:
+        self.of, self.count = of, 0
+
+    def __call__(self, v: Vector) -> Vector:
+        """Hv [n] of a vector v [n]."""
+        self.count += 1
+        found = self.of.product(v.ravel())
+        if not np.isfinite(found).all():
+            raise UsageError("sharpness: the loss's second derivative is not finite at these weights: nothing to measure")
+        return found
+
+
+def _start(of: Objective, seed: int) -> Vector:
+    return np.random.default_rng(seed).standard_normal(of.size)
 
 
 def _largest(product: Callable[[Vector], Vector], start: Vector) -> tuple[float, Vector]:

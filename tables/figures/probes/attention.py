@@ -18,7 +18,8 @@ MOST_NAMED = 8
 BOUND = Style(colour="grey", line="dashed", width=0.8)
 MEASURES = (("entropy", "row entropy, nats"), ("rank", "effective rank"), ("diagonal", "mean of the diagonal"))
 Arrays = Mapping[str, NDArray[Any]]
-"""epochs [E], and by epoch mean [E, C, C], entropy, rank and diagonal [E]; of the selected weights selected_mean, …"""
+"""epochs [E], and by epoch mean [E, C, C], entropy, rank and diagonal [E]; of the selected weights selected_mean, …;
+channels and count, of the test windows, are numbers."""
 
 
 def matrices(arrays: Arrays, cell: str) -> Figure:
@@ -56,7 +57,7 @@ def by_epoch(cells: Sequence[tuple[str, Arrays]]) -> Figure | None:
     if not cells:
         return None
     styles = {key: style_of_series(i, line="solid", size=3.5) for i, (key, _) in enumerate(cells)}
-    channels = max(arrays["mean"].shape[-1] for _, arrays in cells)
+    channels = max(int(arrays["channels"]) for _, arrays in cells)
     bounds = {"entropy": math.log(channels), "rank": float(channels), "diagonal": 1.0}
     panels = []
     for name, label in MEASURES:
