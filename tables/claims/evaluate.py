@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tables.claims.evidence import AVERAGE, Evidence
-from tables.claims.outcome import FAILS, HOLDS, NO_INTERVAL, UNDECIDED, Effect, outcome, too_few, worst
+from tables.claims.measures import BY_SEED, compared
+from tables.claims.outcome import FAILS, HOLDS, NO_INTERVAL, NOT_PRINTED, UNDECIDED, Effect, outcome, too_few, worst
 from tables.claims.reader import PER_CELL, SUMS, Claim, Ref, Route
 from tables.claims.verdicts import on_ours, on_printed
 from tables.numbers import DIGITS
@@ -97,6 +98,9 @@ def _kinds(claim: Claim, evidence: Evidence, numbers: str, protocol: str, lookup
     """The figures of one claim on one kind of numbers."""
     cells = evidence.grid(claim)
     blank = Finding(numbers, protocol, "", "", None, len(cells), (), "")
+    if claim.kind == "measure":
+        yield _measured(claim, evidence, cells, blank)
+        return
     if claim.kind == "sam":
         yield from _sam(claim, evidence, cells, blank, lookup)
         return
@@ -136,6 +140,14 @@ def _cell_by_cell(claim: Claim, evidence: Evidence, cells: Sequence[CellKey], bl
         verdicts = list(dict.fromkeys(of.verdict for of in found))
         all_alike = verdicts[0] if len(verdicts) == 1 else f"{UNDECIDED} ({'; '.join(verdicts)})"
         yield replace(blank, average=claim.average, what=EVERY_SET, verdict=all_alike)
+
+
+def _measured(claim: Claim, evidence: Evidence, cells: Sequence[CellKey], blank: Finding) -> Finding:
+    """What analysis has measured of two columns' weights, which no paper prints cell by cell."""
+    if blank.numbers == PRINTED:
+        return replace(blank, average=BY_SEED, verdict=NOT_PRINTED)
+    lower, higher = (evidence.looked(ref, blank.protocol) for ref in claim.refs)
+    return compared(claim, blank, cells, (lower, higher))
 
 
 def _compared(

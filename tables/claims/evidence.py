@@ -95,6 +95,17 @@ class Evidence:
         found = (row for row in self._rows(ref, protocol) if row.key.metric == metric)
         return {(row.key.dataset, str(row.key.horizon or "")): row for row in found}
 
+    def looked(self, ref: Ref, protocol: str) -> dict[CellKey, dict[int, Mapping[str, Measured]]]:
+        """What analysis has found in a column's cells, by seed and command."""
+        found: dict[CellKey, dict[int, Mapping[str, Measured]]] = {}
+        for row in self._rows(ref, protocol):
+            for digest in row.ours.digests if row.same_task else ():
+                for command, of in self.measured.get(digest, {}).items():
+                    seed = int(str(of.about["key"]).rpartition("/s")[2])
+                    cell = found.setdefault((row.key.dataset, str(row.key.horizon or "")), {})
+                    cell[seed] = {**cell.get(seed, {}), command: of}
+        return found
+
     def _rows(self, ref: Ref, protocol: str) -> Iterator[Row]:
         """Of a column in all metrics, under its own protocol, else under the one looked at where its paper has that."""
         rows_of = self.rows_of.get(ref.paper, {})

@@ -15,6 +15,7 @@ UNDECIDED = "inconclusive"
 NO_INTERVAL = f"{UNDECIDED} (no interval)"
 NONE_SEEN = f"{UNDECIDED} (no improvement seen)"
 TOO_FEW = "not enough cells"
+NOT_MEASURED, NOT_PRINTED = "not measured", "not printed"
 
 WIDEST = 2.0
 """Points: half the width that the interval of ours less printed may have where it is to say that the two agree."""
@@ -46,6 +47,14 @@ OF_CELLS = (
     "a column's error is lower than another's in each cell is by the same rule, the other's mean over its seeds in the "
     "printed number's place: it `holds` where the verdict is `better`, `does not hold` where it is `worse` or, with "
     "`(the same)`, `reproduced`, and is `inconclusive` where it is `within X %`. What has no Result is `not measured`."
+)
+
+OF_WEIGHTS = (
+    "What `python -m benchmark.analysis` measures in trained weights (λmax of the loss's Hessian, row entropy of the "
+    "attention) is compared seed by seed, over the same windows: the figure is by how many times it is lower, the "
+    "geometric mean over the seeds, its interval Student's t over their logarithms, 95 %, from three seeds on; it `holds` "
+    "where the interval lies above 1, `does not hold` where it lies below, and is `inconclusive` else; `not measured` "
+    "where nobody has looked."
 )
 
 

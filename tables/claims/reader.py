@@ -14,6 +14,7 @@ from benchmark.config.yamlfile import Section, load
 from benchmark.errors import nearest
 from benchmark.judging.printed import printed_models
 from benchmark.workloads import DECIDING
+from tables.claims.measures import MEASURES
 
 SUMS = "ratio of sums"
 PER_CELL = "mean per cell"
@@ -32,6 +33,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "sam": ("pairs",),
     "number": ("of", "value"),
     "lower": ("of", "over"),
+    "measure": ("of", "over", "measure"),
 }
 """The kinds of claim, each with the keys that it has beside those of all."""
 _OPTIONAL = ("note", "metric", "datasets", "horizons", "paths", "pairs")
@@ -96,6 +98,7 @@ class Claim:
     routes: tuple[Route, ...]
     datasets: tuple[str, ...] | None
     horizons: tuple[int, ...] | None
+    measure: str = ""
 
     @property
     def has_own_cells(self) -> bool:
@@ -154,6 +157,7 @@ class _Reader:
             metric="n_params" if self.kind == "parameters" else metric, value=value, digits=digits,
             refs=self._refs(), pairs=self._pairs(), routes=self._routes(),
             datasets=self._datasets(), horizons=self._horizons(),
+            measure=self.part["measure"].one_of(MEASURES, "measure") if "measure" in self.part else "",
         )  # fmt: skip
 
     def _value(self) -> tuple[float, int]:

@@ -11,12 +11,11 @@ from benchmark.judging.printed import PrintedNumber
 from benchmark.judging.verdict import LEAST_SEEDS
 from benchmark.workloads import METRICS
 from tables.claims.evidence import Evidence
-from tables.claims.outcome import FAILS, HOLDS, UNDECIDED
+from tables.claims.outcome import FAILS, HOLDS, NOT_MEASURED, NOT_PRINTED, UNDECIDED
 from tables.claims.reader import Claim
 from tables.rows.row import Row
 from tables.statistics import CellKey
 
-NOT_MEASURED, NOT_PRINTED = "not measured", "not printed"
 LOWER = {"better": HOLDS, "worse": FAILS, "reproduced": f"{FAILS} (the same)", "within": UNDECIDED}
 """What becomes of 'lower', by the verdict on the one column with the other's mean in the printed number's place."""
 

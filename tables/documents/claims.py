@@ -21,7 +21,7 @@ from tables.claims.evaluate import (
     parts,
 )
 from tables.claims.evidence import Evidence
-from tables.claims.outcome import OF_CELLS, RULE
+from tables.claims.outcome import OF_CELLS, OF_WEIGHTS, RULE
 from tables.claims.reader import OWN, SUMS, WHOSE, Claim
 from tables.layout.markdown import HOLE, escape, number
 from tables.numbers import span
@@ -36,7 +36,7 @@ INTRODUCTION = (
     "elsewhere. A check of ours is put together by this suite, of the tables of two papers, say: no paper answers for it."
 )
 HEADS = ("claim", "whose", "says", "on the printed numbers", "on ours", "protocol")
-UNITS = {"improvement": " %", "sam": " %", "lower": " %", "rank": "", "parameters": " ×", "number": ""}
+UNITS = {"improvement": " %", "sam": " %", "lower": " %", "rank": "", "parameters": " ×", "measure": " ×", "number": ""}
 
 
 def document(claims: Iterable[Claim], evidence: Evidence, left: Sequence[Claim] = ()) -> str:
@@ -55,7 +55,8 @@ def halves(claims: Iterable[Claim], evidence: Evidence, left: Sequence[Claim] = 
     )
     scales = dict.fromkeys(METRICS[claim.metric].scale for claim, *_ in checked if claim.metric in METRICS)
     introduction = INTRODUCTION.format(scales=" and ".join(scales) or "of a model")
-    rules = [RULE, *([OF_CELLS] if any(claim.kind in CELL_BY_CELL for claim, *_ in checked) else [])]
+    kinds = {claim.kind for claim, *_ in checked}
+    rules = [RULE, *([OF_CELLS] if kinds & set(CELL_BY_CELL) else []), *([OF_WEIGHTS] if "measure" in kinds else [])]
     figures = [_section(claim, findings, steps) for claim, findings, steps in checked]
     return "\n\n".join([TITLE, introduction, *rules, overview, *elsewhere]), "\n\n".join(figures)
 
@@ -71,9 +72,20 @@ def _elsewhere(left: Sequence[Claim], evidence: Evidence) -> str:
 
 
 def summary(claims: Iterable[Claim], evidence: Evidence) -> str:
-    """The overview alone, for a terminal."""
-    lines = [line for claim in claims for line in _overview(claim, evaluate(claim, evidence))]
-    return str(tabulate(lines, HEADS, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 14, 40, 28, 28, 24]))
+    """The overview alone, for a terminal, and below it how to measure what nobody has."""
+    lines, lacking = list[list[str]](), list[str]()
+    for claim in claims:
+        findings = evaluate(claim, evidence)
+        lines += _overview(claim, findings)
+        if how := _to_measure(claim, findings):
+            lacking.append(f"{claim.name} is measured by {how}")
+    table = tabulate(lines, HEADS, tablefmt="simple", disable_numparse=True, maxcolwidths=[None, 14, 40, 28, 28, 24])
+    return "\n".join([str(table), *lacking])
+
+
+def _to_measure(claim: Claim, findings: Sequence[Finding]) -> str:
+    """The commands that measure what a claim lacks; empty where nothing is lacking, and of claims about metrics."""
+    return next((o.note for o in findings if o.note), "") if claim.kind == "measure" else ""
 
 
 def _table(lines: Sequence[Sequence[str]], heads: Sequence[str], numbers: int = 0) -> str:
@@ -153,7 +165,7 @@ def _section(claim: Claim, findings: Sequence[Finding], steps: Sequence[Part]) -
             f"**The printed numbers themselves do not bear this out: they give {_figure(claim, printed.estimate)} where "
             f"{_said(claim)} is claimed.**"
         )
-    several = any(o.what for o in findings)
+    several, measuring = any(o.what for o in findings), _to_measure(claim, findings)
     compared = claim.has_own_cells
     whose = "cell" if claim.kind in CELL_BY_CELL else "models"
     heads = [*([whose] if several else []), "numbers", "protocol", "by", "outcome", "figure", "centre", "95 % interval",
@@ -161,12 +173,14 @@ def _section(claim: Claim, findings: Sequence[Finding], steps: Sequence[Part]) -
              "seeds"]  # fmt: skip
     body = [
         [*([escape(o.what)] if several else []), o.numbers, escape(o.protocol) or HOLE, o.average,
-         o.verdict + (f" ({escape(o.note)})" if o.note else ""), _figure(claim, o.estimate), *_over_sets(o.estimate),
-         *([_there(claim, o), _interval(o.beside)] if compared else []), _cells(o),
+         o.verdict + (f" ({escape(o.note)})" if o.note and not measuring else ""), _figure(claim, o.estimate),
+         *_over_sets(o.estimate), *([_there(claim, o), _interval(o.beside)] if compared else []), _cells(o),
          str(o.estimate.sets) if o.estimate else HOLE, span(o.seeds) if o.seeds else HOLE]
         for o in findings
     ]  # fmt: skip
     lines.append(_table(body, heads, numbers=heads.index("figure")))
+    if measuring:
+        lines.append(f"Measured by `{measuring}`.")
     if steps:
         lines += [_PARTS, *_paths(steps)]
     return "\n\n".join(lines)
