@@ -106,6 +106,7 @@ def test_a_check_of_ours_is_no_claim_of_a_paper(known: Catalogue, claims: dict[s
     checks = {name for name, claim in claims.items() if claim.whose == OWN}
     assert checks == {
         "samformer-over-itransformer", "samformer-over-patchtst", "samformer-sam-helps", "samovar-sam-helps",
+        "samformer-sharpness-etth1",
     }  # fmt: skip
     assert all(claims[name].status == "ours" and claims[name].says.endswith("?") for name in checks)
     assert {c.whose for c in claims.values() if {ref.paper for ref in c.refs} - {c.paper}} == {OWN}, "two papers' tables"
