@@ -78,7 +78,8 @@ class Claim:
     of `AVERAGES`. source: version and place where it was read; of a check, what it is made of. status: how surely it was
     read; of a check always `ours`. note: what else is to say. metric: of the numbers. value: in percent, ranks, or as a
     ratio. digits: of it, after the point. refs: what it is of, then what it is over or among. pairs: columns without and
-    with SAM. routes: its parts. datasets, horizons: the cells that it is about; None: its paper's.
+    with SAM. routes: its parts. datasets, horizons: the cells that it is about; None: its paper's. measure: of trained
+    weights, one of `MEASURES`; empty where it is about metrics.
     """
 
     name: str
