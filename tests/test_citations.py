@@ -37,7 +37,7 @@ def test_the_readme_says_what_runs_code_and_what_is_the_same_again() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["etth1", "samformer", "samovar", "performance", "reproduction"])
+@pytest.mark.parametrize("name", ["samformer", "samovar", "performance", "reproduction"])
 def test_a_document_of_measured_numbers_names_torch_and_processor(name: str) -> None:
     """Between kinds of processor the bits of a training differ; where nobody noted which it was, the document says so."""
     text = said(f"docs/{name}.md")

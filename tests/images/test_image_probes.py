@@ -37,7 +37,7 @@ def test_the_hessian_is_that_of_the_cross_entropy(few: Pictures) -> None:
     model = baselines.build("vgg", **SIZES, widths="2 M M M M").eval()
     of = LOSS.objective(model, few, SETTING)
     (x, y), = few.plain(20)  # fmt: skip
-    assert of.value() == pytest.approx(float(F.cross_entropy(model(x), y)), rel=1e-5)
+    assert of.value() == pytest.approx(F.cross_entropy(model(x), y).item(), rel=1e-5)
     assert LOSS.mean(model, few, SETTING) == pytest.approx(of.value(), rel=1e-5)
     v = np.random.default_rng(0).standard_normal(of.size)
 

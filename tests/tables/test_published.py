@@ -164,7 +164,7 @@ def test_the_words_on_a_paper(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "written: " in said.out or "expected cells with a printed number" in said.err
 
 
-@pytest.mark.parametrize("name", ["etth1", "samformer", "samovar"])
+@pytest.mark.parametrize("name", ["samformer", "samovar"])
 def test_older_numbers_stand_apart_with_their_conditions_and_without_a_verdict(name: str) -> None:
     text = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
     before, _, older = text.partition("\n## Older numbers\n")
