@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+
+from conftest import ROOT
 
 from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, process
 
@@ -25,3 +29,18 @@ def test_a_worker_that_has_grown_stays() -> None:
         assert executor.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
     finally:
         executor.shutdown(kill_workers=True)
+
+
+KILLED = """
+import os, signal
+from benchmark.runner.pool import process
+print(process({}).submit(os.getpid).result(), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_worker_without_a_cell_ends_with_its_parent() -> None:
+    """It has what the parent prints to open, too: whoever reads that would wait for ever."""
+    parent = subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    out, _ = parent.communicate(timeout=60)
+    assert int(out) != parent.pid and parent.returncode == -9

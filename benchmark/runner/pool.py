@@ -18,7 +18,7 @@ from benchmark import machine
 from benchmark.errors import UsageError
 from benchmark.machine import own_process
 from benchmark.runner.job import Job, Outcome
-from benchmark.runner.worker import prepare, work
+from benchmark.runner.worker import prepare, watch, work
 from benchmark.store.result import Result
 
 ONE_THREAD = {
@@ -34,15 +34,17 @@ def process(env: Mapping[str, str]) -> Any:
     """An executor of one process that stays, with these environment variables."""
     from joblib.externals.loky import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(1, env=dict(env), initializer=_stay)
+    return ProcessPoolExecutor(1, env=dict(env), initializer=_stay, initargs=(own_process(),))
 
 
-def _stay() -> None:
-    """Loky ends a process that has grown by 300 MB, if psutil is installed; a worker has after one cell, and the next one
-    would wait for torch again."""
+def _stay(parent: tuple[int, str] | None) -> None:
+    """As long as its parent, from its first moment on: one whose parent is killed before it gives it a job would wait for
+    ever. And not shorter: loky ends a process that has grown by 300 MB, if psutil is installed; a worker has after one
+    cell, and the next one would wait for torch again."""
     from joblib.externals.loky import process_executor
 
     process_executor._USE_PSUTIL = False
+    watch(parent)
 
 
 def usable_device(asked: str) -> str:

@@ -250,12 +250,17 @@ _watching = threading.Event()
 
 @contextmanager
 def _ended_with_parent(parent: tuple[int, str] | None) -> Iterator[None]:
-    """Marks this worker as at work; while it is not, a thread (one a process) ends it when its parent is gone."""
+    """Marks this worker as at work; while it is not, it ends when its parent is gone."""
+    watch(parent)
+    with _at_work:
+        yield
+
+
+def watch(parent: tuple[int, str] | None) -> None:
+    """From here on a thread (one a process) ends this process when its parent is gone, while it is not at work."""
     if not _watching.is_set():
         _watching.set()
         threading.Thread(target=_end_with_parent, args=(parent,), name="parent watch", daemon=True).start()
-    with _at_work:
-        yield
 
 
 def _end_with_parent(parent: tuple[int, str] | None) -> None:
