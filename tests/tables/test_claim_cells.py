@@ -6,25 +6,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from benchmark.config.catalogue import Catalogue, catalogue
+from benchmark.config.catalogue import Catalogue
 from benchmark.judging.compare import Ours
 from benchmark.judging.printed import PrintedNumber
 from tables.claims.evaluate import EVERY_SET, OURS, PRINTED, Finding, evaluate
 from tables.claims.evidence import Evidence
-from tables.claims.reader import Claim, load_claims
+from tables.claims.reader import Claim
 from tables.documents.claims import document
 from tables.rows.judge import judge
 from tables.rows.row import Key, Row
 
-
-@pytest.fixture(scope="module")
-def known() -> Catalogue:
-    return catalogue()
-
-
-@pytest.fixture(scope="module")
-def claims(known: Catalogue) -> dict[str, Claim]:
-    return {claim.name: claim for claim in load_claims(known)}
+pytest_plugins = ("tests.tables.known_claims",)
 
 
 def row(paper: str, dataset: str, model: str, values: Sequence[float], printed: PrintedNumber | None = None) -> Row:

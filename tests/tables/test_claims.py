@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from made_up import changed
 
-from benchmark.config.catalogue import Catalogue, catalogue
+from benchmark.config.catalogue import Catalogue
 from benchmark.errors import UsageError
 from benchmark.judging.compare import Ours
 from tables.__main__ import main
@@ -20,17 +20,7 @@ from tables.documents.claims import document
 from tables.render import read
 from tables.rows.row import Key, Row
 
-pytest_plugins = ("tests.tables.made_up", "tests.tables.printed_as_ours")
-
-
-@pytest.fixture(scope="module")
-def known() -> Catalogue:
-    return catalogue()
-
-
-@pytest.fixture(scope="module")
-def claims(known: Catalogue) -> dict[str, Claim]:
-    return {claim.name: claim for claim in load_claims(known)}
+pytest_plugins = ("tests.tables.made_up", "tests.tables.printed_as_ours", "tests.tables.known_claims")
 
 
 def one(findings: Iterable[Finding], numbers: str, average: str, what: str = "", protocol: str = "paper") -> Finding:
