@@ -136,6 +136,22 @@ def opened(options: argparse.Namespace, cell: str) -> Cell:
     return Cell(model, task, Kept(options.results_dir, task.result.digest))
 
 
+def of_each(
+    options: argparse.Namespace,
+    name: str,
+    measure: Callable[[Cell], dict[str, NDArray[Any]]],
+    figure: Callable[[list[tuple[Cell, dict[str, NDArray[Any]]]]], Figure | None],
+) -> None:
+    """Measures each cell of the command line, and writes what comes of it as `name`.
+
+    The figure of all of them, where there is one, stands with the first.
+    """
+    found = [(cell, measure(cell)) for cell in (opened(options, text) for text in options.cells)]
+    drawn = figure(found)
+    for place, (cell, arrays) in enumerate(found):
+        cell.write(name, arrays, [("", None if place else drawn)])
+
+
 def whole_or_all(text: str) -> int | None:
     """A whole number from 1, or None for `all`. Raises ArgumentTypeError for anything else."""
     return None if text == "all" else whole(text, least=1)

@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmark.analyse.cell import SPLITS, Cell, Command, opened, whole_or_all
+from benchmark.analyse.cell import SPLITS, Cell, Command, of_each, whole_or_all
 from benchmark.console import whole
 from benchmark.errors import counted
 
@@ -31,13 +31,10 @@ def run(options: argparse.Namespace) -> None:
     """Measures each cell and says what it comes to; the figure of all of them stands with the first."""
     from tables.figures.probes.sharpness import sharpness
 
-    found = []
-    for text in options.cells:
-        cell = opened(options, text)
-        found.append((cell, measured(cell, options.split, options.windows, options.vectors)))
-    figure = sharpness([(cell.key, arrays) for cell, arrays in found])
-    for place, (cell, arrays) in enumerate(found):
-        cell.write("sharpness", arrays, [("", None if place else figure)])
+    of_each(
+        options, "sharpness", lambda cell: measured(cell, options.split, options.windows, options.vectors),
+        lambda found: sharpness([(cell.key, arrays) for cell, arrays in found]),
+    )  # fmt: skip
 
 
 def measured(cell: Cell, split: str, most: int | None, vectors: int) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmark.analyse.cell import SPLITS, Cell, Command, opened, whole_or_all
+from benchmark.analyse.cell import SPLITS, Cell, Command, of_each, whole_or_all
 from benchmark.console import whole
 from benchmark.errors import UsageError, counted
 
@@ -31,13 +31,10 @@ def run(options: argparse.Namespace) -> None:
     """Measures each cell's epochs; the figure of all of them stands with the first."""
     from tables.figures.probes.training import by_epoch
 
-    found = []
-    for text in options.cells:
-        cell = opened(options, text)
-        found.append((cell, followed(cell, options.split, options.windows, options.every)))
-    figure = by_epoch([(cell.title, arrays) for cell, arrays in found])
-    for place, (cell, arrays) in enumerate(found):
-        cell.write("training", arrays, [("", None if place else figure)])
+    of_each(
+        options, "training", lambda cell: followed(cell, options.split, options.windows, options.every),
+        lambda found: by_epoch([(cell.title, arrays) for cell, arrays in found]),
+    )  # fmt: skip
 
 
 def followed(cell: Cell, split: str, most: int | None, every: int) -> dict[str, NDArray[Any]]:
