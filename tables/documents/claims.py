@@ -21,7 +21,7 @@ from tables.claims.evaluate import (
     parts,
 )
 from tables.claims.evidence import Evidence
-from tables.claims.outcome import OF_CELLS, OF_WEIGHTS, RULE
+from tables.claims.outcome import OF_CELLS, OF_WEIGHTS, RULE, UNDECIDED
 from tables.claims.reader import OWN, SUMS, WHOSE, Claim
 from tables.layout.markdown import HOLE, escape, number
 from tables.numbers import span
@@ -120,7 +120,10 @@ def _brief(claim: Claim, finding: Finding) -> str:
     given = {None: "", True: f", as {asked}", False: f", not the {_said(claim)} {asked}"}
     less = finding.there is not None and finding.estimate.cells < finding.of
     there = f" (printed {_there(claim, finding)} there)" if less else ""
-    return f"{finding.verdict}: {_figure(claim, finding.estimate)}{given[finding.gives if claim.value else None]}{there}"
+    open_ = finding.verdict.startswith(UNDECIDED) and finding.estimate.interval is not None
+    why = f", 95 % over data sets {_interval(finding.estimate.interval)}" if open_ else ""
+    figure = f"{_figure(claim, finding.estimate)}{given[finding.gives if claim.value else None]}"
+    return f"{finding.verdict}: {figure}{why}{there}"
 
 
 def _said(claim: Claim) -> str:

@@ -180,4 +180,4 @@ def words(column: Column) -> str:
 
 def _points(found: Interval) -> str:
     points = f"{found.centre:.1f} points [{found.low:.1f}, {found.high:.1f}]".replace("-", "−")
-    return f"{points} on average over the data sets"
+    return f"{points}, the mean over data sets and its 95 % interval"

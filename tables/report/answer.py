@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.config.paper import Paper
+from benchmark.grid.plan import switches_of
 from benchmark.judging.verdict import VERDICTS
 from benchmark.workloads import METRICS
 from tables.explain.nearness import RowsByKind
@@ -24,6 +25,8 @@ PHRASES = {
     "worse": "does not hold, our error is larger",
     "within": "is neither shown to hold nor shown not to",
 }
+DECIDED = ("reproduced", "better", "worse", "within")
+"""What numbers decide, of a cell or a column."""
 NO_VERDICT = "no cell of it has three seeds and a printed number that can be compared"
 
 
@@ -44,12 +47,13 @@ class Said:
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What is said of a paper: columns by name with what is said of each, how many cells got which verdict under which
-    protocol, and which protocol comes nearest."""
+    protocol, which protocol comes nearest, and what the switches of the protocols do."""
 
     paper: Paper
     columns: Mapping[str, Sequence[Said]]
     counts: Mapping[str, Mapping[str, int]]
     nearest: Sequence[tuple[str, str]]
+    switches: Sequence[tuple[str, str]] = ()
 
 
 def answer(paper: Paper, rows_of: RowsByKind) -> Answer | None:
@@ -67,7 +71,9 @@ def answer(paper: Paper, rows_of: RowsByKind) -> Answer | None:
     if not columns:
         return None
     nearest = [(found.model, explained(found)) for found in explained_columns(paper, rows_of)]
-    return Answer(paper=paper, columns=columns, counts=counts, nearest=nearest)
+    on = dict.fromkeys(name for protocol in counts for name in switches_of(paper, protocol))
+    switches = [(name, paper.switches[name].what) for name in on]
+    return Answer(paper=paper, columns=columns, counts=counts, nearest=nearest, switches=switches)
 
 
 def _of_protocol(paper: Paper, protocol: str, rows: Sequence[Row]) -> Iterator[tuple[str, Said]]:
@@ -80,7 +86,8 @@ def _of_protocol(paper: Paper, protocol: str, rows: Sequence[Row]) -> Iterator[t
         for model, sam in done:
             column = f"{model}, {METRICS[metric].title}" if several else model
             of = verdicts.get((model, sam, metric))
-            yield column, _none(protocol) if of is None else _said(protocol, of)
+            cells = Counter(row.comparison.verdict for row in found if (row.key.model, row.key.sam) == (model, sam))
+            yield column, _none(protocol) if of is None else _said(protocol, of, cells)
 
 
 def _none(protocol: str) -> Said:
@@ -88,17 +95,21 @@ def _none(protocol: str) -> Said:
     return Said(protocol=protocol, verdict="", words="no verdict", sentence=sentence)
 
 
-def _said(protocol: str, of: OfColumn) -> Said:
+def _said(protocol: str, of: OfColumn, cells: Mapping[str, int]) -> Said:
     found, key = of.found, of.largest.key
     side, off = "above" if found.deviation_pct > 0 else "below", number(abs(found.deviation_pct), 1)
     lies = f"lies {off} % {side}" if float(off) else "lies less than 0.05 % off"
-    several = f"on average over the {found.cells} cells that are judged"
-    cells = several if found.cells > 1 else "in the one cell that is judged"
+    several, phrase = found.cells > 1, PHRASES.get(found.verdict, found.words)
+    if several and found.verdict == "reproduced":
+        phrase += " on average"  # a mean hides cells that cancel
+    judged = ", ".join(f"{cells[verdict]} {verdict}" for verdict in DECIDED if cells[verdict])
+    by_cell = f"; cell by cell {judged}" if several else ""
+    where = f"over the {found.cells} cells that are judged" if several else "in the one cell that is judged"
     largest = number(of.largest.comparison.deviation_pct, 1)
-    most = f"; the largest deviation is {largest} % ({cell_name(key.dataset, key.horizon)})" if found.cells > 1 else ""
+    most = f"; the largest deviation is {largest} % ({cell_name(key.dataset, key.horizon)})" if several else ""
     sentence = (
-        f"Under protocol `{protocol}` it {PHRASES.get(found.verdict, found.words)}: {cells} "
-        f"our mean {lies} the printed number (90 % interval of the deviation "
-        f"{number(found.low_pct, 1)} to {number(found.high_pct, 1)} %, {span(found.seeds)} seeds a cell){most}."
+        f"Under protocol `{protocol}` it {phrase}: {where} "
+        f"our mean {lies} the printed number (90 % interval of the deviation, over seeds, "
+        f"{number(found.low_pct, 1)} to {number(found.high_pct, 1)} %, {span(found.seeds)} seeds a cell){by_cell}{most}."
     )
     return Said(protocol=protocol, verdict=found.verdict, words=found.words, sentence=sentence)

@@ -81,7 +81,7 @@ def test_nearest_where_the_interval_over_data_sets_excludes_nothing(paper: Paper
     column = only(paper, ("paper", rows("paper", 3, 4, -5, sets=3)), (MIXED, rows(MIXED, 1, -1, 1, sets=3)))
     assert words(column) == (
         f"`{MIXED}` is nearest (1.0 %, next `paper` 4.0 %, on average over 3 cells of 3 data sets); nearer by 3.0 points "
-        "[0.5, 5.5] on average over the data sets."
+        "[0.5, 5.5], the mean over data sets and its 95 % interval."
     )
 
 
@@ -90,7 +90,7 @@ def test_nearest_here_and_not_shown(paper: Paper) -> None:
     column = only(paper, ("paper", rows("paper", 1, 4, -7, sets=3)), (MIXED, rows(MIXED, 1, -1, 1, sets=3)))
     assert words(column) == (
         f"`{MIXED}` is nearest here, not shown over `paper` (1.0 %, next `paper` 4.0 %, on average over 3 cells of 3 data "
-        "sets; 3.0 points [−4.5, 10.5] on average over the data sets)."
+        "sets; 3.0 points [−4.5, 10.5], the mean over data sets and its 95 % interval)."
     )
 
 

@@ -38,7 +38,7 @@ def test_the_printed_numbers_are_all_reproduced(tmp_path: Path, capsys: pytest.C
     path.write_text("\n".join(lines) + "\n")
     assert main(["judge", str(path), "--paper", "SAMformer"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("SAMformer: Under protocol `imported` it holds: on average over the 32 cells that are judged")
+    assert out.startswith("SAMformer: Under protocol `imported` it holds on average: over the 32 cells that are judged")
     folder = tmp_path / "results.csv.judged"
     assert not (folder / "cells").exists() and not (folder / "judged.json").exists()
     with (folder / "tables/samformer.imported.csv").open() as file:
@@ -53,6 +53,21 @@ def test_the_printed_numbers_are_all_reproduced(tmp_path: Path, capsys: pytest.C
     assert "imported" in claims and "samovar" not in claims
     page = (folder / "report.html").read_text("utf-8")
     assert "Imported: " in page and 'id="protocols"' not in page and "0 trainings" not in page
+
+
+def test_a_column_whose_cells_cancel_is_told_cell_by_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = catalogue().papers["samformer"].printed
+    assert printed is not None
+    ours = {key: number for key, number in printed_numbers(printed).items() if key[2] == "SAMformer"}
+    values = [(key, number.value * (1.1 if place % 2 else 0.9)) for place, (key, number) in enumerate(ours.items())]
+    path = tmp_path / "results.csv"
+    path.write_text("\n".join([
+        "dataset,horizon,model,seed,mse,lookback",
+        *(f"{d},{h},{model},{seed},{value},512" for (d, h, model, _), value in values for seed in range(3)),
+    ]))  # fmt: skip
+    assert main(["judge", str(path), "--paper", "SAMformer"]) == 0
+    out = capsys.readouterr().out
+    assert "it holds on average: over the 32 cells" in out and "cell by cell 16 better, 16 worse; the largest" in out
 
 
 TSLIB = "\n".join([

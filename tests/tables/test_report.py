@@ -176,7 +176,7 @@ def test_the_answer_is_a_sentence_a_column_and_protocol(made: Any) -> None:
         ("paper", "reproduced"), ("paper+other_rho", "within"), ("released", "")]  # fmt: skip
     assert found.columns["With_SAM"][0].sentence == (
         "Under protocol `paper` it holds: in the one cell that is judged our mean lies less than 0.05 % off the printed "
-        "number (90 % interval of the deviation −0.4 to 0.4 %, 3 seeds a cell)."
+        "number (90 % interval of the deviation, over seeds, −0.4 to 0.4 %, 3 seeds a cell)."
     )
     assert found.columns["With_SAM"][2].sentence.startswith("There is no verdict on it yet under protocol `released`")
     assert found.counts["paper"]["reproduced"] == 1
