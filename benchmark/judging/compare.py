@@ -76,23 +76,24 @@ class Comparison:
 class Beside:
     """Ours beside the number that the paper prints for it, if it prints one.
 
-    lookback: of ours, in steps. profile: that ours was trained in. same_task: whether both are of the same task.
+    lookback: of ours, in steps; None where the task has none. profile: that ours was trained in. same_task: whether both
+    are of the same task.
     """
 
     ours: Ours
     printed: PrintedNumber | None
-    lookback: int
+    lookback: int | None
     profile: str
     same_task: bool = True
 
     @property
     def comparable(self) -> bool:
-        """The look-back is the one that the paper states, the number is its own and above 0, and ours is over all
-        windows of the test split (profile paper)."""
-        printed = self.printed
+        """The look-back is the one that the paper states, the number is its own, of the same task and above 0, and ours is
+        over all windows of the test split (profile paper)."""
+        printed, steps = self.printed, "" if self.lookback is None else str(self.lookback)
         return (
-            printed is not None and self.same_task and printed.value > 0 and str(self.lookback) == printed.lookback
-            and not printed.quoted and self.profile == "paper"
+            printed is not None and self.same_task and not printed.differs and printed.value > 0
+            and steps == printed.lookback and not printed.quoted and self.profile == "paper"
         )  # fmt: skip
 
     @property

@@ -23,7 +23,8 @@ class PrintedNumber:
 
     value, std: the number, and the deviation that the paper gives with it. lookback: as the file states it: steps, words,
     or empty. status, provenance: how surely, and where it was read. seeds: over which the paper took it; None where that is
-    not said. half_unit: half a unit of the last printed digit, of the number's own size.
+    not said. half_unit: half a unit of the last printed digit, of the number's own size. differs: what sets its task apart
+    from the suite's, in words; empty where nothing does.
     """
 
     value: float
@@ -33,6 +34,7 @@ class PrintedNumber:
     provenance: str
     seeds: int | None = None
     half_unit: float = 0.0
+    differs: str = ""
 
     @property
     def seeds_behind(self) -> int:
@@ -64,7 +66,8 @@ def file_of(name: str, papers: Mapping[str, Paper]) -> Path | None:
 def printed_numbers(printed: Printed) -> Mapping[Key, PrintedNumber]:
     """The numbers of the tables. Raises UsageError for a file that is not as it should be, or two values for one cell.
 
-    A column `seeds` says over how many the paper took a number; it may be empty, or not there at all. The last printed
+    A column `seeds` says over how many the paper took a number, a column `differs` what sets its task apart from the
+    suite's; they may be empty, or not there at all. The last printed
     digit is that of the table and metric: its numbers are printed with equally many, and a file may leave zeros out.
     """
     path = place_of(printed)
@@ -111,6 +114,7 @@ def _read(path: Path, tables: tuple[str, ...], metrics: tuple[str, ...], _of: ob
             numbers[key] = PrintedNumber(
                 _number(row["value"]), _number(row["std"]) if row["std"] else None, row["lookback"], row["status"],
                 row["provenance"], _seeds(row.get("seeds")), 0.5 * 10.0 ** -digits[row["table"], row["metric"]],
+                row.get("differs") or "",
             )  # fmt: skip
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path}: not a file of printed numbers ({error})") from None

@@ -16,7 +16,7 @@ from benchmark.errors import UsageError, counted, nearest, told
 from benchmark.files import read
 from benchmark.judging.printed import place_of
 
-OPTIONAL = ("seeds",)
+OPTIONAL = ("seeds", "differs")
 COLUMNS = ("paper", "table", "dataset", "lookback", "horizon", "model", "metric", "value", "std", *OPTIONAL, "status",
            "provenance")  # fmt: skip
 AVERAGE = "avg"

@@ -35,8 +35,8 @@ def rule(metric: Metric) -> str:
         f"number of seeds m (1 where it does not say). The tolerance is {tolerance}. `reproduced`: the 90 % interval of d, "
         "d ± t·s/√n, lies inside the tolerance; `better`, `worse`: d lies beyond it even less half a unit of the last "
         "printed digit and less t·s·√(1/n + 1/m), at 95 %; else `within X %`: the 90 % interval lies inside X. "
-        "`missing`: no seed done; `not comparable`: other or unstated look-back, a quoted number, other windows, a printed "
-        f"number that is not above 0; `not finite`: a seed diverged; `too few seeds`: n < {LEAST_SEEDS}."
+        "`missing`: no seed done; `not comparable`: other or unstated look-back, a quoted number, other windows or another "
+        f"task, a printed number that is not above 0; `not finite`: a seed diverged; `too few seeds`: n < {LEAST_SEEDS}."
     )
 
 

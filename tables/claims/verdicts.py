@@ -65,7 +65,7 @@ def _lower(
 ) -> dict[CellKey, OfCell]:  # fmt: skip
     """The verdict on one column with the other's mean, which is over so many seeds, in the printed number's place."""
     column = [
-        Beside(ours=row.ours, printed=_as_printed(other), lookback=row.key.lookback, profile="paper",
+        Beside(ours=row.ours, printed=_as_printed(other), lookback=row.lookback, profile="paper",
                same_task=row.same_task and other.same_task)
         for row, other in ((rows[cell], over[cell]) for cell in cells)
     ]  # fmt: skip
@@ -81,7 +81,9 @@ def _lower(
 
 def _as_printed(row: Row) -> PrintedNumber:
     assert row.ours.mean is not None
-    return PrintedNumber(row.ours.mean, row.ours.std, str(row.key.lookback), "ours", "measured", row.ours.n)
+    return PrintedNumber(
+        row.ours.mean, row.ours.std, "" if row.lookback is None else str(row.lookback), "ours", "measured", row.ours.n
+    )
 
 
 def _percent(value: float, over: float) -> float:

@@ -129,6 +129,8 @@ def _metric(row: Row) -> list[str]:
 def _remarks(row: Row) -> Iterable[str]:
     if row.key.lookback and row.choice.candidates:
         yield f"Look-back {row.key.lookback}, chosen by validation among {', '.join(map(str, row.choice.candidates))}."
+    if row.printed is not None and row.printed.differs:
+        yield f"The printed number is of another task: {row.printed.differs}."
     if row.weak:
         yield f"Its recipe rests on values that are not verified at the source ({row.recipe_status})."
     if row.filled:

@@ -58,7 +58,7 @@ def _columns(rows: Sequence[Row]) -> dict[Column, list[int]]:
 
 
 def _beside(row: Row, profile: str) -> Beside:
-    return Beside(ours=row.ours, printed=row.printed, lookback=row.key.lookback, profile=profile, same_task=row.same_task)
+    return Beside(ours=row.ours, printed=row.printed, lookback=row.lookback, profile=profile, same_task=row.same_task)
 
 
 def judged_cells(rows: Sequence[Row], protocol: str, profile: str, metric: str) -> Judged:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmark.config.recipe import Recipe
 from benchmark.judging.compare import Comparison, Ours
 from benchmark.judging.printed import PrintedNumber
+from benchmark.workloads import AXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,11 @@ class Row:
     seconds: float | None = None
     filled: bool = False
     recipe: Recipe | None = None
+
+    @property
+    def lookback(self) -> int | None:
+        """In steps; None where the task has no look-back."""
+        return self.key.lookback if "lookback" in AXES[self.key.metric] else None
 
     @property
     def weak(self) -> bool:

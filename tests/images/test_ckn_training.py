@@ -163,5 +163,6 @@ def test_the_printed_errors_are_found_and_not_comparable() -> None:
         "CKN-5": 13.9, "CKN-14": 9.8, "CKN-64-256": 22.5, "CKN-256-1024": 18.0, "CKN-512-8192": 16.0,
     }  # fmt: skip
     ours = Ours.of(dict.fromkeys(range(3), 14.0))
-    assert not Beside(ours=ours, printed=found["CKN-5"], lookback=0, profile="paper").comparable
+    assert not Beside(ours=ours, printed=found["CKN-5"], lookback=None, profile="paper").comparable
+    assert {number.differs.split(",")[0] for number in found.values()} == {"whitened images"}
     assert {column.printed_as or column.name for column in paper.columns.values()} >= found.keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -39,12 +40,14 @@ def test_printed_accuracies_are_read_and_ours_are_not_measured(known: Catalogue,
 
 
 def test_ours_has_the_verdict_of_its_cell(known: Catalogue, claims: dict[str, Claim]) -> None:
-    whitened = PrintedNumber(13.9, None, "", "verified", "read-me", 1, 0.05)
+    whitened = PrintedNumber(13.9, None, "", "verified", "read-me", 1, 0.05, "whitened images")
     measured = row("ckn", "CIFAR-10", "CKN-5", (14.0, 14.1, 13.9), whitened)
     of = found(claims["ckn-5-accuracy"], known, measured)[OURS, ""]
     assert (of.verdict, of.seeds) == ("not comparable", (3, 3)) and of.estimate is not None
     said = document([claims["ckn-5-accuracy"]], Evidence(known, {"ckn": {("paper", "paper"): [measured]}}))
     assert "| holds: 13.90, as claimed" in said and "| not comparable: 14.00" in said
+    alike = row("ckn", "CIFAR-10", "CKN-5", (13.8, 13.9, 14.0), replace(whitened, differs=""))
+    assert found(claims["ckn-5-accuracy"], known, alike)[OURS, ""].verdict == "reproduced", "a task without a look-back"
 
 
 @pytest.mark.parametrize(
