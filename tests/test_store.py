@@ -83,12 +83,21 @@ def test_a_result_that_was_changed_is_named_and_is_none(tmp_path: Path, old: str
         store.begins(DIGEST[:8])
 
 
+def test_a_result_whose_checksum_was_taken_out_is_named_and_is_none(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(replace(RESULT, code={"baselines/samformer.py": "0" * 64}))
+    whole = json.loads(store.path(DIGEST).read_text())
+    store.path(DIGEST).write_text(json.dumps({name: value for name, value in whole.items() if name != "sha256"}))
+    assert store.status(DIGEST) is None and store.read(DIGEST) is None
+    assert "its checksum was taken out" in store.notes()[0]
+
+
 @pytest.mark.parametrize("value", ['"x"', "null", "true", "1e999", "NaN", "[]"])
 def test_done_is_what_has_numbers_in_a_plan_as_in_a_table(tmp_path: Path, value: str) -> None:
     """Such as an earlier version wrote it, without a checksum."""
     store = Store(tmp_path)
     store.write(RESULT)
-    text = json.dumps({k: v for k, v in json.loads(store.path(DIGEST).read_text()).items() if k != "sha256"})
+    text = json.dumps({k: v for k, v in json.loads(store.path(DIGEST).read_text()).items() if k not in ("code", "sha256")})
     store.path(DIGEST).write_text(text)
     assert store.status(DIGEST) == "done" and store.read(DIGEST) == RESULT
     store.path(DIGEST).write_text(text.replace('"test_mse": 0.38', f'"test_mse": {value}'))

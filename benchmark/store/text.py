@@ -73,7 +73,8 @@ def _sealed(text: str) -> str:
 
 
 def read(content: bytes, digest: str) -> Result:
-    """The Result of a digest. One without a checksum, which an earlier version wrote, is whole if it reads as one.
+    """The Result of a digest. One without a checksum is whole if it reads as one and an earlier version wrote it: all that
+    have a field `code` had a checksum.
 
     Raises Damaged, Newer.
     """
@@ -87,6 +88,8 @@ def read(content: bytes, digest: str) -> Result:
         raise Newer(f"written by a newer version (schema {raw['schema']}, this one knows {SCHEMA})")
     if SEAL in raw and not _is_sealed(content) and not _says_the_same(raw):
         raise Damaged("changed since it was written")
+    if SEAL not in raw and "code" in raw:
+        raise Damaged("its checksum was taken out")
     known = {f.name for f in fields(Result)}
     try:
         values: dict[str, Any] = {k: tuple(v) if k == "epochs" else v for k, v in raw.items() if k in known}
