@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from made_up import EVIL
 
+from benchmark.grid.plan import switches_of
 from benchmark.store.store import Store
 from tables.__main__ import main
 from tables.figures import curves
@@ -180,6 +181,9 @@ def test_the_answer_is_a_sentence_a_column_and_protocol(made: Any) -> None:
     )
     assert found.columns["With_SAM"][2].sentence.startswith("There is no verdict on it yet under protocol `released`")
     assert found.counts["paper"]["reproduced"] == 1
+    switches = [name for protocol in ("paper+other_rho", "released") for name in switches_of(made.paper, protocol)]
+    assert [name for name, _ in found.switches] == list(dict.fromkeys(switches)), "what its protocols do is said with it"
+    assert all(what and what in page(made) for _, what in found.switches)
     assert answer(made.paper, {}) is None
 
 
