@@ -62,7 +62,7 @@ def inside(
         return shown
     lines = [line for cell in cells if (line := _line(cell)) is not None]
     if lines:
-        shown.numbers = pipe(lines[:MOST_LINES], HEADS, ["left", *["right"] * (len(HEADS) - 1)])
+        shown.numbers = _numbers(lines[:MOST_LINES])
     if len(lines) > MOST_LINES:
         shown.left.append(f"The first {MOST_LINES} of {counted(len(lines), 'cell')}")
     taken, without = 0, 0
@@ -79,6 +79,13 @@ def inside(
             f"{counted(without, 'figure')} more would make the page too large; as pictures they are in the folder analysis"
         )
     return shown
+
+
+def _numbers(lines: Sequence[Sequence[str]]) -> str:
+    """A table of those columns in which any cell has a number."""
+    columns = list(zip(HEADS, *lines, strict=True))
+    heads, *body = zip(*(column for column in columns if set(column[1:]) != {HOLE}), strict=True)
+    return pipe(body, heads, ["left", *["right"] * (len(heads) - 1)])
 
 
 def _looked(

@@ -109,6 +109,7 @@ const Charts = (() => {
   function scale(axis, width, places) {
     const made = { label: axis.label ?? null, labelArrow: "none", grid: true, type: axis.scale ?? "linear" };
     if (axis.scale === "symlog") made.constant = 1;
+    if (axis.scale === "log") made.tickFormat = "~g"; // else 0.2 would be 200m
     if (axis.limits) made.domain = axis.limits;
     else made.inset = 7; // so that no bar or mark ends at the edge
     if (axis.categories) {
