@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from array import array
@@ -22,6 +23,8 @@ from benchmark.data.registry import DATASETS, DataSet
 from benchmark.grid.cells import Selection
 from benchmark.grid.plan import plan
 from benchmark.judging import printed
+from benchmark.store.kept import Kept
+from benchmark.store.measured import of_results, write
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 from tables.claims import reader as claims_reader
@@ -190,14 +193,23 @@ def test_two_thousand_results_are_five_megabytes_and_open_in_two_seconds(
         there.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
         taken.append(time.monotonic() - began)
         assert there.page.locator("table.cells tbody tr").count() == 400 and there.amiss == []
+        inside = there.page.locator("#analysis")
+        assert inside.locator("figure.chart").count() > 5 and "more would make the page too large" in inside.inner_text()
         there.page.close()
         if taken[-1] < 2:
             break
     assert min(taken) < 2, taken
+    there = opened(browser, path, "#analysis")
+    there.page.locator("#analysis figure.chart svg[role=img]").first.wait_for()
+    ticks = there.page.locator("#analysis figure.chart svg text").all_text_contents()
+    assert any(re.fullmatch(r"0\.\d", tick) for tick in ticks), ticks
+    assert not any(re.fullmatch(r"\d+m", tick) for tick in ticks), "a log axis says 0.2, and not 200m"
+    there.page.close()
 
 
 def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The page of 2,000 made-up Results: of 400 cells five seeds each, 80 epochs long, and a forecast of 96 steps each."""
+    """The page of 2,000 made-up Results: of 400 cells five seeds each, 80 epochs long, and a forecast of 96 steps each;
+    seed 0 of every cell has been looked into."""
     toy = DATASETS["toy"]
     names = [f"set{i}" for i in range(SETS)]
     datasets = {name: DataSet(name, None, "linear_pairs", 3, 0, "–", "pairs", options=toy.options) for name in names}
@@ -221,9 +233,12 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     catalogue = Catalogue({"made": paper}, datasets, {})
     found = Index.of(results(catalogue))
     forecasts(tmp_path / "forecasts", found)
+    look(tmp_path, found)
+    measured, amiss = of_results(tmp_path, found.done)
+    assert len(measured) == 400 and not amiss
     assert len(found.done) == 2000
     rows_of = {"made": {("paper", "paper"): rows(catalogue, paper, found, "paper", "paper")}}
-    path = write_report(found, Evidence(catalogue, rows_of), tmp_path)
+    path = write_report(found, Evidence(catalogue, rows_of, measured), tmp_path)
     return path
 
 
@@ -250,3 +265,17 @@ def forecasts(folder: Path, found: Index) -> None:
     for digest in (digest for digest, seed in found.seed.items() if seed == 0):
         past, truth, forecast = (random.normal(size=(3, steps, 1)) for steps in (512, 96, 96))
         np.savez(folder / f"{digest}.npz", past=past, truth=truth, forecast=forecast, mse=np.ones(3), window=np.arange(3))
+
+
+def look(root: Path, found: Index) -> None:
+    """What analysis has found in seed 0 of every cell."""
+    random = np.random.default_rng(2)
+    places = np.linspace(-1, 1, 20)
+    for digest in (digest for digest, seed in found.seed.items() if seed == 0):
+        top = np.exp(random.uniform(np.log(0.1), np.log(2)))
+        ends = {"lambda_max": top, "lambda_min": -top / 10, "trace": 100 * top, "trace_error": 1.0, "windows": 64}
+        bowl = places[:, None] ** 2 + places**2 + 0.1 * random.random((20, 20))
+        surface = {"x": places, "y": places, "loss": bowl, "centre": 0.4, "windows": 64, "split": "validation"}
+        for command, arrays in (("sharpness", ends | {"split": "train"}), ("landscape", surface)):
+            named = {name: np.array(value) for name, value in arrays.items()}
+            write(Kept(root, digest).analysis / f"{command}.npz", {"metrics": found.done[digest]}, named)
