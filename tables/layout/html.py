@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
@@ -105,6 +106,11 @@ def chip(row: Row) -> Markup:
     )
 
 
+def breakable(text: str) -> Markup:
+    """A name that may run over several lines, at its joints."""
+    return Markup("<wbr>").join(re.split("(?<=[+_])", text))
+
+
 HEADS = ("paper", "protocol", "data set", "H", "column", "ours (n)", "printed", "deviation, %", "verdict", "would decide",
          "L", "SAM", "metric")  # fmt: skip
 LINE = Markup(
@@ -129,7 +135,8 @@ def _line(of: Subject, row: Row, name: Callable[[Subject, Row], str]) -> Markup:
     printed = HOLE if row.printed is None else number(row.printed.value) + MARKS.get(row.printed.status, "")
     protocol = of.protocol if of.profile == "paper" else f"{of.protocol}, {of.profile}"
     return LINE.format(
-        key.paper, protocol, key.dataset, key.horizon or HOLE, key.model, link(row, spread(row), lambda row: name(of, row)),
+        key.paper, breakable(protocol), key.dataset, key.horizon or HOLE, key.model,
+        link(row, spread(row), lambda row: name(of, row)),
         printed,
         HOLE if off is None else number(off, 1), chip(row) if row.comparison.verdict else "no printed number",
         celllist.would_decide(row), key.lookback or HOLE, "on" if key.sam else "off", METRICS[key.metric].title,

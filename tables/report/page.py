@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
-from markupsafe import escape as escape_html
 
 from benchmark.config.paper import Paper
 from benchmark.errors import counted
@@ -29,7 +27,7 @@ from tables.explain.nearness import columns as explained_columns
 from tables.figures.data import Figure
 from tables.figures.page_renderer import Pool, as_data, style_as_data
 from tables.figures.style import Style
-from tables.layout.html import cell_list, own_table
+from tables.layout.html import breakable, cell_list, own_table
 from tables.layout.markdown import LEGEND, VARIANTS, escape
 from tables.layout.subject import Subject
 from tables.layout.table import paper_tables
@@ -132,7 +130,7 @@ def document(told: Told) -> str:
         claims=[html(half, "claims") for half in claims_document.halves(told.claims, told.evidence, told.left)],
         numbers=html(looked.numbers, "analysis"), left=looked.left,
         inside=[drawn.add_data(data, title) for data, title in looked.figures],
-        environments=_environments(told.found), anchor=anchor, inline=inline, breakable=_breakable,
+        environments=_environments(told.found), anchor=anchor, inline=inline, breakable=breakable,
         data=_json({
             "figures": drawn.figures, "cells": behind.cells, "values": list(behind.values.found),
             "styles": [style_as_data(style) for style in behind.styles.found],
@@ -196,11 +194,6 @@ def _environments(found: Index) -> list[tuple[int, Mapping[str, Any]]]:
     by_id = {id(environment): environment for environment in found.environments.values()}
     ordered = sorted(by_id.items(), key=lambda item: (-counts[item[0]], json.dumps(item[1], sort_keys=True, default=str)))
     return [(counts[place], dict(sorted(environment.items()))) for place, environment in ordered]
-
-
-def _breakable(text: str) -> Markup:
-    """A name that may run over several lines, at its joints."""
-    return Markup(re.sub("(?<=[+_])", "<wbr>", str(escape_html(text))))
 
 
 def _template() -> Template:
