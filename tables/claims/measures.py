@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.judging.spread import student
 from benchmark.judging.verdict import LEAST_SEEDS
 from benchmark.store.text import Damaged
-from tables.claims.outcome import FAILS, HOLDS, NONE_SEEN, NOT_MEASURED, UNDECIDED, too_few
+from tables.claims.outcome import DIRECTION, FAILS, HOLDS, NONE_SEEN, NOT_MEASURED, UNDECIDED, too_few
 from tables.statistics import CellKey, Estimate, Interval
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def compared(claim: Claim, blank: Finding, cells: Sequence[CellKey], columns: tu
     if interval is None:
         return replace(finding, verdict=f"too few seeds ({len(seeds)} of {LEAST_SEEDS})", note=_how(claim, measure))
     if interval.low > 1:
-        return replace(finding, verdict=HOLDS)
+        return replace(finding, verdict=HOLDS if claim.is_check else DIRECTION)
     return replace(finding, verdict=FAILS if interval.high < 1 else NONE_SEEN if found.value <= 1 else UNDECIDED)
 
 

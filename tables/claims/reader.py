@@ -102,9 +102,14 @@ class Claim:
     measure: str = ""
 
     @property
+    def is_check(self) -> bool:
+        """Whether it is put together by this suite, so that no paper answers for it."""
+        return self.whose == OWN
+
+    @property
     def has_own_cells(self) -> bool:
         """Whether its own paper's printed cells show its size, so that ours can be set beside them."""
-        return self.kind == "improvement" and self.whose != OWN and all(ref.paper == self.paper for ref in self.refs)
+        return self.kind == "improvement" and not self.is_check and all(ref.paper == self.paper for ref in self.refs)
 
 
 def load_claims(catalogue: Catalogue, path: Path | None = None) -> list[Claim]:

@@ -22,7 +22,7 @@ from tables.claims.evaluate import (
 )
 from tables.claims.evidence import Evidence
 from tables.claims.outcome import OF_CELLS, OF_WEIGHTS, RULE, UNDECIDED
-from tables.claims.reader import OWN, SUMS, WHOSE, Claim
+from tables.claims.reader import SUMS, WHOSE, Claim
 from tables.layout.markdown import HOLE, escape, number
 from tables.numbers import span
 from tables.pipe import pipe
@@ -116,7 +116,7 @@ def _brief(claim: Claim, finding: Finding) -> str:
     """The outcome with its figure; of printed numbers also whether they give what is claimed, which is arithmetic."""
     if finding.estimate is None:
         return finding.verdict
-    asked = "asked for" if claim.whose == OWN else "claimed"
+    asked = "asked for" if claim.is_check else "claimed"
     given = {None: "", True: f", as {asked}", False: f", not the {_said(claim)} {asked}"}
     less = finding.there is not None and finding.estimate.cells < finding.of
     there = f" (printed {_there(claim, finding)} there)" if less else ""
@@ -155,13 +155,13 @@ def _cells(finding: Finding) -> str:
 def _section(claim: Claim, findings: Sequence[Finding], steps: Sequence[Part]) -> str:
     """Heading, source, what the printed numbers say of it, every figure, the parts."""
     says = escape(claim.says) + ("" if claim.says.endswith("?") else ".")
-    if claim.whose == OWN:
+    if claim.is_check:
         source = f"A check of ours: {escape(claim.source)}."
     else:
         source = f"Said by {WHOSE[claim.whose]}: {escape(claim.source)} ({escape(claim.status)})."
     lines = [f"## {escape(claim.name)}", says, f"{source} {escape(claim.note)}".rstrip()]
     printed = headline(claim, findings, PRINTED, "")
-    if printed.gives is False and claim.whose == OWN:
+    if printed.gives is False and claim.is_check:
         lines.append(f"**These printed numbers give {_figure(claim, printed.estimate)}, not {_said(claim)}.**")
     elif printed.gives is False:
         lines.append(
