@@ -54,8 +54,8 @@ OF_WEIGHTS = (
     "What `python -m benchmark.analysis` measures in trained weights (λmax of the loss's Hessian, row entropy of the "
     "attention) is compared seed by seed, over the same windows: the figure is by how many times it is lower, the "
     "geometric mean over the seeds, its interval Student's t over their logarithms, 95 %, from three seeds on. Of a "
-    "paper's sentence, which has no number here, it is judged whether it is lower, and not how far: where the interval lies "
-    "above 1 `its direction holds`, and a check of ours `holds`; where it lies below, it `does not hold`; else it is "
+    "paper's sentence, which has no number here, it is judged whether it is lower, and not how far: where the interval "
+    "lies above 1 `its direction holds`, and a check of ours `holds`; where it lies below, it `does not hold`; else it is "
     "`inconclusive`, and `not measured` where nobody has looked."
 )
 
