@@ -101,6 +101,6 @@ def _how(claim: Claim, measure: Measure) -> str:
     horizons = f" --horizons {','.join(map(str, claim.horizons))}" if claim.horizons else ""
     models = ",".join(ref.column for ref in claim.refs)
     return (
-        f"run_all.py --papers {claim.paper}{sets}{horizons} --models {models} --seeds {LEAST_SEEDS} --keep weights, then "
-        f"python -m benchmark.analysis {measure.command} with the keys of these cells"
+        f"`python run_all.py --papers {claim.paper}{sets}{horizons} --models {models} --seeds {LEAST_SEEDS} "
+        f"--keep weights`, then `python -m benchmark.analysis {measure.command}` with the keys of these cells"
     )

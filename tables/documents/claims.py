@@ -68,7 +68,8 @@ def _elsewhere(left: Sequence[Claim], evidence: Evidence) -> str:
     papers = ", ".join(f"{paper} ({count})" for paper, count in counts.items())
     own = " --config FILE" if any(known[name].claims for name in counts if name in known) else ""
     command = f"`python -m tables claims --papers {','.join(counts)}{own}`"
-    return f"Left out are the claims of papers without a Result: {papers}. {command} checks them on the printed numbers."
+    checks = f"{command} checks them on the printed numbers, where there are any."
+    return f"Left out are the claims of papers without a Result: {papers}. {checks}"
 
 
 def summary(claims: Iterable[Claim], evidence: Evidence) -> str:
@@ -183,7 +184,7 @@ def _section(claim: Claim, findings: Sequence[Finding], steps: Sequence[Part]) -
     ]  # fmt: skip
     lines.append(_table(body, heads, numbers=heads.index("figure")))
     if measuring:
-        lines.append(f"Measured by `{measuring}`.")
+        lines.append(f"Measured by {measuring}.")
     if steps:
         lines += [_PARTS, *_paths(steps)]
     return "\n\n".join(lines)

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure as Page
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from tables.figures.data import Arrows, Axis, Figure, Heat, LegendEntry, Mark, Panel, Points, Rule, Surface
 from tables.figures.style import Shape, Style, colour_code
@@ -35,6 +35,8 @@ NARROWEST, TITLE_AND_LEGEND = 4.6, 1.1
 """Inches: the width of a page at least; what stands above and below the panels, two lines each."""
 TITLE_LINE, LEGEND_LINE = 0.15, 0.17
 """Inches, of every further line."""
+LOG_TICKS = ((0.7, (1, 2, 3, 4, 5, 6, 8)), (2.0, (1, 2, 3, 5)), (math.inf, (1,)))
+"""Of a logarithmic axis over less than so many decades: what of each decade has a number."""
 CHARACTER = 0.075
 """Inches that a character of a category's name takes, the space between two names included: they are upright where they do
 not fit."""
@@ -155,6 +157,12 @@ def _axis(axes: Axes, which: Literal["x", "y"], axis: Axis) -> None:
         of_axis.set_minor_locator(NullLocator())
     elif axis.whole:
         of_axis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+    elif axis.scale == "log":
+        low, high = limits or of_axis.get_view_interval()
+        decades = math.log10(high / low)
+        of_axis.set_major_locator(LogLocator(subs=next(subs for most, subs in LOG_TICKS if decades < most)))
+        of_axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        of_axis.set_minor_locator(NullLocator())
     if limits:
         set_limits(*limits)
 

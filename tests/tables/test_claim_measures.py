@@ -84,7 +84,7 @@ def test_what_becomes_of_it(
     found = judged(made, claim)
     assert found.verdict == verdict
     lacks = verdict.startswith(("too few", "not measured"))
-    command = "--papers made --subset toy --horizons 4 --models With_SAM,Plain --seeds 3 --keep weights, then python -m"
+    command = "--papers made --subset toy --horizons 4 --models With_SAM,Plain --seeds 3 --keep weights`, then `python -m"
     evidence = read(made.catalogue, made.results)[1]
     for text in (document([claim], evidence), summary([claim], evidence)):
         assert (f"{command} benchmark.analysis sharpness" in text) == lacks
