@@ -165,6 +165,13 @@ def test_an_axis_of_whole_numbers_names_no_halves() -> None:
     assert [tick for tick in axes.get_xticks() if 0.5 <= tick <= 1.5] == [1.0]
 
 
+@pytest.mark.parametrize(("ends", "named"), [((0.2, 1.7), {"0.2", "0.5", "1"}), ((240, 590), {"300", "400", "500"})])
+def test_an_axis_of_powers_has_plain_numbers(ends: tuple[float, float], named: set[str]) -> None:
+    page = laid_out(figure(Panel(x=Axis(), y=Axis(scale="log"), marks=(line(*ends),))))
+    page.canvas.draw()
+    assert named <= {label.get_text() for label in page.axes[0].get_yticklabels()}
+
+
 def test_the_first_seven_series_differ_in_colour_and_shape_and_the_next_in_their_pair() -> None:
     styles = [style_of_series(place) for place in range(14)]
     assert len({colour_code(style.colour) for style in styles[:7]}) == len({style.shape for style in styles[:7]}) == 7
