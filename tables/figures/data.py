@@ -192,6 +192,13 @@ class Figure:
     notes: tuple[str, ...] = ()
 
 
+def scale_of(values: Iterable[float | None], wide: float = 2.0) -> Literal["linear", "log"]:
+    """Logarithmic where all finite values are above 0 and the largest is more than `wide` times the least: over less, an
+    axis of powers has hardly a place to name."""
+    there = [value for value in values if value is not None and math.isfinite(value)]
+    return "log" if there and min(there) > 0 and max(there) > wide * min(there) else "linear"
+
+
 def holes(values: Iterable[float | None]) -> Holes:
     """The values with None for what is no finite number."""
     return tuple(float(value) if value is not None and math.isfinite(value) else None for value in values)

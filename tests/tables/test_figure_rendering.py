@@ -16,7 +16,7 @@ import matplotlib.image
 import pytest
 
 import tables
-from tables.figures.data import Arrows, Axis, Figure, Heat, HeatCell, LegendEntry, Panel, Points, Rule, Surface
+from tables.figures.data import Arrows, Axis, Figure, Heat, HeatCell, LegendEntry, Panel, Points, Rule, Surface, scale_of
 from tables.figures.matplotlib_renderer import laid_out, pictures
 from tables.figures.style import COLOURS, SHAPES, Style, colour_code, style_of_series
 
@@ -198,3 +198,9 @@ def test_one_module_imports_matplotlib() -> None:
     assert found == {"figures/matplotlib_renderer.py"}
     code = "import sys, tables.__main__; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=folder.parent).returncode == 0, "imported when it is needed"
+
+
+def test_an_axis_is_one_of_powers_where_its_ends_are_far_apart() -> None:
+    assert scale_of([0.2, None, 1.7]) == "log" and scale_of([0.072, 0.075]) == "linear"
+    assert scale_of([-0.1, 4.0]) == scale_of([0.0, 4.0]) == scale_of([float("nan")]) == scale_of([]) == "linear"
+    assert scale_of([1.0, 15.0], 20) == "linear"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import counted
-from tables.figures.data import Axis, Figure, Mark, Panel, Points, Rule, Surface, holes
+from tables.figures.data import Axis, Figure, Mark, Panel, Points, Rule, Surface, holes, scale_of
 from tables.figures.style import Style, style_of_series
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -52,14 +52,12 @@ def line(first: str, second: str, arrays: Arrays) -> Figure | None:
     if "line_at" not in arrays:
         return None
     losses = holes(arrays["line_loss"].tolist())
-    there = [each for each in losses if each is not None]
-    wide = bool(there) and min(there) > 0 and max(there) > WIDE * min(there)
     marks: tuple[Mark, ...] = (
         Points(x=_places(arrays["line_at"]), y=losses, style=LINE, meaning="on the line"),
         Rule(across="x", at=0.0, style=ENDS, meaning=first),
         Rule(across="x", at=1.0, style=ENDS, meaning=second),
     )
-    y = Axis(label=_label(arrays), scale="log" if wide else "linear")
+    y = Axis(label=_label(arrays), scale=scale_of(losses, WIDE))
     panel = Panel(x=Axis(label="share of the way"), y=y, marks=marks)
     return Figure(
         name="line", title=f"The loss between the weights of {first} (at 0) and {second} (at 1)", panels=(panel,),

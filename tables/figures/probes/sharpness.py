@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from benchmark.errors import counted
-from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, beside, holes
+from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, beside, holes, scale_of
 from tables.figures.style import style_of_series
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -36,8 +36,7 @@ def sharpness(cells: Sequence[tuple[str, Arrays]]) -> Figure:
                     meaning=meaning, series=column,
                 )
             )  # fmt: skip
-        above = all(float(of[name]) > 0 for _, of in cells)
-        y = Axis(scale="log" if above else "linear")
+        y = Axis(scale=scale_of((float(of[name]) for _, of in cells)))
         panels.append(Panel(x=Axis(label="seed", categories=seeds), y=y, marks=tuple(marks), title=title))
     splits = sorted(
         {f"{counted(int(of['windows']), str(of.get('example', 'window')))} of {of['split']}" for _, of in cells}

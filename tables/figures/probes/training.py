@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import counted
-from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, Rule, holes
+from tables.figures.data import Axis, Figure, LegendEntry, Panel, Points, Rule, holes, scale_of
 from tables.figures.style import Style, style_of_series
 
 BOUND = Style(colour="grey", line="dashed", width=0.8)
@@ -25,7 +25,7 @@ MEASURES = (
 
 def by_epoch(cells: Sequence[tuple[str, Arrays]]) -> Figure | None:
     """A panel a measure, a line a cell (title, arrays); None where there is none. λmax on a logarithmic axis where all of
-    it is above 0."""
+    it is above 0 and its ends are far apart."""
     if not cells:
         return None
     styles = {title: style_of_series(i, line="solid", size=3.5) for i, (title, _) in enumerate(cells)}
@@ -43,8 +43,8 @@ def by_epoch(cells: Sequence[tuple[str, Arrays]]) -> Figure | None:
         if name == "entropy":
             most = math.log(max(int(arrays["channels"]) for _, arrays in cells))
             marks.append(Rule(across="y", at=most, style=BOUND, meaning="the most that it can be"))
-        log = name == "lambda_max" and all((series[np.isfinite(series)] > 0).all() for series in there)
-        y = Axis(label=label, scale="log" if log else "linear")
+        found = np.concatenate(there).tolist()
+        y = Axis(label=label, scale=scale_of(found) if name == "lambda_max" else "linear")
         panels.append(Panel(x=Axis(label="epoch", whole=True), y=y, marks=tuple(marks), title=title))
     over = sorted({f"{counted(int(of['windows']), 'window')} of {of['split']}" for _, of in cells})
     seen = sorted({counted(int(of["count"]), "test window") for _, of in cells if int(of["count"])})
