@@ -11,7 +11,7 @@ from benchmark.errors import counted
 from benchmark.store.measured import Measured
 from benchmark.store.text import Damaged
 from tables.figures.data import Figure
-from tables.figures.page_renderer import SHORT, Pool, as_data
+from tables.figures.page_renderer import Pool, as_data
 from tables.figures.probes import attention, landscape, sharpness, training, varweights
 from tables.figures.style import Style
 from tables.layout.markdown import HOLE, escape
@@ -67,7 +67,7 @@ def inside(
         shown.left.append(f"The first {MOST_LINES} of {counted(len(lines), 'cell')}")
     taken, without = 0, 0
     for figure in _figures(cells):
-        data = as_data(figure, styles, SHORT, MOST_POINTS)
+        data = as_data(figure, styles, most=MOST_POINTS)
         size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
         if taken + size > ROOM:
             without += 1

@@ -92,18 +92,25 @@ def test_what_is_damaged_or_of_another_training_is_named_and_not_shown(
     assert "sharpness.npz" in capsys.readouterr().err
 
 
+def test_what_differs_in_the_fourth_digit_is_seen_to_differ(made: Any) -> None:
+    made.add("toy", 4, "With_SAM", 0.4)
+    look(made.results, 0.4, training=ARRAYS["training"] | {"val_mse": [0.25286, 0.25214]})
+    (figure,) = [each for each in data_of(page(made))["figures"] if each["name"] == "training"]
+    assert figure["panels"][2]["marks"][0]["y"] == [0.25286, 0.25214]
+
+
 def test_figures_take_no_more_of_the_page_than_their_room(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     made.add("toy", 4, "With_SAM", 0.4)
     made.add("toy", 8, "With_SAM", 0.4)
     places = np.linspace(-1, 1, 40)
     large = ARRAYS["landscape"] | {"x": places, "y": places, "loss": np.random.default_rng(0).random((40, 40)) + 1}
     look(made.results, 0.4, landscape=large, sharpness=ARRAYS["sharpness"])
-    monkeypatch.setattr(inside, "ROOM", 15_000)
+    monkeypatch.setattr(inside, "ROOM", 25_000)
     monkeypatch.setattr(inside, "MOST_LINES", 1)
     text = page(made)
     section = text.partition("</section>")[0]
     figures = [figure for figure in data_of(text)["figures"] if figure["name"] in ("landscape", "sharpness")]
     assert [figure["name"] for figure in figures] == ["sharpness", "landscape", "sharpness"], "what fits is shown"
-    assert sum(len(json.dumps(figure, separators=(",", ":"))) for figure in figures) < 15_000
+    assert sum(len(json.dumps(figure, separators=(",", ":"))) for figure in figures) < 25_000
     assert "1 figure more would make the page too large" in section and "The first 1 of 2 cells" in section
     assert section.count("<td") == 5, "the cell, and what was measured in any: λmax, λmin, trace, over how many windows"
