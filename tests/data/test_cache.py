@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,8 @@ def test_a_full_disk_leaves_nothing_and_stops_nobody(mine: Any, monkeypatch: pyt
 
 
 def test_eight_workers_at_once_share_one_copy(mine: Any) -> None:
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        found = pool.starmap(_total, [mine] * 8)
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(_total, *zip(*[mine] * 8, strict=True)))
     assert found == [1 + 2 - 9999 + 4 + 5 + 6.0] * 8
     assert len(copies(mine[3])) == 1
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import json
-import multiprocessing
 import os
 import shutil
 import stat
 import tarfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -172,8 +173,8 @@ def test_too_little_room_for_a_member(server: Server, tmp_path: Path, monkeypatc
 
 def test_two_processes_after_the_same_file_download_it_once(server: Server, tmp_path: Path) -> None:
     source = Source("https", server.serve("/small.csv", in_turn(body(CSV, stall=0.0), body(PAGE))))
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        found = pool.starmap(_fetch, [(small(source, sha256=SHA), tmp_path)] * 3)
+    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(_fetch, [small(source, sha256=SHA)] * 3, [tmp_path] * 3))
     assert found == [CSV] * 3 and len(server.asked) == 1
 
 
