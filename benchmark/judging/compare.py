@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmark.judging.printed import PrintedNumber
+from benchmark.judging.printed import PrintedNumber, stated
 from benchmark.judging.spread import moderated
 from benchmark.judging.verdict import LEAST_SEEDS, Evidence, Needed, needed, rounded_up
 from benchmark.workloads import Metric
@@ -90,10 +90,10 @@ class Beside:
     def comparable(self) -> bool:
         """The look-back is the one that the paper states, the number is its own, of the same task and above 0, and ours is
         over all windows of the test split (profile paper)."""
-        printed, steps = self.printed, "" if self.lookback is None else str(self.lookback)
+        printed = self.printed
         return (
             printed is not None and self.same_task and not printed.differs and printed.value > 0
-            and steps == printed.lookback and not printed.quoted and self.profile == "paper"
+            and stated(self.lookback) == printed.lookback and not printed.quoted and self.profile == "paper"
         )  # fmt: skip
 
     @property

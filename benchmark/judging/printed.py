@@ -47,6 +47,11 @@ class PrintedNumber:
         return "quoted" in self.provenance
 
 
+def stated(lookback: int | None) -> str:
+    """A look-back in steps as a file of printed numbers states it; nothing where the task has none."""
+    return "" if lookback is None else str(lookback)
+
+
 Key = tuple[str, str, str, str]
 """Data set, horizon (0 where the task has none, and the file leaves it empty), model as printed, metric."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmark.judging.compare import Beside, compare
-from benchmark.judging.printed import PrintedNumber
+from benchmark.judging.printed import PrintedNumber, stated
 from benchmark.judging.verdict import LEAST_SEEDS
 from benchmark.workloads import METRICS
 from tables.claims.evidence import Evidence
@@ -81,9 +81,7 @@ def _lower(
 
 def _as_printed(row: Row) -> PrintedNumber:
     assert row.ours.mean is not None
-    return PrintedNumber(
-        row.ours.mean, row.ours.std, "" if row.lookback is None else str(row.lookback), "ours", "measured", row.ours.n
-    )
+    return PrintedNumber(row.ours.mean, row.ours.std, stated(row.lookback), "ours", "measured", row.ours.n)
 
 
 def _percent(value: float, over: float) -> float:

@@ -121,8 +121,9 @@ def _brief(claim: Claim, finding: Finding) -> str:
     given = {None: "", True: f", as {asked}", False: f", not the {_said(claim)} {asked}"}
     less = finding.there is not None and finding.estimate.cells < finding.of
     there = f" (printed {_there(claim, finding)} there)" if less else ""
-    open_ = finding.verdict.startswith(UNDECIDED) and finding.estimate.interval is not None
-    why = f", 95 % over data sets {_interval(finding.estimate.interval)}" if open_ else ""
+    undecided = finding.verdict.startswith(UNDECIDED) and finding.estimate.interval is not None
+    over = "seeds" if claim.kind == "measure" else "data sets"
+    why = f", 95 % over {over} {_interval(finding.estimate.interval)}" if undecided else ""
     figure = f"{_figure(claim, finding.estimate)}{given[finding.gives if claim.value else None]}"
     return f"{finding.verdict}: {figure}{why}{there}"
 

@@ -25,8 +25,6 @@ PHRASES = {
     "worse": "does not hold, our error is larger",
     "within": "is neither shown to hold nor shown not to",
 }
-DECIDED = ("reproduced", "better", "worse", "within")
-"""What numbers decide, of a cell or a column."""
 NO_VERDICT = "no cell of it has three seeds and a printed number that can be compared"
 
 
@@ -86,7 +84,8 @@ def _of_protocol(paper: Paper, protocol: str, rows: Sequence[Row]) -> Iterator[t
         for model, sam in done:
             column = f"{model}, {METRICS[metric].title}" if several else model
             of = verdicts.get((model, sam, metric))
-            cells = Counter(row.comparison.verdict for row in found if (row.key.model, row.key.sam) == (model, sam))
+            decided = [row for row in found if row.comparison.spread_pct is not None]
+            cells = Counter(row.comparison.verdict for row in decided if (row.key.model, row.key.sam) == (model, sam))
             yield column, _none(protocol) if of is None else _said(protocol, of, cells)
 
 
@@ -102,7 +101,7 @@ def _said(protocol: str, of: OfColumn, cells: Mapping[str, int]) -> Said:
     several, phrase = found.cells > 1, PHRASES.get(found.verdict, found.words)
     if several and found.verdict == "reproduced":
         phrase += " on average"  # a mean hides cells that cancel
-    judged = ", ".join(f"{cells[verdict]} {verdict}" for verdict in DECIDED if cells[verdict])
+    judged = ", ".join(f"{cells[verdict]} {verdict}" for verdict in VERDICTS if cells[verdict])
     by_cell = f"; cell by cell {judged}" if several else ""
     where = f"over the {found.cells} cells that are judged" if several else "in the one cell that is judged"
     largest = number(of.largest.comparison.deviation_pct, 1)

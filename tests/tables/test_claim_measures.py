@@ -90,6 +90,12 @@ def test_what_becomes_of_it(
         assert (f"{command} benchmark.analysis sharpness" in text) == lacks
 
 
+def test_an_open_one_shows_its_interval_over_seeds(made: Any, claim: Claim) -> None:
+    measure(made, [1.0, 1.0, 1.0], [0.2, 4.0, 3.0])
+    text = summary([claim], read(made.catalogue, made.results)[1])
+    assert "over seeds" in " ".join(text.split()) and "data sets" not in text
+
+
 def test_other_windows_and_other_trainings_are_not_compared(made: Any, claim: Claim) -> None:
     measure(made, [0.2, 0.2, 0.2], [])
     measure(made, [], [1.0, 1.0, 1.0], windows=32)
