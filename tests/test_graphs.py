@@ -17,7 +17,7 @@ from test_step import problem
 from torch import Tensor
 
 from benchmark.training.loop import Ran, Replica, fit
-from benchmark.training.recorded import graphs
+from benchmark.training.recorded import graphs, matrix
 from benchmark.training.recorded.graphs import Recorded
 
 
@@ -130,8 +130,18 @@ def test_recorded_replicas_are_single_trainings(case: str, recorder: StandIn) ->
         found, expected = one.progress.epochs[-1], alone.progress.epochs[-1]
         assert found["val_mse"] == pytest.approx(expected["val_mse"], rel=1e-9) and found["lr"] == expected["lr"]
         assert found["grad_norm"] == pytest.approx(expected["grad_norm"], rel=1e-5)
+        assert found["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-6)
     forms = 3 if "void" in case else 2  # of steps: whole ones, those with an incomplete last batch
     assert recorder.records == forms + 1, "and validation"
+
+
+def test_what_the_steps_of_an_epoch_take_goes_over_at_once(recorder: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tensors for all whole steps, two for the incomplete last one: a copy a step costs as much as a kernel."""
+    sent, shapes = matrix._sent, list[tuple[int, ...]]()
+    monkeypatch.setattr(matrix, "_sent", lambda t, device: shapes.append(tuple(t.shape)) or sent(t, device))
+    there = [replica("samformer", seed, batch_size=4, accumulation=2, epochs=1, rho=0.05) for seed in range(3)]
+    trained(there, stacked=True)  # 21 windows: two steps of 4 + 4, and one of 4 + 1
+    assert shapes == [(2, 9 + 4 * 3), (2 * 3 * 8,), (1, 9 + 4 * 3), (3 * 5,)]
 
 
 def test_what_has_ended_stays_as_a_row_until_half_have(recorder: StandIn) -> None:

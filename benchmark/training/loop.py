@@ -20,7 +20,7 @@ from benchmark.training.checkpoint import Checkpoint, State
 from benchmark.training.recorded import matrix
 from benchmark.training.replicas import Stack, why_not_stacked
 from benchmark.training.schedules import Position, beta1, learning_rate, radius, step_groups
-from benchmark.training.step import Program, Step, Stepper
+from benchmark.training.step import Planned, Program, Stepper
 from benchmark.training.streams import default_generators, generator, own_generators, seed_default
 
 Epoch = dict[str, float]
@@ -247,47 +247,24 @@ def run_epoch(program: Program, together: Sequence[Running], max_steps: int | No
         each.stepper.before_epoch(len(each.replica.progress.epochs))
     parts = [problem.micro_batches(each.order, training.batch_size) for each in together]
     count = len(parts[0])
-    sums = [_Sums(problem.device) for _ in together]
     groups = step_groups(count, training)
     if not groups:  # with void_accumulation
         raise DataError(
             f"no optimizer step in an epoch: {count} micro-batches, accumulation {training.accumulation}, and with "
             "void_accumulation the step is on the last but one of so many; take more data or smaller batches"
         )
-    for number, group in enumerate(groups):
-        if max_steps is not None and together[0].replica.progress.steps >= max_steps:
-            break
-        at = Position(len(together[0].replica.progress.epochs), group.stop - 1, count)
+    steps, epoch = together[0].replica.progress.steps, len(together[0].replica.progress.epochs)
+    planned = []
+    for number, group in enumerate(groups[: None if max_steps is None else max(0, max_steps - steps)]):
+        at = Position(epoch, group.stop - 1, count)
         rate = _late(training, at, groups, number) if training.late_learning_rate else learning_rate(training, at)
+        rhos = [radius(each.replica.training, at) for each in together]
+        planned.append(Planned(steps + number, rate, beta1(training, at), rhos, [its[group] for its in parts]))
+    for batches in program.epoch(planned):
+        program.step(batches)
         for each in together:
-            rho = radius(each.replica.training, at)
-            each.stepper.set_pace(rate, beta1(training, at), each.replica.progress.steps, rho)
-        batches = program.gather([its[group] for its in parts])
-        sizes = program.sizes(batches)
-        for each, size, total, step in zip(together, sizes, sums, program.step(batches), strict=True):
-            total.add(step, size)
             each.replica.progress.steps += 1
-    return [total.means() for total in sums]
-
-
-class _Sums:
-    """Of an epoch's steps, on the device."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._loss = torch.zeros((), device=device)
-        self._norm = torch.zeros_like(self._loss)
-        self._seen = self._steps = 0
-
-    def add(self, step: Step, weight: int) -> None:
-        """A step on so many examples."""
-        self._loss.add_(step.loss, alpha=weight)
-        self._norm += step.grad_norm
-        self._seen += weight
-        self._steps += 1
-
-    def means(self) -> tuple[float, float]:
-        """(mean loss, mean gradient norm)."""
-        return float(self._loss) / max(1, self._seen), float(self._norm) / max(1, self._steps)
+    return program.means()
 
 
 def _late(training: Training, at: Position, groups: Sequence[slice], number: int) -> float:

@@ -30,6 +30,17 @@ class Step(NamedTuple):
     grad_norm: Tensor
 
 
+class Planned(NamedTuple):
+    """A step to come. number: how many were before it. rate, beta1: of all. rhos, parts: by training, the radius (None: as
+    it is) and the examples [n] of each micro-batch."""
+
+    number: int
+    rate: float
+    beta1: float
+    rhos: Sequence[float | None]
+    parts: Sequence[Sequence[Tensor]]
+
+
 class Stepper:
     """One training's weights and what moves them, as a recipe says.
 
@@ -145,6 +156,26 @@ class Stepper:
             return self.problem.loss(self.model, batch)
 
 
+class _Sums:
+    """Of an epoch's steps, on the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._loss = torch.zeros((), device=device)
+        self._norm = torch.zeros_like(self._loss)
+        self._seen = self._steps = 0
+
+    def add(self, step: Step, weight: int) -> None:
+        """A step on so many examples."""
+        self._loss.add_(step.loss, alpha=weight)
+        self._norm += step.grad_norm
+        self._seen += weight
+        self._steps += 1
+
+    def means(self) -> tuple[float, float]:
+        """(mean loss, mean gradient norm)."""
+        return float(self._loss) / max(1, self._seen), float(self._norm) / max(1, self._steps)
+
+
 class Program:
     """Trainings of one recipe, but for rho, that take their steps together: each pass of one after that of another.
 
@@ -153,6 +184,7 @@ class Program:
 
     def __init__(self, steppers: Sequence[Stepper]) -> None:
         self.steppers = steppers
+        self._sums = [_Sums(each.weights.device) for each in steppers]
 
     @property
     def graphs(self) -> bool:
@@ -163,15 +195,21 @@ class Program:
         """Whether it trains these from here on; where not, another program is to be made."""
         return list(steppers) == list(self.steppers)
 
-    def gather(self, parts: Sequence[Sequence[Tensor]]) -> Any:
-        """What `step` and `sizes` take, of the parts [n] of a step's micro-batches by training."""
+    def epoch(self, planned: Sequence[Planned]) -> Iterator[Any]:
+        """What `step` takes, step by step, each with its pace; `means` are of these."""
         problem = self.steppers[0].problem
-        return [[problem.batch(part) for part in its] for its in parts]
+        self._sums = [_Sums(problem.device) for _ in self.steppers]
+        for each in planned:
+            self._set_pace(each)
+            yield [[problem.batch(part) for part in its] for its in each.parts]
 
-    def sizes(self, batches: Any) -> list[int]:
-        """By training, how many examples a step is on."""
-        problem = self.steppers[0].problem
-        return [sum(problem.size(batch) for batch in its) for its in batches]
+    def _set_pace(self, planned: Planned) -> None:
+        for stepper, rho in zip(self.steppers, planned.rhos, strict=True):
+            stepper.set_pace(planned.rate, planned.beta1, planned.number, rho)
+
+    def means(self) -> list[tuple[float, float]]:
+        """By training, mean loss over the examples and mean gradient norm over the steps of the epoch, read back."""
+        return [each.means() for each in self._sums]
 
     def validate(self, holdouts: Sequence[torch.Generator]) -> list[float]:
         """By training, the metric on validation that selects. holdouts: of a protocol that shuffles validation."""
@@ -207,7 +245,10 @@ class Program:
                     stepper.clip(norm)
         for stepper in self.steppers:
             stepper.update()
-        return [Step(loss, norm) for loss, norm in zip(losses, norms, strict=True)]
+        steps = [Step(loss, norm) for loss, norm in zip(losses, norms, strict=True)]
+        for total, one, stepper, its in zip(self._sums, steps, self.steppers, batches, strict=True):
+            total.add(one, sum(stepper.problem.size(batch) for batch in its))
+        return steps
 
     def accumulate(self, batches: Sequence[Sequence[Any]]) -> list[Tensor]:
         """By training the gradient of its mean loss → `weights.grad`; returns that loss [] of each."""

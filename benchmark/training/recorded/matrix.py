@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import torch
@@ -16,17 +18,7 @@ from benchmark.training.adam import Adam
 from benchmark.training.recorded import graphs
 from benchmark.training.recorded.graphs import Recorded, Recorder
 from benchmark.training.replicas import MicroBatch, Stack
-from benchmark.training.step import Step, Stepper
-
-MOST_SHARES = 64
-"""Of the micro-batches of a step in its examples: as many different ones are kept on the device."""
-
-
-class Parts(NamedTuple):
-    """Of the micro-batches of a step: their examples' numbers [S, B], and how many count in each, by training."""
-
-    examples: list[Tensor]
-    counted: tuple[tuple[int, ...], ...]
+from benchmark.training.step import Planned, Step, Stepper
 
 
 class Pace(NamedTuple):
@@ -42,6 +34,11 @@ class Pace(NamedTuple):
     eps: Tensor
     decayed: Tensor
     scale: Tensor
+
+
+Inputs = tuple[Tensor, Tensor]
+"""Of a step: the values of `Pace`, then by row rho (0 without SAM), how many examples count, and the share that each of k
+micro-batches has in these [9 + (2 + k)·S]; and the examples' numbers [S, n], micro-batch after micro-batch."""
 
 
 class Matrix(Stack):
@@ -62,10 +59,12 @@ class Matrix(Stack):
         first = steppers[0]
         self._climbs = first.perturbation is not None
         self._losses, self._norms = self._matrix.new_zeros(len(steppers)), self._matrix.new_zeros(len(steppers))
+        self._latest = [Step(*each) for each in zip(self._losses, self._norms, strict=True)]
+        self._totals = torch.zeros_like(self._losses), torch.zeros_like(self._norms)
+        self._seen, self._steps = [0] * len(steppers), 0
         self._selecting = self._losses.double()
-        self._shares: dict[tuple[tuple[int, ...], ...], Tensor] = {}
         self._every = list(steppers)
-        changes = [self._matrix, self._gradient, *self._moments, *self._buffers, self._losses, self._norms]
+        changes = [self._matrix, self._gradient, *self._moments, *self._buffers, self._losses, self._norms, *self._totals]
         self._step = Recorded("the step", self._one_step, changes, self._draws, recorder, say)
         self._validation = Recorded("validation", self._validated, [self._selecting], [], recorder, say)
         self._steady = first.problem.steady
@@ -95,31 +94,44 @@ class Matrix(Stack):
         self._rows = [self._every.index(each) for each in steppers]
         return True
 
-    def gather(self, parts: Sequence[Sequence[Tensor]]) -> Parts:
-        """As `Program.gather` of parts [n]; a row that nobody sees goes through the examples of another."""
-        problem = self.steppers[0].problem
-        counted = [tuple(problem.examples(part) for part in its) for its in parts]
-        of_row = [self._rows.index(row) if row in self._rows else 0 for row in range(len(self._every))]
-        examples = [torch.stack([its[place] for place in of_row]) for its in zip(*parts, strict=True)]
-        return Parts(examples, tuple(counted[place] for place in of_row))
+    def epoch(self, planned: Sequence[Planned]) -> Iterator[Inputs]:
+        """As `Program.epoch`. What the steps of one form take goes to the device at once, since handing over a number costs
+        as much there as a kernel."""
+        for total in self._totals:
+            total.zero_()
+        self._seen, self._steps = [0] * len(self._every), 0
+        for _, alike in groupby(planned, lambda each: [len(part) for part in each.parts[0]]):
+            yield from self._inputs(list(alike))
 
-    def sizes(self, batches: Any) -> list[int]:
-        """By training, how many examples a step is on."""
-        return [sum(batches.counted[row]) for row in self._rows]
+    def _inputs(self, planned: Sequence[Planned]) -> Iterator[Inputs]:
+        """Of steps with micro-batches of the same sizes. A row that nobody sees goes through the examples of another."""
+        first, problem = self.steppers[0], self.steppers[0].problem
+        of_row = [self._rows.index(row) if row in self._rows else 0 for row in range(len(self._every))]
+        numbers, examples = [], []
+        for each in planned:
+            self._set_pace(each)
+            for optimizer in _adams(self.steppers):
+                optimizer.steps += 1
+            rhos = [s.perturbation.rho if s.perturbation is not None else 0.0 for s in self._every]
+            counted = [[problem.examples(part) for part in each.parts[place]] for place in of_row]  # [S, k]
+            seen = [sum(its) for its in counted]
+            shares = [its[i] / sum(its) for i in range(len(counted[0])) for its in counted]  # [k, S]
+            numbers.append([*pace_of(_adams(self.steppers)[0], first.loss_scale), *rhos, *seen, *shares])
+            examples += [part for place in of_row for part in each.parts[place]]
+            self._seen, self._steps = [a + b for a, b in zip(self._seen, seen, strict=True)], self._steps + 1
+        to = partial(_sent, device=self._matrix.device)
+        values = to(torch.tensor(numbers, dtype=self._matrix.dtype))
+        yield from zip(values, to(torch.cat(examples)).view(len(planned), len(of_row), -1), strict=True)
+
+    def means(self) -> list[tuple[float, float]]:
+        """As `Program.means`."""
+        losses, norms = (total.tolist() for total in self._totals)
+        return [(losses[row] / max(1, self._seen[row]), norms[row] / max(1, self._steps)) for row in self._rows]
 
     def step(self, batches: Any) -> list[Step]:
         """As `Program.step`."""
-        if batches.counted not in self._shares:
-            if len(self._shares) == MOST_SHARES:  # where targets are missing, each step has others
-                self._shares.clear()
-            counted = torch.tensor(batches.counted, dtype=torch.float64)  # [S, k]
-            self._shares[batches.counted] = (counted / counted.sum(dim=1, keepdim=True)).T.to(self._matrix)
-        for stepper in self.steppers:
-            stepper.optimizer.steps += 1
-        first, rhos = self.steppers[0], [s.perturbation.rho for s in self._every if s.perturbation is not None]
-        pace = pace_of(_adams(self.steppers)[0], first.loss_scale, rhos, self._matrix)
-        self._step([pace, self._shares[batches.counted], *batches.examples])
-        return [Step(self._losses[row], self._norms[row]) for row in self._rows]
+        self._step(batches)
+        return [self._latest[row] for row in self._rows]
 
     def validate(self, holdouts: Sequence[torch.Generator]) -> list[float]:
         """As `Program.validate`; where a protocol shuffles validation, that is not recorded."""
@@ -135,22 +147,25 @@ class Matrix(Stack):
 
     @torch.no_grad()
     def _one_step(self, inputs: Sequence[Tensor]) -> None:
-        """inputs: as `pace_of` gives them, shares [k, S], and of each micro-batch the examples' numbers [S, B]."""
-        pace, shares, *examples = inputs
-        many = len(Pace._fields)
-        batches, at, drawn = [self._gathered(each) for each in examples], Pace(*pace[:many].unbind()), list[Tensor]()
+        """inputs: as `Inputs` has them."""
+        values, examples = inputs
+        many, training = len(Pace._fields), self.steppers[0].training
+        at, (rhos, seen, *shares) = Pace(*values[:many].unbind()), values[many:].view(-1, len(self._every)).unbind()
+        parts = torch.split(examples, training.batch_size, dim=1)
+        batches, drawn = [self._gathered(each) for each in parts], list[Tensor]()
         self._scale = at.scale
         with drawing_from(self._draws, drawn if self._climbs else None):
-            self._losses.copy_(self._accumulate(batches, shares.unbind()))
+            self._losses.copy_(self._accumulate(batches, shares))
         norms = self._of_rows()
         self._norms.copy_(norms)
-        training = self.steppers[0].training
+        for total, summand in zip(self._totals, (self._losses * seen, norms), strict=True):
+            total.add_(summand)
         if self._climbs:
             weights = self._matrix.clone()
             statistics = [] if training.statistics_twice else [each.clone() for each in self._buffers]
-            self._matrix.add_(self._gradient * (pace[many:].to(norms) / (norms + 1e-12))[:, None])
+            self._matrix.add_(self._gradient * (rhos / (norms + 1e-12))[:, None])
             with drawing_again(drawn):
-                self._accumulate(batches, shares.unbind())
+                self._accumulate(batches, shares)
             self._matrix.copy_(weights)
             for buffer, value in zip(self._buffers if statistics else (), statistics, strict=True):
                 buffer.copy_(value)
@@ -190,14 +205,18 @@ def _adams(steppers: Sequence[Stepper]) -> list[Adam]:
     return [each.optimizer for each in steppers if isinstance(each.optimizer, Adam)]
 
 
-def pace_of(optimizer: Adam, scale: float, rhos: Sequence[float], like: Tensor) -> Tensor:
-    """Of the step whose number an optimizer has, the values of `Pace` and each row's rho, if there is one, [9 + S]; of the
-    kind of `like` [...], but on the CPU."""
+def pace_of(optimizer: Adam, scale: float) -> list[float]:
+    """The values of `Pace` for the step whose number an optimizer has."""
     t, rate, beta1, beta2 = optimizer.steps, optimizer.rate, optimizer.beta1, optimizer.beta2
     root = math.sqrt(1 - beta2**t)
-    values = [beta1, 1 - beta1, beta2, 1 - beta2, rate / (1 - beta1**t), root, optimizer.epsilon(),
-              1 - rate * optimizer.decay, scale, *rhos]  # fmt: skip
-    return torch.tensor(values, dtype=like.dtype, pin_memory=like.device.type == "cuda")
+    return [beta1, 1 - beta1, beta2, 1 - beta2, rate / (1 - beta1**t), root, optimizer.epsilon(),
+            1 - rate * optimizer.decay, scale]  # fmt: skip
+
+
+def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device; nobody waits for it."""
+    away = device.type == "cuda" and tensor.device.type == "cpu"
+    return (tensor.pin_memory() if away else tensor).to(device, non_blocking=True)
 
 
 def program_of(steppers: Sequence[Stepper], say: Callable[[str], None]) -> Stack:
