@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -26,12 +27,11 @@ def transformed() -> bool:
 def drawing_from(generators: Sequence[torch.Generator], kept: list[Tensor] | None = None) -> Iterator[None]:
     """Within it the replicas of a `vmap` draw each from its own generator, in the order of their axis. What they draw,
     [S, ...] each time, joins `kept`, where that is given."""
-    global _generators, _kept
-    _generators, _kept = generators, kept
+    token = _drawing.set((generators, kept))
     try:
         yield
     finally:
-        _generators, _kept = (), None
+        _drawing.reset(token)
 
 
 @contextmanager
@@ -40,17 +40,16 @@ def drawing_again(kept: Sequence[Tensor]) -> Iterator[None]:
 
     The generators stay where they are, which a recording of the passes could not put back.
     """
-    global _again
-    _again = iter(kept)
+    token = _again.set(iter(kept))
     try:
         yield
     finally:
-        _again = None
+        _again.reset(token)
 
 
-_generators: Sequence[torch.Generator] = ()
-_kept: list[Tensor] | None = None
-_again: Iterator[Tensor] | None = None
+_drawing: ContextVar[tuple[Sequence[torch.Generator], list[Tensor] | None]] = ContextVar("drawing", default=((), None))
+_again: ContextVar[Iterator[Tensor] | None] = ContextVar("again", default=None)
+"""Of this thread: others may train at the same time."""
 
 
 def drawn(sample: Sample, like: Tensor) -> Tensor:
@@ -81,12 +80,13 @@ class _Drawn(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int, None], like: Tensor, sample: Sample) -> tuple[Tensor, int]:
-        if _again is not None:
-            return next(_again), 0
-        if info.batch_size != len(_generators):
-            raise RuntimeError(f"{info.batch_size} replicas draw from {len(_generators)} generators; see drawing_from")
+        again, (generators, kept) = _again.get(), _drawing.get()
+        if again is not None:
+            return next(again), 0
+        if info.batch_size != len(generators):
+            raise RuntimeError(f"{info.batch_size} replicas draw from {len(generators)} generators; see drawing_from")
         each = like.movedim(in_dims[0], 0)
-        numbers = torch.stack([sample(one, generator) for one, generator in zip(each, _generators, strict=True)])
-        if _kept is not None:
-            _kept.append(numbers)
+        numbers = torch.stack([sample(one, generator) for one, generator in zip(each, generators, strict=True)])
+        if kept is not None:
+            kept.append(numbers)
         return numbers, 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import torch
@@ -29,12 +30,13 @@ def normalise_windows(x: Tensor, eps: float = 1e-5) -> Normalised:
     std is √(population variance + eps); mean and std carry no gradient. x is left as it is. What comes back is not to be
     written to: see `repeated_windows`.
     """
-    if _seen is None or x.requires_grad or transformed():
+    seen = _seen.get()
+    if seen is None or x.requires_grad or transformed():
         return _normalise_windows(x, eps)
     key = (x.data_ptr(), x.shape, x.stride(), x._version, eps)
-    if key not in _seen:
-        _seen[key] = x, _normalise_windows(x, eps)
-    return _seen[key][1]
+    if key not in seen:
+        seen[key] = x, _normalise_windows(x, eps)
+    return seen[key][1]
 
 
 def _normalise_windows(x: Tensor, eps: float) -> Normalised:
@@ -46,19 +48,19 @@ def _normalise_windows(x: Tensor, eps: float) -> Normalised:
     return Normalised(centred.div_(std), mean, std)
 
 
-_seen: dict[tuple[Any, ...], tuple[Tensor, Normalised]] | None = None
-"""Within `repeated_windows`: by a tensor's place, form and version, itself (which so keeps its place) and its outcome."""
+_seen: ContextVar[dict[tuple[Any, ...], tuple[Tensor, Normalised]] | None] = ContextVar("seen", default=None)
+"""Within `repeated_windows`, in its thread: by a tensor's place, form and version, itself (which so keeps its place) and
+its outcome."""
 
 
 @contextmanager
 def repeated_windows() -> Iterator[None]:
     """Within it the same windows are normalised once, however often they pass: SAM's two passes are over the same ones."""
-    global _seen
-    _seen = {}
+    token = _seen.set({})
     try:
         yield
     finally:
-        _seen = None
+        _seen.reset(token)
 
 
 class RevIN(nn.Module):

@@ -186,11 +186,12 @@ def examples(experiment: Experiment) -> tuple[Problem, Held]:
 def untrained(experiment: Experiment, problem: Problem) -> Any:
     """A cell's model as its seed initialises it, where the problem is."""
     import baselines
-    from benchmark.training.streams import seed_default
+    from benchmark.training.streams import default_draws, seed_default
 
-    seed_default(experiment.cell.seed, "initialisation")
     recipe = experiment.recipe
-    return baselines.build(recipe.source or recipe.model, **problem.shape(), **recipe.arguments).to(problem.device)
+    with default_draws:
+        seed_default(experiment.cell.seed, "initialisation")
+        return baselines.build(recipe.source or recipe.model, **problem.shape(), **recipe.arguments).to(problem.device)
 
 
 def _teller(attempt: Attempt, replica: Replica) -> Callable[[Epoch], None]:

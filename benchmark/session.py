@@ -263,16 +263,16 @@ class Session:
 
     def _pool(self, together: Sequence[Sequence[Planned]]) -> Pool:
         """Who trains. Raises UsageError for a scheduler that cannot be used."""
-        from benchmark.runner.pool import LocalPool, memory_of
+        from benchmark.runner.pool import pool_here
         from benchmark.tracking.server import load as load_mlflow
 
         if self.request.scheduler is not None:
-            from benchmark.runner.dask_pool import DaskPool
+            from benchmark.runner.dask.pool import DaskPool
 
             return DaskPool(self.request.scheduler, self.request.jobs)
         needed = [cost.together(cells, self.catalogue.datasets) for cells in together]
-        jobs = min(self.request.jobs or cost.jobs(machine.cores(), needed, *memory_of(self._device())), len(together))
-        return LocalPool(jobs, self.request.results_dir, also=() if self.request.no_mlflow else (load_mlflow,))
+        also = () if self.request.no_mlflow else (load_mlflow,)
+        return pool_here(self._device(), self._replicas() != 1, self.request.jobs, needed, self.request.results_dir, also)
 
     def _watched(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs with MLflow looking on, if it is wanted and can be had."""

@@ -23,7 +23,9 @@ from test_split_brain import go, job
 
 from benchmark import machine
 from benchmark.grid import cost
-from benchmark.runner import dask_pool, dask_worker, pool
+from benchmark.runner import pool
+from benchmark.runner.dask import pool as dask_pool
+from benchmark.runner.dask import worker as dask_worker
 from benchmark.runner.job import Job
 from benchmark.runner.pool import KEEP_MEMORY
 from benchmark.store.result import Result

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.problems.base import Problem
+from benchmark.training.streams import default_draws
 
 WINDOWS = 8
 """That are forecast together."""
@@ -49,7 +50,7 @@ def dependence(model: Any, x: Tensor, marks: Tensor | None = None) -> str | None
     training = model.training
     model.eval()
     try:
-        with torch.random.fork_rng(devices=[x.device] if x.device.type == "cuda" else []):
+        with default_draws, torch.random.fork_rng(devices=[x.device] if x.device.type == "cuda" else []):
             return _found(model, x, marks)
     finally:
         model.train(training)

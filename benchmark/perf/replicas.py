@@ -7,7 +7,8 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,8 +18,8 @@ from benchmark.config.recipe import Recipe
 from benchmark.perf import cases
 from benchmark.perf.cases import CASES, Case
 from benchmark.perf.steps import clock, timed
-from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, process
 from benchmark.training import loop
+from benchmark.training.device import lane
 from benchmark.training.recorded import matrix
 from benchmark.training.step import Program, Stepper
 from benchmark.training.streams import own_generators
@@ -28,7 +29,7 @@ STACKED = (CASES[0], Case("samformer", "SAMformer", "ETTh1", 96, switches=("batc
 COUNTS = {"cpu": (1, 5), "cuda": (1, 5, 20)}
 """Trainings of one program."""
 GROUPS = (2, 4, 8)
-"""Programs of five at once on one CUDA device, each in a process of its own, as `--jobs` has them."""
+"""Programs of five at once on one CUDA device, each in a lane of one process, as `--jobs` has them."""
 BLOCK_SECONDS = 1.0
 
 EPOCHS = {"SAMformer": 17, "Transformer": 9}
@@ -60,11 +61,13 @@ class Together:
 @dataclass(frozen=True)
 class Table:
     """From command to table: SAMformer's columns on the ETT sets, estimated from the steps and validations of a program of
-    five at horizon 96. seconds: of them all, one program at a time. cells: how many. parts: seconds by column."""
+    five at horizon 96. seconds: of them all, one program at a time. cells: how many. parts: seconds by column. at_once: of
+    them all with so many programs at once, as far as that was measured."""
 
     seconds: float
     cells: int
     parts: Mapping[str, float]
+    at_once: Mapping[int, float] = field(default_factory=dict)
 
 
 class _Group:
@@ -110,7 +113,7 @@ class _Group:
 
 
 def measure(case: Case, device: str, turns: int) -> Together:
-    """Measures one case, in this process and (several programs at once) in others."""
+    """Measures one case."""
     alone = _Group(case, device, 1, stacked=False)
     step, graphs, said = {}, False, list[str]()
     single = alone.milliseconds(turns)
@@ -124,31 +127,23 @@ def measure(case: Case, device: str, turns: int) -> Together:
 
 
 def round_of(case: Case, device: str, groups: int) -> float:
-    """Milliseconds in which each of so many programs of five, a process each, takes a step."""
-    there = [process(ONE_THREAD | KEEP_MEMORY) for _ in range(groups)]
-    try:
-        count: int = max(each.result() for each in [one.submit(_ready, case, device) for one in there])
+    """Milliseconds in which each of so many programs of five takes a step, each in a lane of this process."""
+    there = []
+    for number in range(groups):
+        with lane(device, number):
+            there.append(_Group(case, device, SEEDS, stacked=True))
+            count = there[-1].enough()
+
+    def run(number: int) -> None:
+        torch.set_num_threads(1)
+        with lane(device, number):
+            there[number].run(count)
+            clock(there[number].device)
+
+    with ThreadPoolExecutor(groups) as threads:
         started = time.perf_counter()
-        for each in [one.submit(_run, count) for one in there]:
-            each.result()
-        return 1e3 * (time.perf_counter() - started) / float(count)
-    finally:
-        for one in there:
-            one.shutdown(kill_workers=True)
-
-
-_groups: list[_Group] = []
-
-
-def _ready(case: Case, device: str) -> int:
-    torch.set_num_threads(1)
-    _groups[:] = [_Group(case, device, SEEDS, stacked=True)]
-    return _groups[0].enough()
-
-
-def _run(count: int) -> None:
-    _groups[0].run(count)
-    clock(_groups[0].device)
+        list(threads.map(run, range(groups)))
+        return 1e3 * (time.perf_counter() - started) / count
 
 
 def table(device: str, turns: int, columns: Sequence[str] = tuple(EPOCHS)) -> Table:
@@ -183,4 +178,6 @@ def report(columns: Sequence[str], device: str, turns: int) -> tuple[tuple[Toget
     if "SAMformer" not in columns:
         return tuple(found), None
     print("measuring SAMformer's table …", file=sys.stderr)
-    return tuple(found), table(device, turns)
+    one, first = table(device, turns), found[0]
+    at_once = {count: one.seconds * each / count / first.step[SEEDS] for count, each in first.at_once.items()}
+    return tuple(found), replace(one, at_once=at_once)

@@ -103,9 +103,12 @@ class Report:
     def _table(self, table: Table) -> str:
         each = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in table.parts.items())
         cells = counted(table.cells, "cell")
+        more = "".join(
+            f"; {count} at a time, as its first column takes them: {s:.0f} s" for count, s in table.at_once.items()
+        )
         return (
             f"SAMformer's table on the four ETT sets, {cells}, five seeds as one program, one program at a time: "
-            f"{table.seconds:.0f} s of training and validation ({each}), estimated from steps and validations at "
+            f"{table.seconds:.0f} s of training and validation ({each}){more}; estimated from steps and validations at "
             "horizon 96 and from the epochs that cells have taken; starting the command, tests and tables are not in it."
         )
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from baselines import MODELS
 from benchmark.cell import Experiment, begun, now
 from benchmark.errors import told
 from benchmark.files import NotAFile
@@ -29,6 +30,7 @@ class Job:
     it ends with. watcher: who looks on. timeout: seconds that the cell may take. stop: a file; once it is there, the cell
     ends with the epoch under way. asker: host, number and start of the process that holds the lease, where that is not
     the one that trains. place: of the worker among those of its machine, from 0; of several CUDA devices it decides which.
+    lane: of several that one process trains in at once (`benchmark.runner.lanes`); None: the process is the job's alone.
     companions: cells that are trained beside the first; what is said of the cell holds for each. stacked: by the program of
     several replicas, however many there are, so that a cell's last digits do not depend on its companions. keep: what of
     the trained cell is to stand beside its Result (`benchmark.store.kept`).
@@ -44,6 +46,7 @@ class Job:
     stop: Path | None = None
     asker: tuple[str, int, str] | None = None
     place: int = 0
+    lane: int | None = None
     companions: tuple[Experiment, ...] = ()
     stacked: bool = False
     keep: tuple[str, ...] = ()
@@ -57,6 +60,14 @@ class Job:
     def digest(self) -> str:
         """The cell's."""
         return self.experiment.digest
+
+    @property
+    def shares(self) -> bool:
+        """Whether its process may train other jobs meanwhile: where it is sure to be trained by the program of several,
+        which draws from no generator of the process."""
+        recipe = self.experiment.recipe
+        own, ours = recipe.measured, MODELS.get(recipe.model) if recipe.source is None else None
+        return self.stacked and (own is None or own.stacks) and (ours is None or ours.begins is None)
 
     @property
     def kept(self) -> Kept:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from benchmark import machine
 from benchmark.errors import UsageError
+from benchmark.grid import cost
 from benchmark.machine import own_process
 from benchmark.runner.job import Job, Outcome
 from benchmark.runner.worker import prepare, watch, work
@@ -141,7 +142,7 @@ class LocalPool:
         for worker, job, future in there:
             if not future.done():
                 self._busy.append((worker, job, future))
-            elif _usable(job, future):
+            elif usable(job, future):
                 self._idle.append(worker)
             else:
                 worker.executor.shutdown(wait=False, kill_workers=True)
@@ -179,7 +180,22 @@ class LocalPool:
         self._stop_file.unlink(missing_ok=True)
 
 
-def _usable(job: Job, future: Future[list[Outcome]]) -> bool:
+def pool_here(
+    device: str, stacked: bool, asked: int | None, needed: Sequence[int | None], results_dir: Path,
+    also: Sequence[Callable[[], object]],
+) -> Pool:  # fmt: skip
+    """Workers of this machine. stacked: whether jobs are trained as programs of several. asked: how many at once; None: as
+    many as it has cores (of CUDA devices: lanes) and memory for. needed: bytes of each job, None where not known."""
+    from benchmark.runner.lanes import LANES, LanePool
+
+    memory, devices = memory_of(device)
+    lanes = device == "cuda" and stacked
+    most = LANES * devices if lanes else machine.cores()
+    jobs = min(asked or cost.jobs(most, needed, memory, devices), len(needed))
+    return LanePool(jobs, results_dir, also, devices=devices) if lanes else LocalPool(jobs, results_dir, also=also)
+
+
+def usable(job: Job, future: Future[list[Outcome]]) -> bool:
     """Whether a worker can take another cell. After an error on a CUDA device the process may have lost it for good."""
     if future.cancelled() or isinstance(future.exception(), BrokenExecutor):
         return False

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import faulthandler
+import math
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import IO, Any
 
 GRACE_SECONDS = 15.0
@@ -24,19 +27,46 @@ def time_limit(seconds: float | None, log: IO[Any], expired: Callable[[str], Non
     lock lets no thread say so: then `GRACE_SECONDS` later faulthandler, whose watchdog needs no lock, ends the process
     and leaves the traceback in the log. A crash (SIGSEGV and the like) leaves its traceback there too.
     """
-    faulthandler.enable(log)
     dog = _Dog(seconds, threading.get_ident(), expired) if seconds is not None else None
-    if dog is not None and seconds is not None:
-        faulthandler.dump_traceback_later(seconds + GRACE_SECONDS, exit=True, file=log)
+    watched = _Watched(math.inf if seconds is None else time.monotonic() + seconds + GRACE_SECONDS, log)
+    with _changing:
+        _all.append(watched)
+        _watch_all()
+    if dog is not None:
         dog.start()
     try:
         yield
     finally:
         if dog is not None:
             dog.call_off()
-            faulthandler.cancel_dump_traceback_later()
+        with _changing:
+            _all.remove(watched)
+            _watch_all()
+
+
+@dataclass(eq=False)
+class _Watched:
+    """What is within a time limit. until: when the process is to end (monotonic). log: where its traceback goes."""
+
+    until: float
+    log: IO[Any]
+
+
+_all: list[_Watched] = []
+_changing = threading.Lock()
+
+
+def _watch_all() -> None:
+    """Sets faulthandler, of which a process has one: for the limit that comes first, and with the log that came last."""
+    faulthandler.cancel_dump_traceback_later()
+    if not _all:
         with suppress(AttributeError, OSError, ValueError):  # a stderr that is no file
             faulthandler.enable(sys.__stderr__ or sys.stderr)
+        return
+    faulthandler.enable(_all[-1].log)
+    first = min(_all, key=lambda each: each.until)
+    if first.until < math.inf:
+        faulthandler.dump_traceback_later(max(0.001, first.until - time.monotonic()), exit=True, file=first.log)
 
 
 class _Dog(threading.Thread):

@@ -33,16 +33,20 @@ if TYPE_CHECKING:
 def work(job: Job) -> list[Outcome]:
     """A job in a worker process, which ends when its parent has ended: at once where it is idle, else after the epoch
     under way (then no Result is written, since nothing went wrong with the cells). What became of each of its cells."""
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group; the parent's to handle
-            signal.signal(number, signal.SIG_IGN)
-    with _ended_with_parent(job.parent):
-        with ExitStack() as leases:
-            turns = [leases.enter_context(under_lease(member)) for member in job.members]
-            train([turn for turn in turns if turn.is_ours])
-        if job.orphaned() and any(isinstance(turn.outcome, Stopped) for turn in turns):
-            os._exit(1)
+    leave_signals()
+    with _ended_with_parent(job.parent), ExitStack() as leases:
+        turns = [leases.enter_context(under_lease(member)) for member in job.members]
+        train([turn for turn in turns if turn.is_ours])
+    if job.orphaned() and any(isinstance(turn.outcome, Stopped) for turn in turns):
+        _end_if_idle()
     return [turn.outcome for turn in turns]
+
+
+def leave_signals() -> None:
+    """Those that are sent to the whole group are the parent's to handle."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass
@@ -95,8 +99,9 @@ def train(turns: Sequence[Turn]) -> None:
         return
     job = turns[0].job
     device.choose(job.experiment.device, job.place)
-    memory = device.PeakMemory(job.experiment.device)
+    memory = device.PeakMemory(job.experiment.device, alone=job.lane is None)
     with ExitStack() as opened:
+        opened.enter_context(device.lane(job.experiment.device, job.lane))
         tasks: list[_Task] = []
         for turn in turns:
             with _on_disk(turn):
@@ -161,7 +166,10 @@ class _Task:
 
     def end(self, result: Result) -> None:
         """Writes the cell's Result and what is kept, while others may still be trained. A disk that does not take it is the
-        outcome."""
+        outcome. Where a failure may be another lane's fault, the process ends instead: each cell is then tried alone."""
+        if result.status == "failed" and device.of_all(result.reason or "") and _at_work.count > 1:
+            self.say(f"{now()} the process ends, since others were trained in it: {result.reason}")
+            os._exit(1)
         with self.ending, _on_disk(self.turn):
             if not self.ended:
                 self.ended = True
@@ -244,7 +252,14 @@ def prepare(parent: tuple[int, str] | None, also: Sequence[Callable[[], object]]
                 function()
 
 
-_at_work = threading.Lock()
+class _AtWork:
+    """How many jobs this process has under way; to be changed, and relied upon, under its lock."""
+
+    def __init__(self) -> None:
+        self.lock, self.count = threading.Lock(), 0
+
+
+_at_work = _AtWork()
 _watching = threading.Event()
 
 
@@ -252,8 +267,13 @@ _watching = threading.Event()
 def _ended_with_parent(parent: tuple[int, str] | None) -> Iterator[None]:
     """Marks this worker as at work; while it is not, it ends when its parent is gone."""
     watch(parent)
-    with _at_work:
+    with _at_work.lock:
+        _at_work.count += 1
+    try:
         yield
+    finally:
+        with _at_work.lock:
+            _at_work.count -= 1
 
 
 def watch(parent: tuple[int, str] | None) -> None:
@@ -266,5 +286,11 @@ def watch(parent: tuple[int, str] | None) -> None:
 def _end_with_parent(parent: tuple[int, str] | None) -> None:
     while True:
         time.sleep(1.0)
-        if is_gone(parent) and _at_work.acquire(blocking=False):
+        if is_gone(parent):
+            _end_if_idle()
+
+
+def _end_if_idle() -> None:
+    with _at_work.lock:
+        if not _at_work.count:
             os._exit(1)

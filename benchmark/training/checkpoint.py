@@ -17,8 +17,8 @@ from torch.utils import _pytree as pytree
 
 from baselines.optimizers import Perturbation
 from benchmark.files import read, write_atomically
-from benchmark.training.adam import Adam
-from benchmark.training.sgd import SGD
+from benchmark.training.optimizers.adam import Adam
+from benchmark.training.optimizers.sgd import SGD
 
 SCHEMA = 2
 EVERY_SECONDS = 10.0

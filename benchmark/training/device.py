@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any
 
 from benchmark import machine
 
@@ -21,6 +24,33 @@ def choose(device: str, place: int) -> None:
             torch.cuda.set_device(place % max(1, torch.cuda.device_count()))
 
 
+@contextmanager
+def lane(device: str, number: int | None) -> Iterator[None]:
+    """Within it this thread's kernels on a CUDA device run beside those of the process's other lanes; None: there are
+    none."""
+    import torch
+
+    stream = None
+    with suppress(RuntimeError, AssertionError):  # a device that cannot be used: the cell says so
+        stream = _stream(torch.cuda.current_device(), number) if device == "cuda" and number is not None else None
+    with torch.cuda.stream(stream):
+        yield
+
+
+@cache
+def _stream(place: int, number: int) -> Any:
+    """One for each lane and no more: torch has 32 of a device and hands them out in turn; on one of them it records."""
+    import torch
+
+    return torch.cuda.Stream(place)  # type: ignore[no-untyped-call]
+
+
+def of_all(reason: str) -> bool:
+    """Whether what a cell failed for, in words, is a matter of its whole process: whichever of the cells there lost the
+    device, or took its memory."""
+    return "CUDA error" in reason or reason.startswith("OutOfMemoryError")
+
+
 def free() -> None:
     """Gives memory back that nothing needs any more."""
     import torch
@@ -33,10 +63,11 @@ def free() -> None:
 class PeakMemory:
     """The most memory that one cell took: not what an earlier one of the same worker had taken. Begins when it is made."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, alone: bool = True) -> None:
+        """alone: whether the process trains nothing else meanwhile."""
         self._device = device
         gc.collect()  # what an earlier cell left in circles is not this one's
-        self._begun = _reset_cuda() if device == "cuda" else machine.reset_peak_memory()
+        self._begun = alone and (_reset_cuda() if device == "cuda" else machine.reset_peak_memory())
 
     def bytes(self) -> int | None:
         """Bytes at the worst moment since: resident in this process on the CPU (libraries, some 300 MB, are in it);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from benchmark.training.recorded import matrix
 from benchmark.training.replicas import Stack, why_not_stacked
 from benchmark.training.schedules import Position, beta1, learning_rate, radius, step_groups
 from benchmark.training.step import Planned, Program, Stepper
-from benchmark.training.streams import default_generators, generator, own_generators, seed_default
+from benchmark.training.streams import default_draws, default_generators, generator, own_generators, seed_default
 
 Epoch = dict[str, float]
 """train_loss, val_METRIC (what selects), lr (of its last step), grad_norm (mean over the epoch's steps), seconds."""
@@ -161,32 +162,35 @@ def fit(
     stacked = stacked and not why
     make = partial(matrix.program_of, say=say) if stacked else Program
     for together in [replicas] if stacked else [[each] for each in replicas]:
-        waiting = [_left([each for each in (_begun(replica, problem, stacked) for replica in together) if each], max_steps)]
-        while waiting:
-            left, program = waiting.pop(0), None
-            while left:
-                # A checkpoint may have brought some further than others.
-                first = min(len(each.replica.progress.epochs) for each in left)
-                now = [each for each in left if len(each.replica.progress.epochs) == first]
-                begin, started = list[dict[str, Any]](), time.perf_counter()
-                try:
-                    begin += [each.state().kept() for each in now] if len(left) > 1 else []
-                    if program is None or not program.goes_on_with([each.stepper for each in now]):
-                        program = None  # its memory is free for the next
-                        program = make([each.stepper for each in now])
-                    outcomes = run_epoch(program, now, max_steps)
-                    selecting = program.validate([each.holdout for each in now])
-                except torch.OutOfMemoryError as error:
-                    program = None
-                    if len(left) == 1:
-                        left[0].replica.failed = error
-                if program is None:
-                    waiting[:0] = _halves(left, now, begin, say)
-                    break
-                seconds = (time.perf_counter() - started) / len(now)
-                for each, (loss, norm), value in zip(now, outcomes, selecting, strict=True):
-                    _take_in(each, program, loss, norm, value, seconds)
-                left = _left(left, max_steps)
+        with nullcontext() if stacked else default_draws:
+            waiting = [
+                _left([each for each in (_begun(replica, problem, stacked) for replica in together) if each], max_steps)
+            ]
+            while waiting:
+                left, program = waiting.pop(0), None
+                while left:
+                    # A checkpoint may have brought some further than others.
+                    first = min(len(each.replica.progress.epochs) for each in left)
+                    now = [each for each in left if len(each.replica.progress.epochs) == first]
+                    begin, started = list[dict[str, Any]](), time.perf_counter()
+                    try:
+                        begin += [each.state().kept() for each in now] if len(left) > 1 else []
+                        if program is None or not program.goes_on_with([each.stepper for each in now]):
+                            program = None  # its memory is free for the next
+                            program = make([each.stepper for each in now])
+                        outcomes = run_epoch(program, now, max_steps)
+                        selecting = program.validate([each.holdout for each in now])
+                    except torch.OutOfMemoryError as error:
+                        program = None
+                        if len(left) == 1:
+                            left[0].replica.failed = error
+                    if program is None:
+                        waiting[:0] = _halves(left, now, begin, say)
+                        break
+                    seconds = (time.perf_counter() - started) / len(now)
+                    for each, (loss, norm), value in zip(now, outcomes, selecting, strict=True):
+                        _take_in(each, program, loss, norm, value, seconds)
+                    left = _left(left, max_steps)
 
 
 def _halves(

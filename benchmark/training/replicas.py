@@ -18,7 +18,7 @@ from benchmark.config.recipe import Training
 from benchmark.problems.base import Problem
 from benchmark.problems.precision import autocast
 from benchmark.training.step import Program, Stepper, clip_scaled
-from benchmark.training.streams import default_generators, generator, own_generators
+from benchmark.training.streams import default_draws, default_generators, generator, own_generators
 
 Named = dict[str, Tensor]
 
@@ -118,6 +118,11 @@ def why_not_stacked(model: nn.Module, training: Training, problem: Problem) -> s
         return "its dropout is torch's own, which cannot draw for each training from a generator of its own"
     if isinstance(model, SelfMoving):
         return "it moves its weights by itself between steps, each in its own way"
+    with default_draws:
+        return _why_not_stacked(model, training, problem)
+
+
+def _why_not_stacked(model: nn.Module, training: Training, problem: Problem) -> str | None:
     part = problem.micro_batches(generator(0, "trial"), training.batch_size)[0][:2]
     defaults = default_generators(problem.device)
     before = [each.get_state() for each in defaults]

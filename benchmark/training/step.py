@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -14,9 +14,10 @@ from baselines.revin import repeated_windows
 from benchmark.config.recipe import Training
 from benchmark.problems.base import Problem
 from benchmark.problems.precision import autocast
-from benchmark.training.adam import Adam
-from benchmark.training.perturbations import perturbation_of
-from benchmark.training.sgd import SGD
+from benchmark.training.optimizers.adam import Adam
+from benchmark.training.optimizers.flat import flatten, lay, places
+from benchmark.training.optimizers.perturbations import perturbation_of
+from benchmark.training.optimizers.sgd import SGD
 from benchmark.training.streams import default_generators
 
 LOSS_SCALE, LOSS_SCALE_STEPS = 2.0**16, 2000
@@ -253,47 +254,6 @@ class Program:
     def accumulate(self, batches: Sequence[Sequence[Any]]) -> list[Tensor]:
         """By training the gradient of its mean loss → `weights.grad`; returns that loss [] of each."""
         return [stepper.accumulate(its) for stepper, its in zip(self.steppers, batches, strict=True)]
-
-
-def flatten(parameters: Sequence[nn.Parameter]) -> tuple[nn.Parameter, list[Tensor]]:
-    """Moves weights into one vector [n], of which they become views: what an optimizer does to a dozen tensors it does to
-    one, in a third of the time. Returns the vector, with a gradient of 0, and the parts of that gradient by parameter.
-
-    Each begins at a multiple of `ALIGNED` numbers; those between belong to no weight and stay 0. A weight that a loss does
-    not depend on has the gradient 0. Raises ValueError for weights of several kinds of number or on several devices.
-    """
-    kinds = {(p.dtype, p.device) for p in parameters}
-    if len(kinds) != 1:
-        raise ValueError(f"a model's weights are expected to be of one kind on one device, found {sorted(map(str, kinds))}")
-    weights = nn.Parameter(parameters[0].detach().new_zeros(sum(map(_room, parameters))))
-    weights.grad = torch.zeros_like(weights)
-    return weights, lay(parameters, weights)
-
-
-def lay(parameters: Sequence[nn.Parameter], weights: nn.Parameter) -> list[Tensor]:
-    """Moves weights into a vector [n] that `flatten` has made for them; returns the parts of its gradient by parameter."""
-    assert weights.grad is not None
-    parts = []
-    for p, own in zip(parameters, places(parameters), strict=True):
-        p.data = weights.detach()[own].view_as(p).copy_(p.detach())
-        parts.append(weights.grad[own].view_as(p))
-    return parts
-
-
-def places(parameters: Iterable[Tensor]) -> Iterator[slice]:
-    """Where each of them lies in that vector [n]."""
-    place = 0
-    for p in parameters:
-        yield slice(place, place + p.numel())
-        place += _room(p)
-
-
-def _room(parameter: Tensor) -> int:
-    return -(-parameter.numel() // ALIGNED) * ALIGNED
-
-
-ALIGNED = 16
-"""Numbers, 64 bytes in float32: what vector instructions load at once."""
 
 
 def clip_scaled(weights: nn.Parameter, clip_norm: float, scale: float) -> None:

@@ -1,7 +1,7 @@
 """On PYTHONPATH, this gives every Python process the models of `misbehaving.py` beside the suite's own.
 
-So a test's cells can go wrong in every way there is, in an ordinary invocation and in its workers. And what lies below
-$HIDDEN_FOLDER cannot be opened, as if the process were on another machine.
+So a test's cells can go wrong in every way there is, in an ordinary invocation and in its workers. With $LANES, these are
+lanes of one process. And what lies below $HIDDEN_FOLDER cannot be opened, as if the process were on another machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Finder(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         if name == "baselines.misbehaving":
             return importlib.util.spec_from_file_location(name, Path(__file__).with_name("misbehaving.py"))
-        if name != "baselines":
+        if name not in ("baselines", "benchmark.runner.pool"):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
@@ -41,9 +41,26 @@ class Registering(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self.inner.exec_module(module)
+        if module.__name__ == "benchmark.runner.pool":
+            lay_lanes(module)
+            return
         module.__dict__["MODELS"]["misbehaving"] = module.__dict__["ModelInfo"](
             "misbehaving", "misbehaving", "Misbehaving", file=Path(__file__).with_name("misbehaving.py")
         )
+
+
+def lay_lanes(pool: ModuleType) -> None:
+    """With $LANES, jobs are trained in so many lanes of one process, as on a CUDA device."""
+    if lanes := int(os.environ.get("LANES", "0")):
+
+        def pool_here(
+            device: str, stacked: bool, asked: int, needed: object, folder: Path, also: Sequence[object]
+        ) -> object:
+            from benchmark.runner.lanes import LanePool
+
+            return LanePool(lanes, folder, also)
+
+        pool.pool_here = pool_here  # type: ignore[attr-defined]
 
 
 sys.meta_path.insert(0, Finder())

@@ -20,6 +20,7 @@ def test_what_stands_in_the_report(
     monkeypatch.setattr(replicas, "COUNTS", {"cpu": (1, 2)})
     monkeypatch.setattr(replicas, "STACKED", STACKED[1:2])
     monkeypatch.setattr(replicas, "table", lambda device, turns: Table(12.0, 160, {"SAMformer": 12.0}))
+    monkeypatch.setattr(replicas, "SEEDS", 2)
     asked = ["--parts", "replicas", "--models", "SAMformer", "--turns", "1", "--json", str(tmp_path / "x.json")]
     assert main(asked) == 0
     (found,) = json.loads((tmp_path / "x.json").read_text())["together"]
@@ -42,10 +43,15 @@ def test_a_tables_time_is_its_epochs_steps_and_validations(monkeypatch: pytest.M
     assert found.seconds == pytest.approx(17 * (steps * 10.0 + windows / 3 * 0.3) / 1e3)
 
 
-def test_programs_at_once_are_the_programs_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_at_once_take_as_many_steps_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replicas, "BLOCK_SECONDS", 0.0)
     monkeypatch.setattr(replicas, "SEEDS", 2)
-    count = replicas._ready(Case("samformer", "SAMformer", "ETTh1", 96), "cpu")
-    replicas._run(count)
-    (group,) = replicas._groups
-    assert [each.replica.progress.steps for each in group.together] == [count, count]
+    made, make = list[replicas._Group](), replicas._Group
+
+    def group(*given: object, **more: object) -> replicas._Group:
+        made.append(make(*given, **more))  # type: ignore[arg-type]
+        return made[-1]
+
+    monkeypatch.setattr(replicas, "_Group", group)
+    assert replicas.round_of(Case("samformer", "SAMformer", "ETTh1", 96), "cpu", 2) > 0
+    assert [each.replica.progress.steps for one in made for each in one.together] == [2] * 4

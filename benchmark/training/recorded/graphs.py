@@ -10,6 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from benchmark.training.streams import default_draws
+
 WARM_UP = 2
 """How often a computation runs before it is recorded, so that libraries have chosen their kernels and made their plans."""
 MOST_OFF = 1e-2
@@ -37,7 +39,10 @@ class CudaRecorder:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """On another stream than the current one, where nothing may be recorded that ran on it first."""
+        """On another stream than the default one, where nothing may be recorded that ran on it first."""
+        if torch.cuda.current_stream() != torch.cuda.default_stream():
+            yield
+            return
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -45,7 +50,11 @@ class CudaRecorder:
         torch.cuda.current_stream().wait_stream(stream)
 
     def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
-        """A CUDA graph's replay. Other threads of the process do not matter to it."""
+        """A CUDA graph's replay. Other threads of the process do not matter to it, but that one records at a time."""
+        with default_draws:
+            return self._record(computation, generators)
+
+    def _record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         drawing = {*generators, torch.cuda.default_generators[torch.cuda.current_device()]}
         states = [(each, each.clone_state()) for each in drawing]

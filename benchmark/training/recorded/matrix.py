@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 
 from baselines.draws import drawing_again, drawing_from
 from baselines.optimizers import SAM
-from benchmark.training.adam import Adam
+from benchmark.training.optimizers.adam import Adam
 from benchmark.training.recorded import graphs
 from benchmark.training.recorded.graphs import Recorded, Recorder
 from benchmark.training.replicas import MicroBatch, Stack

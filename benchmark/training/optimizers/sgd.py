@@ -13,7 +13,8 @@ from benchmark.config.recipe import Training
 class SGD:
     """One step of `torch.optim.SGD` on one vector [n] and its gradient, `weights.grad`, which stays the same tensor.
 
-    As `benchmark.training.adam.Adam` to whoever calls it: `rate` may be changed before each step; `beta1` says nothing.
+    As `benchmark.training.optimizers.adam.Adam` to whoever calls it: `rate` may be changed before each step; `beta1` says
+    nothing.
     """
 
     def __init__(self, training: Training, weights: nn.Parameter) -> None:

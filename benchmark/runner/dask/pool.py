@@ -18,7 +18,7 @@ from typing import Any
 from benchmark.errors import StopTraining, UsageError
 from benchmark.files import check_regular
 from benchmark.machine import bounded, host, own_process
-from benchmark.runner import dask_worker
+from benchmark.runner.dask import worker as dask_worker
 from benchmark.runner.job import Busy, Job, Outcome, Stopped, Unwritten
 from benchmark.runner.pool import PoolLost, WorkerDied, free_place
 from benchmark.runner.worker import under_lease

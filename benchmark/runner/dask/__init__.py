@@ -1,0 +1,1 @@
+"""Workers elsewhere, by dask.distributed."""

@@ -1,0 +1,1 @@
+"""What moves weights that lie in one vector: its layout, optimizers, perturbations."""
