@@ -92,7 +92,7 @@ class _Process:
         future.set_running_or_notify_cancel()
         with self._changed:
             taken = (other.lane for other, _ in self._running.values() if other.lane is not None)
-            job = replace(job, place=self._place, lane=free_place(taken))
+            job = replace(job, place=self._place, lane=free_place(taken) if self._lanes > 1 else None)
             self._count += 1
             self._running[self._count] = job, future
             self._new.append((self._count, job))
