@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -16,6 +17,7 @@ from test_replicas import replica, spoilt, state, trained, windows
 from test_step import problem
 from torch import Tensor
 
+from benchmark.training import device
 from benchmark.training.loop import Ran, Replica, fit
 from benchmark.training.recorded import graphs, matrix
 from benchmark.training.recorded.graphs import Recorded
@@ -26,9 +28,6 @@ class StandIn:
 
     def __init__(self, fails: Exception | None = None, stale: bool = False) -> None:
         self.fails, self.stale, self.records, self.replays = fails, stale, 0, 0
-
-    def aside(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
     def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
         self.records += 1
@@ -191,15 +190,51 @@ class Fake:
         pass
 
 
+def faked(monkeypatch: pytest.MonkeyPatch, stream: object, default: object, **more: object) -> list[object]:
+    """A CUDA device whose current stream and default generator are these; on which streams something was recorded."""
+    recorded = list[object]()
+
+    def graph(of: object, *, pool: int, stream: object, capture_error_mode: str) -> AbstractContextManager[None]:
+        recorded.append(stream)
+        return nullcontext()
+
+    there = {"graph_pool_handle": lambda: 0, "CUDAGraph": Fake, "current_stream": lambda: stream, "graph": graph,
+             "default_generators": [default], "synchronize": lambda: None, "current_device": lambda: 0,
+             "set_stream": lambda stream: None}  # fmt: skip
+    for name, value in (there | more).items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    return recorded
+
+
+def test_a_graph_is_recorded_where_it_is_replayed_and_stays_as_long_as_its_recorder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else two lanes' graphs would have one cuBLAS workspace, and a graph that goes would take it from the others."""
+    recorded, made = faked(monkeypatch, "lane 1", Fake()), list[weakref.ref[Fake]]()
+
+    def graph() -> Fake:
+        made.append(weakref.ref(there := Fake()))
+        return there
+
+    def fails() -> None:
+        raise RuntimeError("not permitted")
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", graph)
+    recording = graphs.CudaRecorder()
+    recording.record(lambda: None, [])
+    with pytest.raises(RuntimeError):
+        recording.record(fails, [])
+    gc.collect()
+    assert recorded == ["lane 1"] * 2 and all(each() is not None for each in made) and len(made) == 2
+    del recording
+    gc.collect()
+    assert all(each() is None for each in made)
+
+
 @pytest.mark.parametrize("fails", [True, False])
 def test_a_recording_that_fails_leaves_streams_and_generators(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     own, default, graph, stream = Fake(), Fake(), Fake(), Fake()
-    for name, value in {
-        "graph_pool_handle": lambda: 0, "CUDAGraph": lambda: graph, "current_stream": lambda: stream,
-        "default_generators": [default], "synchronize": lambda: None, "graph": lambda *of, **how: nullcontext(),
-        "set_stream": stream.put.append, "current_device": lambda: 0,
-    }.items():  # fmt: skip
-        monkeypatch.setattr(torch.cuda, name, value)
+    faked(monkeypatch, stream, default, CUDAGraph=lambda: graph, set_stream=stream.put.append)
 
     def computation() -> None:
         if fails:
@@ -227,7 +262,9 @@ def test_graphs_on_a_device(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for one in there:
             one.model.to("cuda")
         train, validation = (test_replicas.on(windows(n, torch.float64), "cuda") for n in (21, 14))
-        fit(there, problem(train, validation), stacked=True, say=said.append)
+        with device.lane("cuda", 0):
+            fit(there, problem(train, validation), stacked=True, say=said.append)
+            torch.cuda.synchronize()
         return there
 
     replayed = on_device()

@@ -177,8 +177,8 @@ def test_a_lane_has_one_stream_for_good(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
     device._stream.cache_clear()
-    for number in (0, 1, 0, None, 1):
-        with device.lane("cuda", number):
+    for name, number in (("cuda", 0), ("cuda", 1), ("cuda", 0), ("cpu", 0), ("cuda", 1)):
+        with device.lane(name, number):
             pass
     device._stream.cache_clear()
     assert entered == [1, 2, 1, None, 2] and made == [1, 1]

@@ -114,13 +114,14 @@ class _Group:
 
 def measure(case: Case, device: str, turns: int) -> Together:
     """Measures one case."""
-    alone = _Group(case, device, 1, stacked=False)
     step, graphs, said = {}, False, list[str]()
-    single = alone.milliseconds(turns)
-    for count in COUNTS[device]:
-        group = _Group(case, device, count, stacked=True)
-        step[count] = group.milliseconds(turns)
-        graphs, said = graphs or group.program.graphs, said + group.said
+    with lane(device, 0):
+        alone = _Group(case, device, 1, stacked=False)
+        single = alone.milliseconds(turns)
+        for count in COUNTS[device]:
+            group = _Group(case, device, count, stacked=True)
+            step[count] = group.milliseconds(turns)
+            graphs, said = graphs or group.program.graphs, said + group.said
     at_once = {count: round_of(case, device, count) for count in GROUPS} if device == "cuda" else {}
     task = alone.task
     return Together(case, task.recipe.lookback, task.recipe.sam, single, step, at_once, graphs, tuple(dict.fromkeys(said)))
@@ -150,8 +151,9 @@ def table(device: str, turns: int, columns: Sequence[str] = tuple(EPOCHS)) -> Ta
     """Seconds of SAMformer's columns on the four ETT sets at four horizons, five seeds each as one program."""
     there, parts = catalogue(), {}
     for column in columns:
-        group = _Group(Case("samformer", column, "ETTh1", 96), device, SEEDS, stacked=True)
-        step, window = group.milliseconds(turns), group.validation()
+        with lane(device, 0):
+            group = _Group(Case("samformer", column, "ETTh1", 96), device, SEEDS, stacked=True)
+            step, window = group.milliseconds(turns), group.validation()
         total = 0.0
         for name in SETS:
             for horizon in HORIZONS:

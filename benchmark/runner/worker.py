@@ -101,7 +101,7 @@ def train(turns: Sequence[Turn]) -> None:
     device.choose(job.experiment.device, job.place)
     memory = device.PeakMemory(job.experiment.device, alone=job.lane is None)
     with ExitStack() as opened:
-        opened.enter_context(device.lane(job.experiment.device, job.lane))
+        opened.enter_context(device.lane(job.experiment.device, job.lane or 0))
         tasks: list[_Task] = []
         for turn in turns:
             with _on_disk(turn):

@@ -25,14 +25,14 @@ def choose(device: str, place: int) -> None:
 
 
 @contextmanager
-def lane(device: str, number: int | None) -> Iterator[None]:
-    """Within it this thread's kernels on a CUDA device run beside those of the process's other lanes; None: there are
-    none."""
+def lane(device: str, number: int) -> Iterator[None]:
+    """Within it this thread's kernels on a CUDA device run in a stream of their own, beside those of the process's other
+    lanes; only there can CUDA graphs be recorded."""
     import torch
 
     stream = None
     with suppress(RuntimeError, AssertionError):  # a device that cannot be used: the cell says so
-        stream = _stream(torch.cuda.current_device(), number) if device == "cuda" and number is not None else None
+        stream = _stream(torch.cuda.current_device(), number) if device == "cuda" else None
     with torch.cuda.stream(stream):
         yield
 

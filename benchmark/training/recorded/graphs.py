@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -24,30 +23,23 @@ Function = Callable[[Sequence[Tensor]], None]
 class Recorder(Protocol):
     """What records and replays."""
 
-    def aside(self) -> AbstractContextManager[None]:
-        """Within it a computation runs as it is to run before it is recorded."""
-
     def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
         """What repeats a computation that draws from these generators. Raises RuntimeError where it cannot be recorded."""
 
 
 class CudaRecorder:
-    """CUDA graphs, which share their memory: one is replayed at a time, and what is to last lies outside of it."""
+    """CUDA graphs, which share their memory: one is replayed at a time, and what is to last lies outside of it.
+
+    They are recorded on the current stream, which is to be a lane's (`benchmark.training.device.lane`), where they are
+    replayed, too. Torch keeps cuBLAS' workspace by stream and thread, and all ways back run in one thread: graphs of two
+    lanes that were recorded on one stream would write to the same workspace at once. And when a graph goes, torch gives
+    back the workspaces of its stream, whoever else uses them (its issue 193402): so all of a program's graphs, those that
+    failed too, stay until the program goes.
+    """
 
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """On another stream than the default one, where nothing may be recorded that ran on it first."""
-        if torch.cuda.current_stream() != torch.cuda.default_stream():
-            yield
-            return
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            yield
-        torch.cuda.current_stream().wait_stream(stream)
+        self._graphs: list[torch.cuda.CUDAGraph] = []
 
     def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
         """A CUDA graph's replay. Other threads of the process do not matter to it, but that one records at a time."""
@@ -55,16 +47,17 @@ class CudaRecorder:
             return self._record(computation, generators)
 
     def _record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
+        torch.cuda.synchronize()
+        gc.collect()  # a graph that is given back in the midst of a recording ends the recording
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        self._graphs.append(graph)
         drawing = {*generators, torch.cuda.default_generators[torch.cuda.current_device()]}
         states = [(each, each.clone_state()) for each in drawing]
         for each in generators:
             graph.register_generator_state(each)
-        torch.cuda.synchronize()
-        gc.collect()  # a graph that is given back in the midst of a recording ends the recording
         gc.disable()
         try:
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"):
                 computation()
         except RuntimeError:  # a recording that ends in an error leaves its stream and its generators as if it went on
             torch.cuda.set_stream(stream)
@@ -95,39 +88,38 @@ class Recorded:
         """function: whatever it reads and writes, its inputs aside, lies where it lay. changes: all that it writes, a row a
         replica, so that warming up leaves it as it was. generators: those that it draws from."""
         self._name, self._function, self._changes, self._generators = name, function, changes, generators
-        self._recorder: Recorder | None = recorder
-        self._say = say
+        self._recorder, self._say = recorder, say
+        self._given_up = False
         self._recordings: dict[tuple[object, ...], tuple[list[Tensor], Callable[[], None]]] = {}
 
     @property
     def replays(self) -> bool:
-        """Whether there is a recording."""
-        return bool(self._recordings)
+        """Whether there is a recording, and it is replayed."""
+        return bool(self._recordings) and not self._given_up
 
     def __call__(self, inputs: Sequence[Tensor]) -> None:
         """Does it once."""
         form = tuple((each.shape, each.dtype) for each in inputs)
-        if self._recorder is not None and form not in self._recordings:
-            self._first(form, inputs, self._recorder)
-        elif self._recorder is None:
+        if self._given_up:
             self._function(inputs)
+        elif form not in self._recordings:
+            self._first(form, inputs)
         else:
             here, replay = self._recordings[form]
             for mine, given in zip(here, inputs, strict=True):
                 mine.copy_(given, non_blocking=True)
             replay()
 
-    def _first(self, form: tuple[object, ...], inputs: Sequence[Tensor], recorder: Recorder) -> None:
+    def _first(self, form: tuple[object, ...], inputs: Sequence[Tensor]) -> None:
         """Runs it, records it, and runs the recording from where the first run began."""
         here, begin = [each.to(self._changes[0].device, copy=True) for each in inputs], self._kept()
         try:
-            with recorder.aside():
-                for _ in range(WARM_UP):
-                    self._put(begin)
-                    self._function(here)
+            for _ in range(WARM_UP):
+                self._put(begin)
+                self._function(here)
             expected = self._kept()
             self._put(begin)
-            replay = recorder.record(lambda: self._function(here), self._generators)
+            replay = self._recorder.record(lambda: self._function(here), self._generators)
             self._put(begin)  # a recording that was played while it was made has moved it
             replay()
             off = _most_off(expected[0], self._changes)
@@ -146,8 +138,7 @@ class Recorded:
             self._put(expected)
 
     def _without(self, why: str) -> None:
-        self._recorder = None
-        self._recordings.clear()
+        self._given_up = True
         self._say(f"no CUDA graph of {self._name}: {why}; it runs kernel by kernel")
 
     def _kept(self) -> tuple[list[Tensor], list[Tensor]]:
