@@ -187,6 +187,13 @@ def test_what_the_tool_notes() -> None:
     assert same_code.compared(old, new)[0] == []
 
 
+@pytest.mark.parametrize(("there", "same"), [({"a": 0.7183117525521856}, True), ({"a": 0.71831176}, False), ({}, False)])
+def test_a_metric_that_decides_nothing_may_differ_by_rounding(there: dict[str, float], same: bool) -> None:
+    one = replace(of("x", 0.1, {}), extra_metrics={"a": 0.7183117525521853})
+    assert same_code.same(one, replace(one, extra_metrics=there)) is same
+    assert not same_code.same(one, replace(one, metrics={"test_mse": 0.10000000000000002}))
+
+
 @pytest.mark.long
 def test_the_tool_finds_this_code_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(same_code, "SAME", tmp_path / "same.json")

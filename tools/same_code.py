@@ -1,10 +1,10 @@
 """``python tools/same_code.py OLD``: after a refactoring, finds out whether the code gives the same numbers, and notes it.
 
 OLD is a commit, or the folder of a checkout. Both codes train the cells of tools/same_code.yaml: every model on a synthetic
-set and on a file of each kind, some with SAM. A model whose Results are equal to the bit goes into
-benchmark/grid/same_code.json, with the identities of its old and of its new code: from then on a Result of the old code is
-not told to be of other code. Of a model whose numbers differ nothing is noted. Exit status 0 where all are equal; 1 where
-some are not; 2 where a code does not run.
+set and on a file of each kind, some with SAM. A model whose Results are equal to the bit (metrics that decide nothing: to
+twelve digits) goes into benchmark/grid/same_code.json, with the identities of its old and of its new code: from then on a
+Result of the old code is not told to be of other code. Of a model whose numbers differ nothing is noted. Exit status 0
+where all are equal; 1 where some are not; 2 where a code does not run.
 
 Run it on the tree as it will be committed, and commit the file with the refactoring.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from benchmark.store.store import Store  # noqa: E402
 
 CELLS = Path(__file__).with_name("same_code.yaml")
 ROWS, CHANNELS = 600, 3
+LEFT_OUT, ROUNDING = ("digest", "semantics", "extra_metrics"), 1e-12
 DATA = """
 datasets:
   waves: {file: waves.csv, papers: [same], horizons: [4]}
@@ -89,11 +91,20 @@ def trained(checkout: Path, configs: Sequence[Path], results: Path) -> Results:
     return found
 
 
-def told(result: Result) -> str:
-    """What a Result found: numbers that are the same only where they are equal to the bit."""
-    left_out = ("digest", "semantics")
-    plain = {name: value for name, value in result.comparable().items() if name not in left_out}
-    return json.dumps(plain, sort_keys=True)
+def same(one: Result, other: Result) -> bool:
+    """Whether two Results found the same: numbers to the bit, but for those that decide nothing (`extra_metrics`), which
+    may differ by what a sum in another order leaves."""
+    plain = [{n: value for n, value in each.comparable().items() if n not in LEFT_OUT} for each in (one, other)]
+    extra, others = one.extra_metrics, other.extra_metrics
+    return (
+        json.dumps(plain[0], sort_keys=True) == json.dumps(plain[1], sort_keys=True)
+        and extra.keys() == others.keys()
+        and all(_close(value, others[name]) for name, value in extra.items())
+    )
+
+
+def _close(one: float | None, other: float | None) -> bool:
+    return one == other or (one is not None and other is not None and math.isclose(one, other, rel_tol=ROUNDING))
 
 
 def compared(old: Results, new: Results) -> tuple[list[tuple[str, str]], list[str]]:
@@ -103,7 +114,7 @@ def compared(old: Results, new: Results) -> tuple[list[tuple[str, str]], list[st
         cells[str((new.get(key) or old[key]).recipe["model"])].append(key)
     pairs, lines = [], []
     for model, keys in sorted(cells.items()):
-        other = [key for key in keys if key not in old or key not in new or told(old[key]) != told(new[key])]
+        other = [key for key in keys if key not in old or key not in new or not same(old[key], new[key])]
         if other:
             lines.append(f"{model}: other numbers, as in {other[0]}; Results of the old code stay marked")
         elif not old[keys[0]].code:
