@@ -20,6 +20,7 @@ from test_programs import kept
 from test_replicas import BATCHES, Own, replica, state, trained, windows
 from test_step import problem, training
 
+from benchmark.cell import Experiment
 from benchmark.runner import pool, worker
 from benchmark.runner.job import Job
 from benchmark.runner.lanes import LanePool, beginning
@@ -66,6 +67,24 @@ def test_results_are_those_of_one_job_after_the_other(tiny: Callable[[int], Path
     assert {key: kept(result) for key, result in found.items()} == expected and len(expected) == 12
     assert all(result.peak_memory_bytes is None for result in found.values()), "the process's is that of all of them"
     assert len({result.environment["replicas"] for result in found.values()}) == 3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: lanes have no streams here")
+def test_on_a_device_lanes_give_what_one_after_the_other_gives(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+    def on_device(folder: Path) -> list[Job]:
+        def there(each: Experiment) -> Experiment:
+            return replace(each, device="cuda")
+
+        return [
+            replace(each, experiment=there(each.experiment), companions=tuple(map(there, each.companions)))
+            for each in jobs(tiny(4), folder)
+        ]
+
+    one, three = (through_lanes(on_device(tmp_path / str(lanes)), tmp_path / str(lanes), lanes) for lanes in (1, 3))
+    assert one.keys() == three.keys() and len(one) == 12
+    for key, found in three.items():
+        assert found.metrics == pytest.approx(one[key].metrics, rel=1e-5), key
+        assert found.environment["graphs"] and one[key].environment["graphs"]
 
 
 def test_threads_that_train_at_once_do_not_meet() -> None:
