@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import test_faults
 import test_programs
 import test_runner
 import torch
-from conftest import Run
+from conftest import TINY, Run
 from test_programs import kept
 from test_replicas import BATCHES, Own, replica, state, trained, windows
 from test_step import problem, training
@@ -54,30 +55,40 @@ def through_lanes(there: list[Job], folder: Path, lanes: int) -> dict[str, Resul
     return ended
 
 
-def test_results_are_those_of_one_job_after_the_other(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grid of four programs of three seeds."""
+    path = tmp_path_factory.mktemp("lanes") / "tiny.yaml"
+    path.write_text(TINY.replace("EPOCHS", "4"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(config: Path) -> dict[str, dict[str, Any]]:
+    """What comes of it, one job after the other."""
+    outcomes = [outcome for each in jobs(config, config.parent / "singly") for outcome in worker.work(each)]
+    return {outcome.key: kept(outcome) for outcome in outcomes if isinstance(outcome, Result)}
+
+
+def test_results_are_those_of_one_job_after_the_other(
+    config: Path, expected: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
     """To the last bit, whatever is trained beside them."""
-    config = tiny(4)
-    expected = {
-        outcome.key: kept(outcome)
-        for each in jobs(config, tmp_path / "singly")
-        for outcome in worker.work(each)
-        if isinstance(outcome, Result)
-    }
-    found = through_lanes(jobs(config, tmp_path / "lanes"), tmp_path / "lanes", 3)
+    found = through_lanes(jobs(config, tmp_path), tmp_path, 3)
     assert {key: kept(result) for key, result in found.items()} == expected and len(expected) == 12
     assert all(result.peak_memory_bytes is None for result in found.values()), "the process's is that of all of them"
     assert len({result.environment["replicas"] for result in found.values()}) == 3
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: lanes have no streams here")
-def test_on_a_device_lanes_give_what_one_after_the_other_gives(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+def test_on_a_device_lanes_give_what_one_after_the_other_gives(config: Path, tmp_path: Path) -> None:
     def on_device(folder: Path) -> list[Job]:
         def there(each: Experiment) -> Experiment:
             return replace(each, device="cuda")
 
         return [
             replace(each, experiment=there(each.experiment), companions=tuple(map(there, each.companions)))
-            for each in jobs(tiny(4), folder)
+            for each in jobs(config, folder)
         ]
 
     one, three = (through_lanes(on_device(tmp_path / str(lanes)), tmp_path / str(lanes), lanes) for lanes in (1, 3))
@@ -116,21 +127,20 @@ def test_threads_that_train_at_once_do_not_meet() -> None:
         assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_a_process_killed_costs_no_cell(tiny: Callable[[int], Path], tmp_path: Path) -> None:
-    """Nor does it what a companion's death would tell of it: each is tried alone, and goes on from its checkpoint."""
-    config, folder = tiny(8), tmp_path / "results"
-    undisturbed = {key: kept(each) for key, each in through_lanes(jobs(config, folder), folder, 3).items()}
-    process = test_runner.start(tmp_path / "killed", config, "--replicas", "3", "--device", "cpu", **LANES)
-    test_runner.until(lambda: len(test_runner.trainings(tmp_path / "killed")) > 3)
+def test_a_process_killed_costs_no_cell(config: Path, expected: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    """Each of its cells is tried alone."""
+    folder = tmp_path / "results"
+    process = test_runner.start(folder, config, "--replicas", "3", "--device", "cpu", **LANES)
+    test_runner.until(lambda: len(test_runner.trainings(folder)) > 3)
     (pid,) = test_runner.workers_of(process.pid)
     os.kill(pid, signal.SIGKILL)
     code, out = test_runner.finish(process)
     assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"
-    assert {key: kept(each) for key, each in test_runner.results(tmp_path / "killed").items()} == undisturbed
+    assert {key: kept(each) for key, each in test_runner.results(folder).items()} == expected
 
 
-def test_the_process_ends_with_its_parent_and_the_same_command_goes_on(tiny: Callable[[int], Path], tmp_path: Path) -> None:
-    config, folder = tiny(8), tmp_path / "results"
+def test_the_process_ends_with_its_parent_and_the_same_command_goes_on(config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "results"
     process = test_runner.start(folder, config, "--replicas", "3", "--device", "cpu", **LANES)
     test_runner.until(lambda: len(test_runner.trainings(folder)) > 3)
     (pid,) = test_runner.workers_of(process.pid)
@@ -156,10 +166,8 @@ def test_each_failure_is_its_own_cells(
     assert "CUDA error: an illegal memory access" in (found["lost"].reason or "")
 
 
-def test_a_job_that_draws_as_its_whole_process_does_is_trained_by_itself(
-    tiny: Callable[[int], Path], tmp_path: Path
-) -> None:
-    first, second, *_ = jobs(tiny(1), tmp_path)
+def test_a_job_that_draws_as_its_process_does_is_alone(config: Path, tmp_path: Path) -> None:
+    first, second, *_ = jobs(config, tmp_path)
     alone = replace(second, stacked=False)
     assert first.shares and not alone.shares
 
@@ -203,14 +211,14 @@ def test_a_lane_has_one_stream_for_good(monkeypatch: pytest.MonkeyPatch) -> None
     assert entered == [1, 2, 1, None, 2] and made == [1, 1]
 
 
-def test_a_process_that_died_with_nothing_to_do_is_replaced(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+def test_a_process_that_died_with_nothing_to_do_is_replaced(config: Path, tmp_path: Path) -> None:
     Store(tmp_path).prepare()
     lanes = LanePool(2, tmp_path)
     try:
         pid = lanes._processes[0]._executor.submit(os.getpid).result()
         os.kill(pid, signal.SIGKILL)
         test_runner.until(lambda: not Path(f"/proc/{pid}").exists())
-        (outcome,) = lanes.submit(jobs(tiny(1), tmp_path)[-1]).result(60)
+        (outcome,) = lanes.submit(jobs(config, tmp_path)[-1]).result(60)
         assert isinstance(outcome, Result) and outcome.status == "done"
     finally:
         lanes.close()
