@@ -19,7 +19,10 @@ VERDICTS = {
     "within": (r"$\sim$", "neither is proven (the list of cells says within what)"),
     "too few seeds": (r"$\circ$", "too few seeds"),
     "not finite": ("$!$", "not finite (a seed diverged)"),
-    "not comparable": (r"$\times$", "not comparable (other or unstated look-back, a quoted number, or other windows)"),
+    "not comparable": (
+        r"$\times$",
+        "not comparable (other or unstated look-back, a quoted number, other windows or another task)",
+    ),
     "missing": ("", ""),
 }
 

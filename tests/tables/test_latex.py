@@ -43,7 +43,7 @@ a\_b \& 50\%\#\textless{}1 & 4 & 0.100 & 0.100 & $\circ$ & -- & 0.200 & \\
 }
 \par\medskip
 \parbox{\linewidth}{\scriptsize\raggedright On the standardised scale, at horizon $H$; look-back 16. Ours: mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$) over $n = 1$ to $3$ seeds; best of ours in bold, second underlined, ties alike; --: no seed done, or no printed number. Protocol paper, profile paper. Printed: Table 1 (look-back 16: With\_SAM; 16 or 96: Plain); a number counts as reproduced where the 90\,\% interval of our mean over at least 3 seeds, its width by the spread of the whole column, lies within the tolerance (0.005 or 2\,\%, whichever is more).
-Verdict on the printed number: $=$ reproduced; $\downarrow$ better (lower than printed); $\circ$ too few seeds; $\times$ not comparable (other or unstated look-back, a quoted number, or other windows).
+Verdict on the printed number: $=$ reproduced; $\downarrow$ better (lower than printed); $\circ$ too few seeds; $\times$ not comparable (other or unstated look-back, a quoted number, other windows or another task).
 $^{\dagger}$ printed number not seen itself, but its column reproduces the paper's published totals; $^{\ddagger}$ printed number not seen at the source; $^{\S}$ our recipe rests on values that are not verified at the source.
 Columns on average, over all their cells that are judged: With\_SAM reproduced (0.0 \% over 1 cell), Plain better ($-$10.0 \% over 1 cell).}
 \end{table}
