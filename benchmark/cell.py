@@ -186,10 +186,11 @@ def examples(experiment: Experiment) -> tuple[Problem, Held]:
 def untrained(experiment: Experiment, problem: Problem) -> Any:
     """A cell's model as its seed initialises it, where the problem is."""
     import baselines
-    from benchmark.training.streams import default_draws, seed_default
+    from benchmark.training.device import by_itself
+    from benchmark.training.streams import seed_default
 
     recipe = experiment.recipe
-    with default_draws:
+    with by_itself:
         seed_default(experiment.cell.seed, "initialisation")
         return baselines.build(recipe.source or recipe.model, **problem.shape(), **recipe.arguments).to(problem.device)
 

@@ -54,6 +54,13 @@ class Walk:
         self.total += inputs[0].sum(dim=1) + torch.randn(2, generator=self.draws)
 
 
+def at_the_end(why: str) -> RuntimeError:
+    """What ending a recording raises after something went wrong in it."""
+    error = RuntimeError("operation failed due to a previous error during capture")
+    error.__context__ = ValueError(why)
+    return error
+
+
 def walked(recorder: StandIn) -> Walk:
     walk = Walk(recorder)
     for width in (3, 3, 2, 3, 2):
@@ -82,6 +89,7 @@ def test_a_recording_a_form_and_warming_up_moves_nothing() -> None:
             StandIn(RuntimeError("not permitted\nwhen capturing")),
             "it cannot be recorded (not permitted)",
         ),
+        (StandIn(at_the_end("of a look at a number")), "it cannot be recorded (of a look at a number)"),
         (StandIn(stale=True), "its first replay is off by"),
     ],
 )
@@ -248,6 +256,24 @@ def test_a_recording_that_fails_leaves_streams_and_generators(fails: bool, monke
         assert recording.record(computation, [own]) == graph.replay  # type: ignore[list-item]
     assert own.put == default.put == (["begin"] if fails else []) and stream.put == ([stream] if fails else [])
     assert gc.isenabled()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: nothing is recorded")
+def test_what_cannot_be_recorded_on_a_device_leaves_it_as_it_was() -> None:
+    with device.lane("cuda", 0):
+        total, said = torch.zeros(2, device="cuda"), list[str]()
+
+        def looks(inputs: Sequence[Tensor]) -> None:
+            total.add_(float(inputs[0].sum()))  # read back
+
+        ones = torch.ones(2, 3, device="cuda")
+        recorded = Recorded("the look", looks, [total], [], graphs.CudaRecorder(), said.append)
+        recorded([ones])
+        assert total.tolist() == [6.0, 6.0] and len(said) == 1 and not recorded.replays
+        device.free()
+        other = Recorded("the sum", lambda x: total.add_(x[0].sum()), [total], [], graphs.CudaRecorder(), said.append)
+        other([ones])
+        assert total.tolist() == [12.0, 12.0] and other.replays, said
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: the graphs themselves are not run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,14 +24,15 @@ from test_step import problem, training
 from benchmark.cell import Experiment
 from benchmark.runner import pool, worker
 from benchmark.runner.job import Job
-from benchmark.runner.lanes import LanePool, beginning
+from benchmark.runner.lanes import LanePool
 from benchmark.runner.pool import pool_here
 from benchmark.runner.queue import Queue
 from benchmark.store.result import Result
 from benchmark.store.store import Store
 from benchmark.training import device
+from benchmark.training.device import by_itself
 from benchmark.training.loop import Replica, fit
-from benchmark.training.streams import default_draws, seed_default
+from benchmark.training.streams import seed_default
 
 LANES = {"PYTHONPATH": test_faults.MISBEHAVING, "LANES": "3"}
 bad = test_faults.bad
@@ -91,9 +92,9 @@ def test_on_a_device_lanes_give_what_one_after_the_other_gives(config: Path, tmp
             for each in jobs(config, folder)
         ]
 
-    one, three = (through_lanes(on_device(tmp_path / str(lanes)), tmp_path / str(lanes), lanes) for lanes in (1, 3))
-    assert one.keys() == three.keys() and len(one) == 12
-    for key, found in three.items():
+    one, four = (through_lanes(on_device(tmp_path / str(lanes)), tmp_path / str(lanes), lanes) for lanes in (1, 4))
+    assert one.keys() == four.keys() and len(one) == 12
+    for key, found in four.items():
         assert found.metrics == pytest.approx(one[key].metrics, rel=1e-5), key
         assert found.environment["graphs"] and one[key].environment["graphs"]
 
@@ -102,12 +103,12 @@ def test_threads_that_train_at_once_do_not_meet() -> None:
     """Programs of several and single trainings, with dropout of ours and of torch's, in four threads again and again."""
 
     def of_own(seed: int) -> Replica:
-        with default_draws:
+        with by_itself:
             seed_default(seed, "initialisation")
             return Replica(Own("layer"), training(**(BATCHES | {"epochs": 2})), seed)
 
     def group(name: str, seed: int) -> list[torch.Tensor]:
-        with default_draws:
+        with by_itself:
             there = [replica(name, seed + each, dtype=torch.float32, rho=0.05) for each in range(2)]
         return [state(each) for each in trained(there, stacked=True, dtype=torch.float32)]
 
@@ -170,12 +171,28 @@ def test_a_job_that_draws_as_its_process_does_is_alone(config: Path, tmp_path: P
     first, second, *_ = jobs(config, tmp_path)
     alone = replace(second, stacked=False)
     assert first.shares and not alone.shares
+    lanes = LanePool(3, tmp_path, devices=1)
+    (there,) = lanes._processes
+    lanes.close()
 
-    def began(new: list[Job], there: list[Job]) -> list[int]:
-        return [number for number, _ in beginning(list(enumerate(new)), there)]
+    def taken(*running: Job) -> list[bool]:
+        there._running = {number: (each, Future()) for number, each in enumerate(running)}
+        return [lanes.takes(first), lanes.takes(alone)]
 
-    assert began([first, second, alone, first], []) == began([first, second, alone, first], [first]) == [0, 1]
-    assert began([alone, first], []) == [0] and began([alone, first], [first]) == began([first], [alone]) == []
+    assert taken() == [True, True] and taken(first) == taken(first, first) == [True, False]
+    assert taken(alone) == taken(first, first, first) == [False, False]
+
+
+def test_what_had_not_begun_when_its_process_died_begins_in_the_next(config: Path, tmp_path: Path) -> None:
+    each, *_ = jobs(config, tmp_path)
+    lanes = LanePool(2, tmp_path)
+    (there,) = lanes._processes
+    lanes.close()
+    began, new = Future[Any](), Future[Any]()
+    there._running, there._new = {1: (each, began), 2: (each, new)}, [(2, each)]
+    there._died(BrokenExecutor("by signal SIGKILL"))
+    assert isinstance(began.exception(), BrokenExecutor) and not new.done()
+    assert list(there._running) == [2] and there._new == [(2, each)] and there.room() == 1
 
 
 def test_on_cuda_devices_programs_of_several_have_lanes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.problems.base import Problem
-from benchmark.training.streams import default_draws
+from benchmark.training.device import by_itself
 
 WINDOWS = 8
 """That are forecast together."""
@@ -50,7 +50,7 @@ def dependence(model: Any, x: Tensor, marks: Tensor | None = None) -> str | None
     training = model.training
     model.eval()
     try:
-        with default_draws, torch.random.fork_rng(devices=[x.device] if x.device.type == "cuda" else []):
+        with by_itself, torch.random.fork_rng(devices=[x.device] if x.device.type == "cuda" else []):
             return _found(model, x, marks)
     finally:
         model.train(training)

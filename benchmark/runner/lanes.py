@@ -13,13 +13,12 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ThreadPo
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from benchmark.machine import own_process
 from benchmark.runner.job import Job, Outcome
-from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, free_place, process, usable
+from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, free_place, may_have_lost_device, process
 from benchmark.runner.worker import leave_signals, prepare, work
 
 LANES = 4
@@ -51,9 +50,14 @@ class LanePool:
         """Lanes that have nothing to do."""
         return sum(each.room() for each in self._processes)
 
+    def takes(self, job: Job) -> bool:
+        """Whether a process has a free lane for it: one that shares its process with no other waits until one is free."""
+        return any(each.takes(job) for each in self._processes)
+
     def submit(self, job: Job) -> Future[list[Outcome]]:
         """Hands the job to a lane of the process that has most of them free."""
-        return max(self._processes, key=_Process.room).submit(replace(job, stop=self._stop_file))
+        there = [each for each in self._processes if each.takes(job)] or self._processes
+        return max(there, key=_Process.room).submit(replace(job, stop=self._stop_file))
 
     def stop(self) -> None:
         """Asks by a file, which the lanes look for after each epoch."""
@@ -71,9 +75,8 @@ class _Process:
     """A process with its lanes, and the thread of ours that hands it jobs and takes in what becomes of them."""
 
     def __init__(self, place: int, lanes: int, also: Sequence[Callable[[], object]]) -> None:
-        self._place, self._lanes = place, lanes
-        self._executor: Any = process(ONE_THREAD | KEEP_MEMORY)
-        self._executor.submit(prepare, own_process(), also)
+        self._place, self._lanes, self._also = place, lanes, also
+        self._executor: Any = self._made()
         self._changed = threading.Condition()
         self._new: list[tuple[int, Job]] = []
         self._running: dict[int, tuple[Job, Future[list[Outcome]]]] = {}
@@ -81,10 +84,21 @@ class _Process:
         self._thread = threading.Thread(target=self._serve, name=f"lanes {place}", daemon=True)
         self._thread.start()
 
+    def _made(self) -> Any:
+        executor = process(ONE_THREAD | KEEP_MEMORY)
+        executor.submit(prepare, own_process(), self._also)
+        return executor
+
     def room(self) -> int:
         """Free lanes; none where the process is to be left before it takes another job."""
         with self._changed:
             return 0 if self._spent else self._lanes - len(self._running)
+
+    def takes(self, job: Job) -> bool:
+        """Whether it has a lane for this job now."""
+        with self._changed:
+            shared = job.shares and all(other.shares for other, _ in self._running.values())
+        return self.room() > 0 and (shared or self.room() == self._lanes)
 
     def submit(self, job: Job) -> Future[list[Outcome]]:
         """Begins a job in a free lane."""
@@ -104,8 +118,14 @@ class _Process:
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._executor.shutdown(wait=True, kill_workers=True)
+        self._drop(wait=True)
         self._thread.join()
+
+    def _drop(self, wait: bool = False) -> None:
+        with self._changed:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=wait, kill_workers=True)
 
     def _serve(self) -> None:
         while True:
@@ -114,65 +134,55 @@ class _Process:
                     self._changed.wait()
                 if self._closed:
                     return
-                waiting = {number for number, _ in self._new}
-                there = [job for number, (job, _) in self._running.items() if number not in waiting]
-                begin = beginning(self._new, there)
-                self._new = self._new[len(begin) :]
+                begin, self._new = self._new, []
+                idle = len(begin) == len(self._running)
             try:
-                ended: list[Ended] = self._begun(begin, idle=not there).result()
+                ended: list[Ended] = self._begun(begin, idle).result()
             except Exception as error:  # BrokenExecutor, or what shutting it down meanwhile leads to
                 self._died(error)
             else:
                 self._take_in(ended)
 
     def _begun(self, begin: Sequence[tuple[int, Job]], idle: bool) -> Any:
-        try:
-            return self._executor.submit(turn, begin)
-        except BrokenExecutor:
-            if not idle:
-                raise
-            self._renew()  # it died while it had nothing to do
-            return self._executor.submit(turn, begin)
+        for last in (False, True):
+            with self._changed:
+                if self._executor is None and not self._closed:
+                    self._executor = self._made()
+                executor = self._executor
+            if executor is None:
+                raise BrokenExecutor("it was closed")
+            try:
+                return executor.submit(turn, begin)
+            except BrokenExecutor:
+                if last or not idle:
+                    raise
+                self._drop()  # it died while it had nothing to do
+        raise AssertionError
 
     def _take_in(self, ended: Sequence[Ended]) -> None:
         for number, outcomes in ended:
             with self._changed:
                 job, future = self._running.pop(number)
+                self._spent = self._spent or may_have_lost_device(job, [] if isinstance(outcomes, str) else outcomes)
+                if done := self._spent and not self._running:
+                    self._spent = False
+            if done:
+                self._drop()
             if isinstance(outcomes, str):
                 future.set_exception(RuntimeError(outcomes))
             else:
                 future.set_result(outcomes)
-            with self._changed:
-                self._spent = self._spent or not usable(job, future)
-        with self._changed:
-            renew = self._spent and not self._running
-        if renew:
-            self._renew()
 
     def _died(self, error: Exception) -> None:
-        """All that its lanes had is lost with it."""
+        """All that its lanes had is lost with it; what had not begun yet begins in the next process."""
+        self._drop()
         with self._changed:
-            lost, self._running, self._new = list(self._running.values()), {}, []
-            closed = self._closed
-        if not closed:
-            self._renew()
+            waiting = {number for number, _ in self._new}
+            lost = [self._running.pop(number)[1] for number in list(self._running) if number not in waiting]
+            self._spent = False
         why = error if isinstance(error, BrokenExecutor) else BrokenExecutor(str(error))
-        for _, future in lost:
+        for future in lost:
             future.set_exception(why)
-
-    def _renew(self) -> None:
-        self._executor.shutdown(wait=False, kill_workers=True)
-        with self._changed:
-            if not self._closed:
-                self._executor, self._spent = process(ONE_THREAD | KEEP_MEMORY), False
-
-
-def beginning(new: Sequence[tuple[int, Job]], there: Sequence[Job]) -> list[tuple[int, Job]]:
-    """Which of the new jobs begin beside those that are there: one that shares its process with none waits until it is
-    free, and later ones wait for it."""
-    shared = all(job.shares for job in there)
-    found = list(takewhile(lambda each: shared and each[1].shares, new))
-    return found if found or there else list(new[:1])
 
 
 def turn(begin: Sequence[tuple[int, Job]]) -> list[Ended]:

@@ -87,8 +87,11 @@ class Pool(Protocol):
     def room(self) -> int:
         """How many more cells it takes now. Raises PoolLost."""
 
+    def takes(self, job: Job) -> bool:
+        """Whether it would begin this job now, where there is room. Raises PoolLost."""
+
     def submit(self, job: Job) -> Future[list[Outcome]]:
-        """Begins a job, whose future has what became of each of its cells; to be called only where there is room."""
+        """Begins a job, whose future has what became of each of its cells; to be called only where it is taken."""
 
     def stop(self) -> None:
         """Asks the cells under way to end with their epoch."""
@@ -142,11 +145,15 @@ class LocalPool:
         for worker, job, future in there:
             if not future.done():
                 self._busy.append((worker, job, future))
-            elif usable(job, future):
+            elif _usable(job, future):
                 self._idle.append(worker)
             else:
                 worker.executor.shutdown(wait=False, kill_workers=True)
         return self._jobs - len(self._busy)
+
+    def takes(self, job: Job) -> bool:
+        """Any."""
+        return True
 
     def submit(self, job: Job) -> Future[list[Outcome]]:
         """Hands the cell to an idle worker, else to a new one."""
@@ -195,13 +202,17 @@ def pool_here(
     return LanePool(jobs, results_dir, also, devices=devices) if lanes else LocalPool(jobs, results_dir, also=also)
 
 
-def usable(job: Job, future: Future[list[Outcome]]) -> bool:
-    """Whether a worker can take another cell. After an error on a CUDA device the process may have lost it for good."""
+def _usable(job: Job, future: Future[list[Outcome]]) -> bool:
+    """Whether a worker can take another cell."""
     if future.cancelled() or isinstance(future.exception(), BrokenExecutor):
         return False
-    outcomes = future.result() if future.exception() is None else []
+    return not may_have_lost_device(job, future.result() if future.exception() is None else [])
+
+
+def may_have_lost_device(job: Job, outcomes: Sequence[Outcome]) -> bool:
+    """Whether there was an error on a CUDA device, after which the process may have lost it for good."""
     failed = any(isinstance(outcome, Result) and outcome.status == "failed" for outcome in outcomes)
-    return not (job.experiment.device == "cuda" and failed)
+    return job.experiment.device == "cuda" and failed
 
 
 def how(died: BaseException) -> str:

@@ -94,6 +94,8 @@ class Queue:
         """The jobs that there is room for now."""
         room = self.pool.room()
         for _ in range(min(room, len(self.waiting))):
+            if not self.pool.takes(self.waiting[0]):
+                return
             yield self.waiting.popleft()
         if self.suspects and room > 0 and not self.waiting and not self.running:
             yield next(iter(self.suspects.values()))

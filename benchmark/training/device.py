@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
 from benchmark import machine
+
+by_itself = threading.RLock()
+"""Held by the thread that does what no other of its process may do meanwhile: draw from torch's default generators, record
+a CUDA graph, give memory or graphs back."""
 
 
 def choose(device: str, place: int) -> None:
@@ -48,16 +53,20 @@ def _stream(place: int, number: int) -> Any:
 def of_all(reason: str) -> bool:
     """Whether what a cell failed for, in words, is a matter of its whole process: whichever of the cells there lost the
     device, or took its memory."""
-    return "CUDA error" in reason or reason.startswith("OutOfMemoryError")
+    return reason.startswith("OutOfMemoryError") or any(word in reason for word in _OF_A_DEVICE)
+
+
+_OF_A_DEVICE = ("CUDA error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS", "INTERNAL ASSERT FAILED")
 
 
 def free() -> None:
     """Gives memory back that nothing needs any more."""
     import torch
 
-    gc.collect()
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        torch.cuda.empty_cache()
+    with by_itself:
+        gc.collect()
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.empty_cache()
 
 
 class PeakMemory:
@@ -66,7 +75,8 @@ class PeakMemory:
     def __init__(self, device: str, alone: bool = True) -> None:
         """alone: whether the process trains nothing else meanwhile."""
         self._device = device
-        gc.collect()  # what an earlier cell left in circles is not this one's
+        with by_itself:
+            gc.collect()  # what an earlier cell left in circles is not this one's
         self._begun = alone and (_reset_cuda() if device == "cuda" else machine.reset_peak_memory())
 
     def bytes(self) -> int | None:

@@ -18,11 +18,12 @@ from benchmark.errors import DataError, StopTraining
 from benchmark.problems.base import Problem
 from benchmark.training import device
 from benchmark.training.checkpoint import Checkpoint, State
+from benchmark.training.device import by_itself
 from benchmark.training.recorded import matrix
 from benchmark.training.replicas import Stack, why_not_stacked
 from benchmark.training.schedules import Position, beta1, learning_rate, radius, step_groups
 from benchmark.training.step import Planned, Program, Stepper
-from benchmark.training.streams import default_draws, default_generators, generator, own_generators, seed_default
+from benchmark.training.streams import default_generators, generator, own_generators, seed_default
 
 Epoch = dict[str, float]
 """train_loss, val_METRIC (what selects), lr (of its last step), grad_norm (mean over the epoch's steps), seconds."""
@@ -162,7 +163,7 @@ def fit(
     stacked = stacked and not why
     make = partial(matrix.program_of, say=say) if stacked else Program
     for together in [replicas] if stacked else [[each] for each in replicas]:
-        with nullcontext() if stacked else default_draws:
+        with nullcontext() if stacked else by_itself:
             waiting = [
                 _left([each for each in (_begun(replica, problem, stacked) for replica in together) if each], max_steps)
             ]

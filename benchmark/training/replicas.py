@@ -17,8 +17,9 @@ from baselines.draws import drawing_from
 from benchmark.config.recipe import Training
 from benchmark.problems.base import Problem
 from benchmark.problems.precision import autocast
+from benchmark.training.device import by_itself
 from benchmark.training.step import Program, Stepper, clip_scaled
-from benchmark.training.streams import default_draws, default_generators, generator, own_generators
+from benchmark.training.streams import default_generators, generator, own_generators
 
 Named = dict[str, Tensor]
 
@@ -118,7 +119,7 @@ def why_not_stacked(model: nn.Module, training: Training, problem: Problem) -> s
         return "its dropout is torch's own, which cannot draw for each training from a generator of its own"
     if isinstance(model, SelfMoving):
         return "it moves its weights by itself between steps, each in its own way"
-    with default_draws:
+    with by_itself:
         return _why_not_stacked(model, training, problem)
 
 

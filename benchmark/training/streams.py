@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 
 import torch
-
-default_draws = threading.RLock()
-"""Held by the thread that draws from torch's default generators, which are the whole process's, or that has a CUDA graph
-recorded, which they take part in: what others would draw meanwhile would be missing here."""
 
 
 def stream_seed(seed: int, stream: str) -> int:

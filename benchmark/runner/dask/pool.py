@@ -116,6 +116,10 @@ class DaskPool:
             most = len(there) if self._most is None else self._most
             return min(len(there - self._taken.keys()), most - len(self._taken))
 
+    def takes(self, job: Job) -> bool:
+        """Any."""
+        return True
+
     def submit(self, job: Job) -> Future[list[Outcome]]:
         """Begins a job of one cell in a worker that has none."""
         with self._lock:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from benchmark.training.streams import default_draws
+from benchmark.training.device import by_itself
 
 WARM_UP = 2
 """How often a computation runs before it is recorded, so that libraries have chosen their kernels and made their plans."""
@@ -43,7 +44,7 @@ class CudaRecorder:
 
     def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
         """A CUDA graph's replay. Other threads of the process do not matter to it, but that one records at a time."""
-        with default_draws:
+        with by_itself:
             return self._record(computation, generators)
 
     def _record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
@@ -61,6 +62,8 @@ class CudaRecorder:
                 computation()
         except RuntimeError:  # a recording that ends in an error leaves its stream and its generators as if it went on
             torch.cuda.set_stream(stream)
+            with suppress(RuntimeError, AttributeError):  # torch 2.11 forgets it: then no memory can be given back any more
+                torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), self._pool)
             for each, state in states:
                 each.graphsafe_set_state(state)
             raise
@@ -127,7 +130,7 @@ class Recorded:
             self._put(begin)
             raise
         except RuntimeError as error:
-            self._without(f"it cannot be recorded ({str(error).strip().partition(chr(10))[0]})")
+            self._without(f"it cannot be recorded ({str(_first_of(error)).strip().partition(chr(10))[0]})")
             self._put(begin)
             self._function(here)
             return
@@ -149,6 +152,13 @@ class Recorded:
             changed.copy_(value)
         for generator, state in zip(self._generators, kept[1], strict=True):
             generator.set_state(state)
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """What an error came of: that a recording cannot be ended says nothing."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def _most_off(expected: Sequence[Tensor], found: Sequence[Tensor]) -> float:
