@@ -167,6 +167,17 @@ def test_each_failure_is_its_own_cells(
     assert "CUDA error: an illegal memory access" in (found["lost"].reason or "")
 
 
+def test_a_time_limit_is_counted_alone(
+    run_all: Run, bad: Callable[..., list[str]], tiny: Callable[[int], Path], tmp_path: Path
+) -> None:
+    """A cell that hangs, holding what others wait for, has theirs run out with its own."""
+    words = [*bad("hang"), "--timeout", "15s", "--config", str(tiny(1)), "--models", "SAMformer,hang", "--horizons", "4"]
+    done = run_all(*words, "--replicas", "2", "--device", "cpu", **LANES)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert done.stdout.splitlines()[-1] == "cells=4 done=3 refused=0 failed=1", done.stdout + done.stderr
+    assert test_faults.ended(tmp_path / "results")["hang"].status == "timeout"
+
+
 def test_a_job_that_draws_as_its_process_does_is_alone(config: Path, tmp_path: Path) -> None:
     first, second, *_ = jobs(config, tmp_path)
     alone = replace(second, stacked=False)

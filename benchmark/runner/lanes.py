@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmark.machine import own_process
 from benchmark.runner.job import Job, Outcome
-from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, free_place, may_have_lost_device, process
+from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, DiedInCompany, free_place, may_have_lost_device, process
 from benchmark.runner.worker import leave_signals, prepare, work
 
 LANES = 4
@@ -180,7 +180,7 @@ class _Process:
             waiting = {number for number, _ in self._new}
             lost = [self._running.pop(number)[1] for number in list(self._running) if number not in waiting]
             self._spent = False
-        why = error if isinstance(error, BrokenExecutor) else BrokenExecutor(str(error))
+        why = (DiedInCompany if len(lost) > 1 else BrokenExecutor)(str(error))
         for future in lost:
             future.set_exception(why)
 

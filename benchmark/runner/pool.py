@@ -74,6 +74,10 @@ class WorkerDied(BrokenExecutor):
     """The process that trained a cell is gone; the message says how."""
 
 
+class DiedInCompany(BrokenExecutor):
+    """The process is gone that trained other jobs, too: whose fault it was, and whose time was over, is not known."""
+
+
 class PoolLost(Exception):
     """No cell can be handed out any more; the message says why."""
 

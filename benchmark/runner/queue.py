@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmark.errors import counted, either
 from benchmark.files import read
 from benchmark.runner.job import Job, Outcome, Unwritten
-from benchmark.runner.pool import Pool, how
+from benchmark.runner.pool import DiedInCompany, Pool, how
 from benchmark.runner.watchdog import GRACE_SECONDS
 from benchmark.store.leases import LEASE_SECONDS, Leases
 from benchmark.store.result import Result, Status
@@ -108,7 +108,8 @@ class Queue:
             error = future.exception()
             for place, member in enumerate(job.members):
                 if isinstance(error, BrokenExecutor):
-                    self._died(member, how(error), time.monotonic() - begun)
+                    alone = not isinstance(error, DiedInCompany)
+                    self._died(member, how(error), time.monotonic() - begun if alone else 0.0)
                 elif error is not None:
                     self._give_up(member, "failed", f"{type(error).__name__}: {error}")
                 elif isinstance(outcome := future.result()[place], Result):
@@ -146,7 +147,7 @@ class Queue:
         return self.store.stamp(job.digest) not in (None, self.before[job.digest])
 
     def _died(self, job: Job, way: str, seconds: float) -> None:
-        """Sees what is to be done about a cell whose worker died."""
+        """Sees what is to be done about a cell whose worker died after so many seconds that were the cell's own."""
         self.leases.sweep()
         if self._has_new(job) and (result := self.store.read(job.digest)) is not None:
             self._end(result)

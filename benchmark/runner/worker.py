@@ -109,7 +109,8 @@ def train(turns: Sequence[Turn]) -> None:
 
         def expired(place: str) -> None:
             for task in tasks:
-                task.expired(place)
+                if not task.ends_with_others("its time is over"):
+                    task.expired(place)
 
         if tasks:
             with time_limit(job.timeout, tasks[0].log, expired):
@@ -167,13 +168,20 @@ class _Task:
     def end(self, result: Result) -> None:
         """Writes the cell's Result and what is kept, while others may still be trained. A disk that does not take it is the
         outcome. Where a failure may be another lane's fault, the process ends instead: each cell is then tried alone."""
-        if result.status == "failed" and device.of_all(result.reason or "") and _at_work.count > 1:
-            self.say(f"{now()} the process ends, since others were trained in it: {result.reason}")
+        if result.status == "failed" and device.of_all(why := result.reason or "") and self.ends_with_others(why):
             os._exit(1)
         with self.ending, _on_disk(self.turn):
             if not self.ended:
                 self.ended = True
                 self._write(result)
+
+    def ends_with_others(self, why: str) -> bool:
+        """Whether the process is to end without a Result of this cell, since it trains other jobs, too, which may be to
+        blame; says so in the log."""
+        others = _at_work.count > 1
+        if others:
+            self.say(f"{now()} {why}: the process ends, and each cell that it trained is tried alone")
+        return others
 
     def _write(self, result: Result) -> None:
         whole = replace(result, seconds=self.attempt.checkpoint.seconds, peak_memory_bytes=self.memory.bytes(), ended=now(),
