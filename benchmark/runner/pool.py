@@ -19,7 +19,8 @@ from benchmark.errors import UsageError
 from benchmark.grid import cost
 from benchmark.machine import own_process
 from benchmark.runner.job import Job, Outcome
-from benchmark.runner.worker import prepare, watch, work
+from benchmark.runner.orphan import watch
+from benchmark.runner.worker import prepare, work
 from benchmark.store.result import Result
 
 ONE_THREAD = {

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,8 @@ from benchmark.cell import Attempt, begun, environment, now, train_and_test
 from benchmark.errors import StopTraining
 from benchmark.files import check_regular
 from benchmark.grid.code import canonical
-from benchmark.runner.job import Busy, Job, Outcome, Stopped, Unwritten, is_gone
+from benchmark.runner import orphan
+from benchmark.runner.job import Busy, Job, Outcome, Stopped, Unwritten
 from benchmark.runner.watch import Unwatched, Watch
 from benchmark.runner.watchdog import time_limit
 from benchmark.store.kept import EPOCHS
@@ -34,11 +34,11 @@ def work(job: Job) -> list[Outcome]:
     """A job in a worker process, which ends when its parent has ended: at once where it is idle, else after the epoch
     under way (then no Result is written, since nothing went wrong with the cells). What became of each of its cells."""
     leave_signals()
-    with _ended_with_parent(job.parent), ExitStack() as leases:
+    with orphan.at_work(job.parent), ExitStack() as leases:
         turns = [leases.enter_context(under_lease(member)) for member in job.members]
         train([turn for turn in turns if turn.is_ours])
     if job.orphaned() and any(isinstance(turn.outcome, Stopped) for turn in turns):
-        _end_if_idle()
+        orphan.end_if_idle()
     return [turn.outcome for turn in turns]
 
 
@@ -178,7 +178,7 @@ class _Task:
     def ends_with_others(self, why: str) -> bool:
         """Whether the process is to end without a Result of this cell, since it trains other jobs, too, which may be to
         blame; says so in the log."""
-        others = _at_work.count > 1
+        others = orphan.jobs() > 1
         if others:
             self.say(f"{now()} {why}: the process ends, and each cell that it trained is tried alone")
         return others
@@ -252,53 +252,9 @@ def _say(log: IO[bytes], line: str) -> None:
 
 def prepare(parent: tuple[int, str] | None, also: Sequence[Callable[[], object]] = ()) -> None:
     """In a worker before its first job: imports what every cell needs, which takes seconds; and does what is asked."""
-    with _ended_with_parent(parent):
+    with orphan.at_work(parent):
         from benchmark.training import loop  # noqa: F401
 
         for function in also:
             with suppress(Exception):  # the cell will do without it, or say so
                 function()
-
-
-class _AtWork:
-    """How many jobs this process has under way; to be changed, and relied upon, under its lock."""
-
-    def __init__(self) -> None:
-        self.lock, self.count = threading.Lock(), 0
-
-
-_at_work = _AtWork()
-_watching = threading.Event()
-
-
-@contextmanager
-def _ended_with_parent(parent: tuple[int, str] | None) -> Iterator[None]:
-    """Marks this worker as at work; while it is not, it ends when its parent is gone."""
-    watch(parent)
-    with _at_work.lock:
-        _at_work.count += 1
-    try:
-        yield
-    finally:
-        with _at_work.lock:
-            _at_work.count -= 1
-
-
-def watch(parent: tuple[int, str] | None) -> None:
-    """From here on a thread (one a process) ends this process when its parent is gone, while it is not at work."""
-    if not _watching.is_set():
-        _watching.set()
-        threading.Thread(target=_end_with_parent, args=(parent,), name="parent watch", daemon=True).start()
-
-
-def _end_with_parent(parent: tuple[int, str] | None) -> None:
-    while True:
-        time.sleep(1.0)
-        if is_gone(parent):
-            _end_if_idle()
-
-
-def _end_if_idle() -> None:
-    with _at_work.lock:
-        if not _at_work.count:
-            os._exit(1)
