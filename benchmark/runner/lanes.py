@@ -7,10 +7,8 @@ A small program leaves most of a device idle, and two processes take turns on it
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +16,15 @@ from typing import Any
 
 from benchmark.machine import own_process
 from benchmark.runner.job import Job, Outcome
-from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, DiedInCompany, free_place, may_have_lost_device, process
+from benchmark.runner.pool import (
+    KEEP_MEMORY,
+    ONE_THREAD,
+    DiedInCompany,
+    StopFile,
+    free_place,
+    may_have_lost_device,
+    process,
+)
 from benchmark.runner.worker import leave_signals, prepare, work
 
 LANES = 4
@@ -41,7 +47,7 @@ class LanePool:
         self, jobs: int, results_dir: Path, also: Sequence[Callable[[], object]] = (), *, devices: int = 1
     ) -> None:  # fmt: skip
         """also: as `LocalPool` has it."""
-        self._stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
+        self._stopping = StopFile(results_dir)
         self._processes = [
             _Process(place, (jobs + devices - 1 - place) // devices, also) for place in range(min(devices, jobs))
         ]
@@ -57,18 +63,17 @@ class LanePool:
     def submit(self, job: Job) -> Future[list[Outcome]]:
         """Hands the job to a lane of the process that has most of them free."""
         there = [each for each in self._processes if each.takes(job)] or self._processes
-        return max(there, key=_Process.room).submit(replace(job, stop=self._stop_file))
+        return max(there, key=_Process.room).submit(replace(job, stop=self._stopping.path))
 
     def stop(self) -> None:
         """Asks by a file, which the lanes look for after each epoch."""
-        with suppress(OSError):
-            self._stop_file.touch()
+        self._stopping.ask()
 
     def close(self) -> None:
         """Ends the processes, whatever they do."""
         for each in self._processes:
             each.close()
-        self._stop_file.unlink(missing_ok=True)
+        self._stopping.remove()
 
 
 class _Process:
@@ -97,8 +102,8 @@ class _Process:
     def takes(self, job: Job) -> bool:
         """Whether it has a lane for this job now."""
         with self._changed:
-            shared = job.shares and all(other.shares for other, _ in self._running.values())
-        return self.room() > 0 and (shared or self.room() == self._lanes)
+            free, shared = self.room(), job.shares and all(other.shares for other, _ in self._running.values())
+        return free > 0 and (shared or free == self._lanes)
 
     def submit(self, job: Job) -> Future[list[Outcome]]:
         """Begins a job in a free lane."""
@@ -144,20 +149,21 @@ class _Process:
                 self._take_in(ended)
 
     def _begun(self, begin: Sequence[tuple[int, Job]], idle: bool) -> Any:
-        for last in (False, True):
-            with self._changed:
-                if self._executor is None and not self._closed:
-                    self._executor = self._made()
-                executor = self._executor
-            if executor is None:
+        try:
+            return self._there().submit(turn, begin)
+        except BrokenExecutor:
+            if not idle:
+                raise
+        self._drop()  # it died while it had nothing to do
+        return self._there().submit(turn, begin)
+
+    def _there(self) -> Any:
+        with self._changed:
+            if self._closed:
                 raise BrokenExecutor("it was closed")
-            try:
-                return executor.submit(turn, begin)
-            except BrokenExecutor:
-                if last or not idle:
-                    raise
-                self._drop()  # it died while it had nothing to do
-        raise AssertionError
+            if self._executor is None:
+                self._executor = self._made()
+            return self._executor
 
     def _take_in(self, ended: Sequence[Ended]) -> None:
         for number, outcomes in ended:

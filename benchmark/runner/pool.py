@@ -111,6 +111,22 @@ def free_place(taken: Iterable[int]) -> int:
     return next(place for place in count() if place not in used)
 
 
+class StopFile:
+    """A file in the results folder by which the workers of a pool are asked to end with their epoch."""
+
+    def __init__(self, results_dir: Path) -> None:
+        self.path = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
+
+    def ask(self) -> None:
+        """Has it be there; a disk that does not take it leaves the workers at their work."""
+        with suppress(OSError):
+            self.path.touch()
+
+    def remove(self) -> None:
+        """It is needed no more."""
+        self.path.unlink(missing_ok=True)
+
+
 @dataclass
 class _Worker:
     """An executor of one process, and its place among those of this machine."""
@@ -139,7 +155,7 @@ class LocalPool:
         self._work = work
         self._idle = [_Worker(process(ONE_THREAD | KEEP_MEMORY), place) for place in range(jobs)]
         self._busy: list[tuple[_Worker, Job, Future[list[Outcome]]]] = []
-        self._stop_file = results_dir.resolve() / "leases" / f".stop-{uuid.uuid4().hex}"
+        self._stopping = StopFile(results_dir)
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")  # loky renews it by itself
         for worker in self._idle:
             worker.executor.submit(prepare, own_process(), also)
@@ -163,7 +179,7 @@ class LocalPool:
     def submit(self, job: Job) -> Future[list[Outcome]]:
         """Hands the cell to an idle worker, else to a new one."""
         worker = self._idle.pop() if self._idle else self._started()
-        job = replace(job, stop=self._stop_file, place=worker.place)
+        job = replace(job, stop=self._stopping.path, place=worker.place)
         future: Future[list[Outcome]]
         try:
             future = worker.executor.submit(self._work, job)
@@ -180,8 +196,7 @@ class LocalPool:
 
     def stop(self) -> None:
         """Asks by a file, which the workers look for after each epoch."""
-        with suppress(OSError):
-            self._stop_file.touch()
+        self._stopping.ask()
 
     def close(self) -> None:
         """Ends the workers, whatever they do."""
@@ -189,7 +204,7 @@ class LocalPool:
         with ThreadPoolExecutor(max(1, len(everyone))) as threads:
             for worker in everyone:
                 threads.submit(worker.executor.shutdown, wait=True, kill_workers=True)  # until the process is gone
-        self._stop_file.unlink(missing_ok=True)
+        self._stopping.remove()
 
 
 def pool_here(
