@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from conftest import ROOT
 
@@ -44,3 +45,33 @@ def test_a_worker_without_a_cell_ends_with_its_parent() -> None:
     parent = subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     out, _ = parent.communicate(timeout=60)
     assert int(out) != parent.pid and parent.returncode == -9
+
+
+FREES_SLOWLY = """
+import importlib, threading, time
+from benchmark.runner.pool import ONE_THREAD, process
+backend = "joblib.externals.loky.backend."
+queues, synchronize = (importlib.import_module(backend + name) for name in ("queues", "synchronize"))
+feed, unlink = queues.Queue._feed, synchronize.sem_unlink
+def last(*of):
+    feed(*of)
+    time.sleep(0.2)  # so that this thread is the last to have its semaphores
+def slow(name):
+    unlink(name)
+    if threading.current_thread().name == "QueueFeederThread":
+        time.sleep(0.6)  # here the end of Python stopped it
+queues.Queue._feed, synchronize.sem_unlink = staticmethod(last), slow
+if __name__ == "__main__":
+    executor = process(ONE_THREAD)
+    assert executor.submit(int).result() == 0
+    executor.shutdown(wait=True, kill_workers=True)
+    time.sleep(0.4)
+"""
+
+
+def test_a_feeder_that_frees_a_semaphore_when_python_ends_is_waited_for(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(FREES_SLOWLY)
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, env=env, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
