@@ -3,8 +3,9 @@ against torch's own."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from test_training import alone, made, trained
 
 import baselines
 from baselines.base import Forecaster
+from benchmark.config.catalogue import catalogue
 from benchmark.config.recipe import Training
 from benchmark.data.windows import Batch, Windows
 from benchmark.errors import DataError
@@ -161,6 +163,44 @@ def test_shuffled_truncated_validation_sees_other_windows_each_epoch_and_none_of
     assert seen[0] != seen[1] and len(set(seen[0])) == 32
     trained(whole, training(**values), made(), made(40), seed=0)
     assert torch.equal(weights(truncated), weights(whole)), "the batch order does not notice"
+
+
+def test_drop_last_train_batch_leaves_other_windows_out_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[list[int]]()
+    batch = forecasting.Forecasting.batch
+
+    def watched(given: forecasting.Forecasting, part: torch.Tensor) -> Batch:
+        seen.append(part.tolist())
+        return batch(given, part)
+
+    windows, values = made(), training(epochs=2, batch_size=8)
+    given = replace(problem(windows, made(40), setting=values), drop_last=True)
+    monkeypatch.setattr(forecasting.Forecasting, "batch", watched)
+    progress = alone(net(), values, given, seed=0)
+    assert len(windows) == 55 and progress.steps == 12 and [len(part) for part in seen] == [8] * 12
+    first, second = (set(chain(*seen[epoch * 6 : epoch * 6 + 6])) for epoch in range(2))
+    assert len(first) == len(second) == 48 and first != second
+    whole = generator(0, "order")
+    assert [*chain(*seen[:6])] == torch.randperm(55, generator=whole)[:48].tolist(), "the order is that of a whole epoch"
+    assert len(given.micro_batches(whole, 55)) == 1
+    with pytest.raises(DataError, match="55 training windows, less than one batch of 56: with drop_last_train_batch"):
+        given.micro_batches(whole, 56)
+
+
+def test_late_halving_is_the_code_that_sets_the_rate_when_an_epoch_has_ended() -> None:
+    """Counting epochs from 1, type1 sets lr·0.5^(n − 1) after epoch n."""
+    values = training(schedule="decayed_every_epoch", learning_rate=0.01, epoch_decay=0.5, full_rate_epochs=2)
+    rate, rates = 0.01, []
+    for epoch in range(1, 6):
+        rates.append(rate)
+        rate = 0.01 * 0.5 ** (epoch - 1)
+    assert [learning_rate(values, Position(epoch, 0, 7)) for epoch in range(5)] == rates
+    papers = catalogue().papers
+    for paper in (papers["itransformer"], papers["ltsf_linear"]):
+        assert paper.switches["late_halving"].sets == values.model_dump(
+            include={"schedule", "epoch_decay", "full_rate_epochs"}
+        )
+        assert "late_halving" in paper.released
 
 
 def test_the_last_test_batch_is_dropped_where_the_switch_says_so() -> None:

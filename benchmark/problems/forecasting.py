@@ -18,7 +18,7 @@ from benchmark.data.readers import Times
 from benchmark.data.registry import DataSet
 from benchmark.data.series import TIME_FEATURES, Scale
 from benchmark.data.windows import Batch, Windows
-from benchmark.errors import DataError
+from benchmark.errors import DataError, counted
 from benchmark.problems.extra import Extra
 from benchmark.problems.precision import autocast
 from benchmark.workloads import FORECASTING
@@ -115,7 +115,7 @@ class Forecasting:
 
     train, validation: of these splits. setting: its `evaluation_batch` is the windows of one batch of validation. truncate:
     as the recipe's `shuffled_truncated_validation` has it, the size of the batches; None: all windows count. selected_by:
-    the metric on validation that selects. drop_channels: as the recipe has it.
+    the metric on validation that selects. drop_channels, drop_last: as the recipe has it, in training.
     """
 
     train: Windows
@@ -124,6 +124,7 @@ class Forecasting:
     truncate: int | None = None
     selected_by: str = "mse"
     drop_channels: bool = False
+    drop_last: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -139,9 +140,21 @@ class Forecasting:
         return len(self.train), len(self.validation)
 
     def micro_batches(self, order: torch.Generator, size: int) -> Sequence[Tensor]:
-        """The starts of all training windows in a new order, cut into parts of `size` [n]."""
-        index = torch.randperm(len(self.train), generator=order).to(self.train.starts.device)
-        return torch.split(self.train.starts[index], size)
+        """The starts of all training windows in a new order, cut into parts of `size` [n]; with `drop_last` whole parts.
+
+        Raises DataError where no part is whole.
+        """
+        windows = len(self.train)
+        index = torch.randperm(windows, generator=order).to(self.train.starts.device)
+        parts = torch.split(self.train.starts[index], size)
+        if not self.drop_last:
+            return parts
+        if windows < size:
+            raise DataError(
+                f"{counted(windows, 'training window')}, less than one batch of {size}: with drop_last_train_batch nothing "
+                "is left to train on; take more data or smaller batches"
+            )
+        return parts[: windows // size]
 
     def batch(self, part: Tensor) -> Batch:
         """The windows that begin at these starts [n]."""
@@ -258,9 +271,9 @@ def load(
     setting = recipe.setting.model_copy(update={"evaluation_batch": evaluation_batch(data.values.shape[1])})
     splits = windows.make(data, lookback, horizon, device)
     test = splits.test.evenly(recipe.bounds.max_windows)
-    truncate, drop_channels = None, False
+    truncate, drop_channels, drop_last = None, False, False
     if recipe.training is not None:
-        drop_channels = task.drop_channels
+        drop_channels, drop_last = task.drop_channels, task.drop_last_train_batch
         size = recipe.training.batch_size
         test = test.whole_batches(size) if task.drop_last_test_batch else test
         truncate = size if task.shuffled_truncated_validation else None
@@ -268,6 +281,5 @@ def load(
     for name, split in (("training", splits.train), ("validation", validation), ("test", test)):
         if split.gaps and not split.weighed()[1].any():
             raise DataError(f"{dataset.name}: every target of the {name} windows is missing; split it otherwise")
-    return Forecasting(splits.train, validation, setting, truncate, drop_channels=drop_channels), HeldWindows(
-        test, setting, data.scale, data.times
-    )
+    problem = Forecasting(splits.train, validation, setting, truncate, drop_channels=drop_channels, drop_last=drop_last)
+    return problem, HeldWindows(test, setting, data.scale, data.times)

@@ -45,6 +45,9 @@ class ForecastingTrainingFields(ForecastingFields):
         default=False,
         description="in training a share of the channels, drawn anew for each micro-batch, is 0, in windows and in targets",
     )
+    drop_last_train_batch: bool = Field(
+        default=False, description="train on whole batches alone: each epoch drops what is left over of its order"
+    )
     drop_last_test_batch: bool = Field(
         default=False, description="test on whole training batches alone: the windows of an incomplete last one are dropped"
     )
