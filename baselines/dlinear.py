@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.arguments import Size
 from baselines.base import Forecaster
 
+Initial = Literal["random", "mean"]
+
 
 class DLinear(Forecaster):
     """Trend = moving average of each channel, its edges replicated; seasonal = the rest (paper, section 4).
 
     Forecast = Lin(L→H)(seasonal) + Lin(L→H)(trend), both shared over channels. `kernel_size` of the average in
-    steps, odd. Raises ValueError for an even one. PyTorch's default initialisation.
+    steps, odd. `initial_weights`: `random`, PyTorch's default; `mean`, every weight 1/L, so that both maps begin as the
+    mean over the look-back (LTSF-Linear at da9e674). Biases are PyTorch's either way.
+
+    Raises ValueError for an even `kernel_size`, and for other `initial_weights`.
     """
 
     partial_targets = True
 
-    def __init__(self, *, lookback: int, horizon: int, channels: int, kernel_size: Size = 25) -> None:
+    def __init__(
+        self, *, lookback: int, horizon: int, channels: int, kernel_size: Size = 25, initial_weights: Initial = "random"
+    ) -> None:
         super().__init__()
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd and positive, it is {kernel_size}")
+        if initial_weights not in get_args(Initial):
+            raise ValueError(f"initial_weights is one of {', '.join(get_args(Initial))}, not '{initial_weights}'")
         self.kernel_size = kernel_size
         self.seasonal = nn.Linear(lookback, horizon)
         self.trend = nn.Linear(lookback, horizon)
+        if initial_weights == "mean":
+            for layer in (self.seasonal, self.trend):
+                nn.init.constant_(layer.weight, 1 / lookback)
 
     def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
         """x [B, L, C] to the forecast [B, H, C]; marks are not used."""

@@ -11,7 +11,7 @@ from test_replicas import replica, state, windows
 from test_step import problem, training
 
 from benchmark.config.catalogue import catalogue
-from benchmark.config.recipe import Recipe
+from benchmark.config.recipe import Recipe, Training
 from benchmark.data.registry import DATASETS
 from benchmark.data.windows import Batch
 from benchmark.grid.cells import Planned, Selection
@@ -36,6 +36,11 @@ def cells(paper: str, dataset: str, horizon: int, protocol: str = "paper") -> di
 def recipe_of(planned: Planned) -> Recipe:
     assert planned.recipe is not None, planned.refused
     return planned.recipe
+
+
+def training_of(recipe: Recipe) -> Training:
+    assert recipe.training is not None
+    return recipe.training
 
 
 def test_a_channel_is_dropped_in_all_windows_and_targets_of_a_micro_batch() -> None:
@@ -126,3 +131,16 @@ def test_fits_by_its_own_recipe() -> None:
 def test_a_decaying_rate_begins_to_fall_after_the_first_epoch_unless_told_otherwise() -> None:
     values = training(schedule="decayed_every_epoch", learning_rate=1e-3, epoch_decay=0.5)
     assert [learning_rate(values, Position(epoch, 0, 3)) for epoch in range(3)] == [1e-3, 5e-4, 2.5e-4]
+
+
+def test_ltsf_linear_and_itransformer_as_released_and_dlinear_as_it_first_was() -> None:
+    for paper, model in (("ltsf_linear", "DLinear"), ("itransformer", "iTransformer"), ("fits", "FITS")):
+        plain, released = (recipe_of(cells(paper, "ETTh1", 96, protocol)[model][0]) for protocol in ("paper", "released"))
+        assert released.task.drop_last_train_batch and not plain.task.drop_last_train_batch
+        rates = [[learning_rate(training_of(recipe), Position(epoch, 0, 10)) / training_of(recipe).learning_rate
+                  for epoch in range(4)] for recipe in (plain, released)]  # fmt: skip
+        assert rates == ([[1, 0.5, 0.25, 0.125], [1, 1, 0.5, 0.25]] if paper != "fits" else [rates[0]] * 2)
+        assert released.task.drop_last_test_batch == (paper == "ltsf_linear")
+    first = recipe_of(cells("ltsf_linear", "ETTh1", 96, "paper+mean_initialisation")["DLinear"][0])
+    assert first.arguments == {"kernel_size": 25, "initial_weights": "mean"}
+    assert "mean_initialisation" not in THERE.papers["ltsf_linear"].released
