@@ -143,4 +143,12 @@ def test_ltsf_linear_and_itransformer_as_released_and_dlinear_as_it_first_was() 
         assert released.task.drop_last_test_batch == (paper == "ltsf_linear")
     first = recipe_of(cells("ltsf_linear", "ETTh1", 96, "paper+mean_initialisation")["DLinear"][0])
     assert first.arguments == {"kernel_size": 25, "initial_weights": "mean"}
-    assert "mean_initialisation" not in THERE.papers["ltsf_linear"].released
+    assert not {"mean_initialisation", "first_scripts"} & set(THERE.papers["ltsf_linear"].released)
+    for dataset, horizon, batch, rate in (("ETTh1", 96, 8, 1e-4), ("ETTh1", 720, 8, 1e-4), ("ETTm2", 336, 32, 1e-2),
+                                          ("ETTm2", 720, 32, 0.1), ("Exchange", 336, 32, 5e-4),
+                                          ("Exchange", 720, 32, 5e-3)):  # fmt: skip
+        plain, first = (recipe_of(cells("ltsf_linear", dataset, horizon, protocol)["DLinear"][0])
+                        for protocol in ("paper", "paper+first_scripts"))  # fmt: skip
+        assert (training_of(first).batch_size, training_of(first).learning_rate) == (batch, rate)
+        same = (training_of(plain).batch_size, training_of(plain).learning_rate) == (batch, rate)
+        assert first.switches == (() if same else ("first_scripts",))

@@ -19,6 +19,16 @@ from benchmark.errors import UsageError
 PAPERS = load_papers(tuple(DATASETS))
 
 
+SWITCHES = """switches:
+  other:
+    what: "as another code has it"
+    source: test
+    status: ours
+    set: {batch_size: SET}
+columns:
+"""
+
+
 def parse(tmp_path: Path, text: str) -> None:
     path = tmp_path / "own.yaml"
     path.write_bytes(text.encode())
@@ -55,6 +65,11 @@ def parse(tmp_path: Path, text: str) -> None:
         ("paper: tiny", "paper: ../../etc", "expected a name"),
         ("paper: tiny", "paper: samformer", "exists"),
         ("recipe:", "recipe: 3\nother:", "unknown key 'other'"),
+        ("columns:\n", SWITCHES.replace("SET", "{by: dataset}"), "batch_size: expected a value, or 'by' with 'values'"),
+        ("columns:\n", SWITCHES.replace("SET", "{by: dataste, values: {toy: 8}}"), "did you mean 'dataset'?"),
+        ("columns:\n", SWITCHES.replace("SET", "{by: dataset, values: {tyo: 8}}"), "did you mean 'toy'?"),
+        ("columns:\n", SWITCHES.replace("SET", "{by: dataset, values: {toy: -8}}"), "greater than 0, found -8"),
+        ("columns:\n", SWITCHES.replace("SET", "0"), "greater than 0, found 0"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line_with_its_place(tmp_path: Path, old: str, new: str, words: str) -> None:

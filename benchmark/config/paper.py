@@ -91,7 +91,8 @@ class Switch:
     """One named departure of released code from its paper: what it sets, where any of `when` is fulfilled.
 
     name, what: in a word, in a sentence. source, status: where it was read, and how surely. when: conditions; one is
-    fulfilled where each value that it names is one of those that it lists. sets: recipe values by name.
+    fulfilled where each value that it names is one of those that it lists. sets: recipe values by name; where one has no
+    entry for a cell, the cell's own stays.
     """
 
     name: str
@@ -99,7 +100,7 @@ class Switch:
     source: str
     status: str
     when: tuple[Mapping[str, tuple[Any, ...]], ...]
-    sets: Mapping[str, Any]
+    sets: Mapping[str, Value]
 
 
 @dataclass(frozen=True)

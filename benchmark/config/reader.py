@@ -80,24 +80,20 @@ def column_of(reader: Reader, section: Section, name: str, earlier: Mapping[str,
     )
 
 
-def _switch(section: Section, name: str, workload: str) -> Switch:
+def _switch(reader: Reader, section: Section, name: str) -> Switch:
     part = section.known(["what", "source", "status", "when", "set"])
     for key in ("what", "source", "status", "set"):
         if key not in part:
             raise section.fail(f"'{key}' is missing")
+    source, status, workload = part["source"].of(str, "a text"), part["status"].of(str, "a status"), reader.workload
     return Switch(
         name=name,
         what=part["what"].of(str, "a text"),
-        source=part["source"].of(str, "a text"),
-        status=part["status"].of(str, "a status"),
+        source=source,
+        status=status,
         when=tuple(_conditions(c, workload) for c in _alternatives(part["when"])) if "when" in part else ({},),
-        sets=_settings(part["set"], workload),
+        sets={n: reader.setting(child, field, source, status) for n, field, child in _named(part["set"], workload, ())},
     )
-
-
-def _settings(section: Section, workload: str) -> dict[str, Any]:
-    """Recipe fields and ``arguments.NAME`` with the values that a switch gives them."""
-    return {name: checked(child, workload, field, child.data) for name, field, child in _named(section, workload, ())}
 
 
 def _alternatives(section: Section) -> list[Section]:
@@ -194,7 +190,7 @@ def parse_paper(
         columns[key] = column_of(reader, child, key, columns)
     switches = {}
     if "switches" in part:
-        switches = {key: _switch(child, key, workload) for key, child in part["switches"].named().items()}
+        switches = {key: _switch(reader, child, key) for key, child in part["switches"].named().items()}
     released = tuple(part["released"].of(list, "a list of switches")) if "released" in part else ()
     for switch in released:
         if switch not in switches:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from benchmark.config.paper import Column, Paper
+from benchmark.config.paper import Column, Paper, Switch
 from benchmark.config.recipe import ARGUMENTS, OF_SAM, PROFILE, Recipe, Sourced, Training, fields_of, of_perturbation
 from benchmark.workloads import WORKLOADS, Workload
 
@@ -46,7 +47,7 @@ def resolve(
     missing = {name for name, field in fields.items() if field.is_required()} - values.keys()
     if missing:
         raise Refusal(f"the recipe has no {', '.join(sorted(missing))} for {dataset} at horizon {horizon}")
-    active = [name for name in switches if _apply(paper, name, dataset, column.model, sam, values)]
+    active = [name for name in switches if _apply(paper.switches[name], where, column.model, values)]
     if closed_form:
         values = {k: v for k, v in values.items() if _concerns(fields, k)}
         active = [name for name in active if any(_concerns(fields, k) for k in paper.switches[name].sets)]
@@ -116,15 +117,16 @@ def candidates(recipe: Recipe) -> list[Recipe]:
     return [replace(recipe, values={**recipe.values, field: one}) for one in each]
 
 
-def _apply(paper: Paper, name: str, dataset: str, model: str, sam: bool, values: dict[str, Sourced]) -> bool:
+def _apply(switch: Switch, where: Mapping[str, Any], model: str, values: dict[str, Sourced]) -> bool:
     """Sets what a switch sets, where its conditions hold; says whether that changed anything."""
-    switch = paper.switches[name]
-    have = dict([_UNSAID]) | {k: v.value for k, v in values.items()} | {"dataset": dataset, "model": model, "sam": sam}
+    of_cell = {"dataset": where["dataset"], "model": model, "sam": where["sam"]}
+    have = dict([_UNSAID]) | {k: v.value for k, v in values.items()} | of_cell
     if not any(all(have.get(k, _UNSET) in wanted for k, wanted in each.items()) for each in switch.when):
         return False
-    changed = {k: v for k, v in switch.sets.items() if have.get(k, _UNSET) != v}
+    found = {name: value.at(where) for name, value in switch.sets.items()}
+    changed = {k: v.value for k, v in found.items() if v is not None and have.get(k, _UNSET) != v.value}
     for key, value in changed.items():
-        values[key] = Sourced(value, f"switch {name}: {switch.source}", switch.status)
+        values[key] = Sourced(value, f"switch {switch.name}: {switch.source}", switch.status)
     return bool(changed)
 
 

@@ -93,6 +93,18 @@ class Reader:
         source, status = self.provenance(section, part)
         if "value" in part:
             return Block(checked(part["value"], self.workload, field, part["value"].data), (), source, status)
+        return self._by(part, field, source, status)
+
+    def setting(self, section: Section, field: str | None, source: str, status: str) -> Value:
+        """What a switch sets: a plain value, or `by` with `values`; source and status are the switch's."""
+        if not isinstance(section.data, dict):
+            return Value((Block(checked(section, self.workload, field, section.data), (), source, status),))
+        part = section.known(["by", "values"])
+        if len(part) < 2:
+            raise section.fail("expected a value, or 'by' with 'values'")
+        return Value((self._by(part, field, source, status),))
+
+    def _by(self, part: Mapping[str, Section], field: str | Kind | None, source: str, status: str) -> Block:
         names = part["by"].data if isinstance(part["by"].data, list) else [part["by"].data]
         for name in names:
             if name not in DIMENSIONS:
