@@ -31,7 +31,7 @@ def document(papers: Iterable[tuple[Paper, RowsByKind]]) -> str:
     """A table a paper and profile that has Results of any protocol but `paper`, then what the paper's switches are."""
     papers = list(papers)
     told = [paper for paper, rows_of in papers if any(protocol != "paper" for protocol, _ in rows_of)]
-    shown = dict.fromkeys(paper.metric for paper in told or [paper for paper, _ in papers])
+    shown = dict.fromkeys(paper.metric for paper in told or [paper for paper, rows_of in papers if rows_of])
     metrics = " and ".join(f"{metric.title} {metric.scale}" for metric in shown)
     parts = ["# Protocols side by side", INTRODUCTION.format(metrics=metrics)]
     for paper, rows_of in papers:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmark.config.catalogue import catalogue
+from tables.documents.protocols import document
 from tables.render import render
 
 pytest_plugins = ("tests.tables.made_up",)
@@ -66,3 +68,9 @@ def test_a_quick_run_is_a_table_of_its_own_that_is_compared_with_nothing(made: A
 def test_paper_alone(made: Any) -> None:
     made.add("toy", 4, "With_SAM", 0.39)
     assert text(made).endswith("The store has no Result of another protocol than `paper`.\n")
+
+
+def test_metrics_are_those_of_the_papers_that_have_results() -> None:
+    papers = catalogue().papers
+    text = document([(papers["samformer"], {("paper", "paper"): []}), (papers["vgg_cifar"], {})])
+    assert "as measured here. Test MSE on the standardised scale, mean" in text
