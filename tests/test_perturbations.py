@@ -156,6 +156,10 @@ def test_switches_act_where_there_is_something_to_switch() -> None:
     rho = ("fixed_rho_0.7",)
     assert plain("SAMformer+GSAM", switches=rho)["rho"] == 0.7
     assert plain("SAMformer+ASAM", switches=rho)["rho"] == 0.5, "its radius is on another scale"
+    cosine = ("whole_cosine",)
+    assert plain("SAMformer", switches=cosine)["restart_period"] == 100
+    assert plain("SAMformer-torch", switches=cosine)["switches"] == (), "its rate is constant"
+    assert {"statistics_twice"} == set(PAPER.released) & {"statistics_twice", *cosine}
 
 
 def test_what_a_user_says(tmp_path: Path) -> None:
