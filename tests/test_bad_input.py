@@ -89,7 +89,7 @@ WORDS = [["--horizons"], ["toy"], ["--force=yes"], ["--json"], ["-x"], ["--", "t
     [(["--subset", "toy", "--subset", "ETTh1"], "--subset: given twice; give it once, its values separated by commas"),
      (["--horizons", "24,,96"], "--horizons: expected numbers separated by commas, found nothing between two in '24,,96'"),
      (["--seeds", ","], "--seeds: expected numbers separated by commas, found nothing"),
-     (["--protocol", "paper+"], "expected paper, released or paper+SWITCH[+SWITCH…], found 'paper+'")],
+     (["--protocol", "paper+"], "expected paper or released, or one of them with +SWITCH[+SWITCH…], found 'paper+'")],
 )  # fmt: skip
 def test_a_list_says_each_thing_once(words: list[str], what: str, said: Said) -> None:
     assert what in said(*words, "--dry-run")

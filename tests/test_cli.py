@@ -91,7 +91,7 @@ def test_a_digest_depends_on_what_changes_the_result_and_on_nothing_else(run_all
         (["--seeds", "-1"], "--seeds"),
         (["--seeds", "1.5"], "whole number"),
         (["--sam", "maybe"], "--sam"),
-        (["--protocol", "papers"], "paper, released or paper+SWITCH"),
+        (["--protocol", "papers"], "paper or released, or one of them with +SWITCH"),
         (["--protocol", "paper+batch_mixed_denrom"], "'batch_mixed_denorm'"),
         (["--profile", "fast"], "quick"),
         (["--shard", "4/3"], "1 ≤ I ≤ N"),

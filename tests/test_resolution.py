@@ -13,7 +13,7 @@ from benchmark.config.resolve import Refusal, resolve
 from benchmark.data.registry import DATASETS, GROUPS
 from benchmark.errors import UsageError
 from benchmark.grid.cells import Planned, Selection
-from benchmark.grid.plan import plan
+from benchmark.grid.plan import own_protocol, parse_protocol, plan, switches_of
 
 PAPERS = load_papers(tuple(DATASETS))
 THERE = Catalogue(PAPERS, DATASETS, GROUPS)
@@ -71,6 +71,22 @@ def test_an_argument_without_a_value_refuses_the_cell() -> None:
 def test_a_switch_acts_where_the_released_code_does_so(dataset: str, column: str, switches: tuple[str, ...]) -> None:
     paper = PAPERS["samovar"]
     assert resolve(paper, paper.columns[column], dataset, 96, False, paper.released, "paper").switches == switches
+
+
+def test_released_with_more_switches_is_these_beside_its_own() -> None:
+    paper, more = PAPERS["ltsf_linear"], "released+first_scripts+mean_initialisation"
+    assert parse_protocol("released+mean_initialisation+first_scripts", PAPERS) == more
+    assert set(switches_of(paper, more)) == {*paper.released, "first_scripts", "mean_initialisation"}
+    long = parse_protocol("+".join(["paper", *paper.released, "first_scripts", "mean_initialisation"]), PAPERS)
+    whole, both = "+".join(["paper", *paper.released]), ("paper+late_halving", "paper+late_halving")
+    names = [(more, more), (long, more), (whole, "released"), ("released+late_halving", "released"), both]
+    assert [own_protocol(paper, name) for name, _ in names] == [name for _, name in names]
+    assert own_protocol(PAPERS["samovar"], more) == "released" and own_protocol(PAPERS["toy"], more) == "paper"
+
+    def digests(protocol: str) -> list[str | None]:
+        return [p.digest for p in cells(papers=("ltsf_linear",), subset=("ETTh1",), protocol=protocol)]
+
+    assert digests(more) == digests(long) != digests("released")
 
 
 @pytest.mark.parametrize("column", ["SAMformer", "TSMixer", "TSMixer+SAM"])

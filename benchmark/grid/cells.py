@@ -14,7 +14,7 @@ from benchmark.grid.digest import Digester
 class Cell:
     """One point of the grid.
 
-    paper, dataset: by name. protocol: ``paper``, ``released`` or ``paper+SWITCH…``. profile: ``paper`` or ``quick``.
+    paper, dataset: by name. protocol: ``paper`` or ``released``, or with ``+SWITCH…``. profile: ``paper`` or ``quick``.
     lookback, horizon: in steps; 0 where the kind of task has none. model: the column's name in the paper's recipe. sam: on
     or off. seed: from 0. candidate: its look-back is one of several that the recipe lists, among which validation chooses.
     """

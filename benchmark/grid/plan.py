@@ -37,13 +37,13 @@ def expand_subset(names: Sequence[str], papers: Mapping[str, Paper], datasets: M
 
 
 def parse_protocol(text: str, papers: Mapping[str, Paper]) -> str:
-    """A protocol's canonical name: ``paper``, ``released``, or ``paper+A+B`` with the switches sorted.
+    """A protocol's canonical name: ``paper`` or ``released``, or either with switches, sorted: ``paper+A+B``.
 
     Raises UsageError for a switch that no paper has.
     """
     base, *names = text.split("+")
-    if base not in ("paper", "released") or (base == "released" and names) or "" in names:
-        raise UsageError(f"--protocol: expected paper, released or paper+SWITCH[+SWITCH…], found '{text}'")
+    if base not in ("paper", "released") or "" in names:
+        raise UsageError(f"--protocol: expected paper or released, or one of them with +SWITCH[+SWITCH…], found '{text}'")
     known = [s for paper in papers.values() for s in paper.switches]
     for name in names:
         if name not in known:
@@ -53,8 +53,9 @@ def parse_protocol(text: str, papers: Mapping[str, Paper]) -> str:
 
 def switches_of(paper: Paper, protocol: str) -> tuple[str, ...]:
     """The switches that a protocol asks of a paper; those that the paper does not have are not its own."""
-    names = paper.released if protocol == "released" else tuple(protocol.split("+")[1:])
-    return tuple(n for n in names if n in paper.switches)
+    base, *names = protocol.split("+")
+    both = dict.fromkeys([*(paper.released if base == "released" else ()), *names])
+    return tuple(name for name in both if name in paper.switches)
 
 
 def in_order(paper: Paper, protocols: Iterable[str]) -> list[str]:
@@ -63,9 +64,12 @@ def in_order(paper: Paper, protocols: Iterable[str]) -> list[str]:
 
 
 def own_protocol(paper: Paper, protocol: str) -> str:
-    """A protocol by its name among a paper's own: without the switches that the paper does not have."""
+    """A protocol by its name among a paper's own: without the switches that the paper does not have; `released` where it
+    has all that the paper's released code is, with what it has besides."""
     own = switches_of(paper, protocol)
-    return "released" if protocol == "released" and own else "+".join(["paper", *own])
+    as_released = bool(paper.released) and set(paper.released) <= set(own)
+    besides = [name for name in own if not (as_released and name in paper.released)]
+    return "+".join(["released" if as_released else "paper", *besides])
 
 
 def plan(catalogue: Catalogue, selection: Selection, checksum: Callable[[DataSet], str | None],

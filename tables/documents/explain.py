@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from benchmark.config.paper import Paper
 from benchmark.errors import UsageError, counted
-from benchmark.grid.plan import in_order
+from benchmark.grid.plan import in_order, own_protocol
 from benchmark.workloads import METRICS
 from tables.documents.protocols import switches
 from tables.explain.nearness import Column, RowsByKind, Standing, columns, gaps, nearer_in, words
@@ -46,7 +46,8 @@ def document(papers: Iterable[tuple[Paper, RowsByKind]], figures: bool) -> str:
             parts += [part for column in found for part in _section(paper, column)]
             if figures:
                 parts.append(f"![Deviation by cell and protocol]({paper.name}.explain.png)")
-            alone = [f"paper+{switch}" for switch in paper.switches] + (["released"] if paper.released else [])
+            names = [*(f"paper+{switch}" for switch in paper.switches), *(["released"] if paper.released else [])]
+            alone = dict.fromkeys(own_protocol(paper, name) for name in names)
             left = [f"`{name}`" for name in alone if (name, "paper") not in rows_of]
             if left:
                 parts.append(f"Without Results, and so not compared: {', '.join(left)}.")
