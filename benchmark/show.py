@@ -67,7 +67,7 @@ def _cells(there: Catalogue, key: str, folder: Path) -> list[Planned]:
     parts = key.split("/")
     if parts[0] not in there.papers:
         raise UsageError(f"'{key}': unknown paper '{parts[0]}'{nearest(parts[0], there.papers)}")
-    protocol = next((p for p in parts[1:3] if p.startswith(("released", "paper+"))), "paper")
+    protocol = next((p for p in parts[1:3] if p.split("+")[0] in ("paper", "released")), "paper")
     if not re.fullmatch("s[0-9]{1,10}", parts[-1]):
         raise UsageError(f"'{key}': expected a seed at its end, such as s0")
     selection = Selection(
