@@ -88,8 +88,8 @@ def _grid(grid: argparse._ArgumentGroup) -> None:
                       help="n: seeds 0 … n−1; a list has a comma ('3,' is seed 3); auto: 3, then 5 and 10 in columns "
                       "whose spread asks for them; default: the recipe's")  # fmt: skip
     grid.add_argument("--sam", choices=("on", "off", "both"), help="default: as the recipe has it, column by column")
-    grid.add_argument("--protocol", default="paper", metavar="paper|released|paper+SWITCH…",
-                      help="as the paper says (default), as its code does, or single switches of it")  # fmt: skip
+    grid.add_argument("--protocol", default="paper", metavar="paper|released[+SWITCH…]",
+                      help="as the paper says (default), or as its code does; with single switches besides")  # fmt: skip
     grid.add_argument("--profile", choices=("paper", "quick"), default="paper",
                       help="quick: one seed, look-back ≤ 512, ≤ 60 steps, ≤ 64 validation and test windows")  # fmt: skip
     grid.add_argument("--config", action="append", type=place, default=[], metavar="FILE",

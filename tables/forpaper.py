@@ -10,6 +10,7 @@ from benchmark.config.catalogue import catalogue
 from benchmark.console import names, spelt
 from benchmark.errors import UsageError, nearest
 from benchmark.files import write_atomically
+from benchmark.grid.plan import own_protocol, parse_protocol
 from benchmark.workloads import METRICS
 from tables.layout.forpaper import PAGES, Wish, document
 from tables.layout.table import Options
@@ -57,16 +58,16 @@ def for_paper(options: argparse.Namespace) -> None:
         models=spelt("--models", options.models, paper.columns),
     )  # fmt: skip
     rows_of = read(known, options.results_dir, chosen.extra)[1].rows_of[name]
-    rows = rows_of.get((options.protocol, options.profile))
+    protocol = own_protocol(paper, parse_protocol(options.protocol, known.papers))
+    rows = rows_of.get((protocol, options.profile))
     if rows is None:
         there = [protocol for protocol, profile in rows_of if profile == options.profile]
         raise UsageError(
-            f"latex: no Result of {name} under protocol {options.protocol}, profile {options.profile}"
-            + nearest(options.protocol, there)
+            f"latex: no Result of {name} under protocol {protocol}, profile {options.profile}" + nearest(protocol, there)
         )
     wish = Wish(caption=options.caption, label=options.label, page=options.page, printed=options.printed,
                 verdicts=options.verdicts, siunitx=options.siunitx)  # fmt: skip
-    text = document(paper, rows, options.protocol, options.profile, chosen, wish)
+    text = document(paper, rows, protocol, options.profile, chosen, wish)
     if options.output is None:
         print(text, end="")
     else:

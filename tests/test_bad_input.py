@@ -51,7 +51,7 @@ OPTIONS: dict[str, list[str]] = {
     "--horizons": ["", "0", "-96", "96.0", "1e2", DIGITS, "96,,x", "24,,96", "9" * 30, "97", " ", "0x60"],
     "--seeds": ["", "0", "-1", "a", "1,b", " ", "1.0", "2147483648", "-1,", "٣"],
     "--sam": ["", "ON", "true", "on,off"],
-    "--protocol": ["", "paper+", "released+fixed_rho_0.7", "paper+nope", "Papers", "+", "paper fixed"],
+    "--protocol": ["", "paper+", "released+nope", "paper+nope", "Papers", "+", "paper fixed"],
     "--profile": ["", "fast", "QUICK"],
     "--config": ["", ".", "missing.yaml", "/dev/null", "pipe", "x" * 5000, "file/x.yaml"],
     "--jobs": ["", "0", "-1", "two", "1.5", "auto,", "1 2", "9" * 12],

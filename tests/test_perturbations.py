@@ -157,8 +157,12 @@ def test_switches_act_where_there_is_something_to_switch() -> None:
     assert plain("SAMformer+GSAM", switches=rho)["rho"] == 0.7
     assert plain("SAMformer+ASAM", switches=rho)["rho"] == 0.5, "its radius is on another scale"
     cosine = ("whole_cosine",)
-    assert plain("SAMformer", switches=cosine)["restart_period"] == 100
+    assert plain("SAMformer", switches=cosine)["restart_period"] == plain("SAMformer", switches=cosine)["epochs"] == 100
     assert plain("SAMformer-torch", switches=cosine)["switches"] == (), "its rate is constant"
+    radii = ("tsmixer_radii",)
+    assert plain("TSMixer+SAM", "ETTh2", switches=radii)["rho"] == 0.9
+    assert plain("TSMixer+SAM", "ETTm1", switches=radii)["switches"] == (), "nothing is known of it"
+    assert plain("SAMformer", "ETTh2", switches=radii)["switches"] == ()
     assert {"statistics_twice"} == set(PAPER.released) & {"statistics_twice", *cosine}
 
 

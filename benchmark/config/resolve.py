@@ -47,15 +47,16 @@ def resolve(
     missing = {name for name, field in fields.items() if field.is_required()} - values.keys()
     if missing:
         raise Refusal(f"the recipe has no {', '.join(sorted(missing))} for {dataset} at horizon {horizon}")
-    active = [name for name in switches if _apply(paper.switches[name], where, column.model, values)]
+    changed = {name: _apply(paper.switches[name], where, column.model, values) for name in switches}
+    active = [name for name, fields_set in changed.items() if fields_set]
     if closed_form:
         values = {k: v for k, v in values.items() if _concerns(fields, k)}
-        active = [name for name in active if any(_concerns(fields, k) for k in paper.switches[name].sets)]
+        active = [name for name in active if any(_concerns(fields, k) for k in changed[name])]
     else:
         lacking = {**paper.recipe, **column.recipe}.keys() - values.keys()
         idle = _without_use(values, sam, lacking, f"for {dataset} at horizon {horizon}")
         values = {k: v for k, v in values.items() if k not in idle and (k, v.value) != _UNSAID}
-        active = [name for name in active if not paper.switches[name].sets.keys() <= idle]
+        active = [name for name in active if not changed[name] <= idle]
     for name, value in workload.unsaid.items():
         if name in values and values[name].value == value:
             del values[name]
@@ -117,17 +118,17 @@ def candidates(recipe: Recipe) -> list[Recipe]:
     return [replace(recipe, values={**recipe.values, field: one}) for one in each]
 
 
-def _apply(switch: Switch, where: Mapping[str, Any], model: str, values: dict[str, Sourced]) -> bool:
-    """Sets what a switch sets, where its conditions hold; says whether that changed anything."""
+def _apply(switch: Switch, where: Mapping[str, Any], model: str, values: dict[str, Sourced]) -> set[str]:
+    """Sets what a switch sets, where its conditions hold; the names of the values that it changed."""
     of_cell = {"dataset": where["dataset"], "model": model, "sam": where["sam"]}
     have = dict([_UNSAID]) | {k: v.value for k, v in values.items()} | of_cell
     if not any(all(have.get(k, _UNSET) in wanted for k, wanted in each.items()) for each in switch.when):
-        return False
+        return set()
     found = {name: value.at(where) for name, value in switch.sets.items()}
     changed = {k: v.value for k, v in found.items() if v is not None and have.get(k, _UNSET) != v.value}
     for key, value in changed.items():
         values[key] = Sourced(value, f"switch {switch.name}: {switch.source}", switch.status)
-    return bool(changed)
+    return set(changed)
 
 
 _UNSET = object()

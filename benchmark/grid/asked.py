@@ -157,7 +157,7 @@ def _switches(cells: Sequence[Planned], protocol: str, papers: Mapping[str, Pape
     lacking = [name for name in named if not any(name in papers[paper].switches for paper in there)]
     for name in lacking:
         owners = ", ".join(paper.name for paper in papers.values() if name in paper.switches)
-        if lacking == named:
+        if lacking == named and protocol.startswith("paper"):
             raise UsageError(f"--protocol: no selected paper has the switch '{name}', which is of {owners}")
         yield f"--protocol: no selected paper has the switch '{name}', which is of {owners}: it changes nothing"
     without = [paper for paper in there if not switches_of(papers[paper], protocol)]

@@ -15,7 +15,7 @@ WIDTH = 120
 
 def contents(there: Catalogue) -> str:
     """Every name that `--papers`, `--models`, `--protocol` and `--subset` know, with what it is."""
-    lines = ["papers (--papers), their columns (--models) and switches (--protocol paper+SWITCH):"]
+    lines = ["papers (--papers), their columns (--models) and switches (--protocol paper+SWITCH or released+SWITCH):"]
     for paper in there.papers.values():
         lines += _of_paper(paper)
     lines += ["", "data sets (--subset):"]

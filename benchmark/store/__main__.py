@@ -48,7 +48,7 @@ def _selection(out: argparse.ArgumentParser) -> None:
         "--seeds", type=seeds, metavar="N|N,N…", help="n: seeds 0 … n−1; a list has a comma ('3,' is seed 3)"
     )
     group.add_argument("--sam", choices=("on", "off", "both"))
-    group.add_argument("--protocol", metavar="paper|released|paper+SWITCH…")
+    group.add_argument("--protocol", metavar="paper|released[+SWITCH…]", help="as it was asked for")
     group.add_argument("--profile", choices=("paper", "quick"))
     group.add_argument("--status", type=names, metavar="|".join(STATUSES), help="several with commas")
 

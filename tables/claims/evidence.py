@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Printed
+from benchmark.grid.plan import own_protocol
 from benchmark.judging.printed import file_of, printed_numbers
 from benchmark.judging.verdict import LEAST_SEEDS
 from benchmark.store.measured import Measured
@@ -109,7 +110,9 @@ class Evidence:
     def _rows(self, ref: Ref, protocol: str) -> Iterator[Row]:
         """Of a column in all metrics, under its own protocol, else under the one looked at where its paper has that."""
         rows_of = self.rows_of.get(ref.paper, {})
-        wanted = ref.protocol or (protocol if (protocol, "paper") in rows_of else "paper")
+        paper = self.catalogue.papers.get(ref.paper)
+        own = own_protocol(paper, ref.protocol) if paper and ref.protocol else ref.protocol
+        wanted = own or (protocol if (protocol, "paper") in rows_of else "paper")
         for row in rows_of.get((wanted, "paper"), ()):
             if row.key.model == ref.column and (row.own_sam if ref.sam is None else row.key.sam == ref.sam):
                 yield row
