@@ -96,6 +96,36 @@ def test_a_switch_may_name_several_conditions(column: str) -> None:
     assert found.plain()["arguments.batch_mixed_denorm"] is True
 
 
+HALF = """
+switches:
+  other:
+    what: "as another code has it"
+    source: test
+    status: ours
+    set:
+      rho: 0.1
+      learning_rate: {by: horizon, values: {8: 5e-4}}
+columns:
+"""
+
+
+def test_a_switch_is_active_by_what_it_changes_in_a_cell(tmp_path: Path) -> None:
+    """At horizon 4 it would change rho alone, which a cell without SAM has no use for: the same training, and digest."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY.replace("EPOCHS", "1").replace("\ncolumns:\n", HALF))
+    paper = load_papers(tuple(DATASETS), (path,))["tiny"]
+    found = {
+        (name, horizon): resolve(paper, column, "toy", horizon, column.sam, ("other",), "paper")
+        for name, column in paper.columns.items() for horizon in (4, 8)
+    }  # fmt: skip
+    assert {key: recipe.switches for key, recipe in found.items()} == {
+        ("SAMformer", 4): ("other",), ("SAMformer", 8): ("other",), ("Transformer", 4): (), ("Transformer", 8): ("other",),
+    }  # fmt: skip
+    assert found["Transformer", 8].plain()["learning_rate"] == 5e-4
+    assert found["Transformer", 8].plain().get("rho") is None, "without SAM there is no radius, whatever a switch sets"
+    assert found["SAMformer", 4].plain()["learning_rate"] == 1e-3 and found["SAMformer", 4].plain()["rho"] == 0.1
+
+
 FLOOR = """  Ridge: {model: ridge, main: true}
   LastValue: {model: last_value, main: true}
   Listed:

@@ -119,12 +119,12 @@ def candidates(recipe: Recipe) -> list[Recipe]:
 
 
 def _apply(switch: Switch, where: Mapping[str, Any], model: str, values: dict[str, Sourced]) -> set[str]:
-    """Sets what a switch sets, where its conditions hold; the names of the values that it changed."""
+    """Sets what a switch sets, where its conditions hold (rho, with SAM alone); the names of the values that it changed."""
     of_cell = {"dataset": where["dataset"], "model": model, "sam": where["sam"]}
     have = dict([_UNSAID]) | {k: v.value for k, v in values.items()} | of_cell
     if not any(all(have.get(k, _UNSET) in wanted for k, wanted in each.items()) for each in switch.when):
         return set()
-    found = {name: value.at(where) for name, value in switch.sets.items()}
+    found = {name: value.at(where) for name, value in switch.sets.items() if where["sam"] or name != "rho"}
     changed = {k: v.value for k, v in found.items() if v is not None and have.get(k, _UNSET) != v.value}
     for key, value in changed.items():
         values[key] = Sourced(value, f"switch {switch.name}: {switch.source}", switch.status)

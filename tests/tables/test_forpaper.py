@@ -125,6 +125,11 @@ def test_it_compiles_and_fits(page: str, made: Any, row: Any, tmp_path: Path) ->
         (["samforner"], "unknown 'samforner'; did you mean 'samformer'?"),
         (["samformer", "--models", "SAMfromer"], "--models: unknown 'SAMfromer'; did you mean 'SAMformer'?"),
         (["samformer", "--protocol", "released"], "no Result of samformer under protocol released, profile paper"),
+        (
+            ["fits", "--protocol", "paper+shuffled_truncated_validation+drop_last_train_batch"],
+            "no Result of fits under protocol released, profile paper",
+        ),
+        (["samformer", "--protocol", "nope"], "--protocol: expected paper or released"),
     ],
 )
 def test_what_cannot_be_asked_is_one_line(
