@@ -96,19 +96,45 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu" and not transformed():
             return F.dropout(x, self.rate)
-        return x * drawn(self._factors, x)
+        return x * drawn(self._factors, x) if x.device.type == "cpu" else dropped(x, self.rate)
 
     def _factors(self, like: Tensor, generator: torch.Generator | None) -> Tensor:
         """What a tensor `like` [...] is multiplied by: 0, or a little over 1."""
-        if like.device.type != "cpu":
-            return kept(like, self.rate, generator)
         factors = mask(draw(like.shape, generator), self.level, torch.empty(like.shape, dtype=like.dtype))
         return factors.mul_(keeping(self.level))
 
 
-def kept(like: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Of the form of `like` [...]: 1/(1 − rate) where torch's own dropout keeps a number, else 0."""
-    return torch.empty_like(like).bernoulli_(1 - rate, generator=generator).div_(1 - rate)
+def dropped(x: Tensor, rate: float) -> Tensor:
+    """x [...] as torch's own dropout leaves it, in a transform: each replica draws its mask from its own generator."""
+
+    def mask(like: Tensor, generator: torch.Generator | None) -> Tensor:
+        return torch.empty_like(like, dtype=torch.bool).bernoulli_(1 - rate, generator=generator)
+
+    masked: Tensor = _Masked.apply(x, drawn(mask, x), 1 / (1 - rate))  # type: ignore[no-untyped-call]
+    return masked
+
+
+class _Masked(torch.autograd.Function):
+    """x · mask · scale by torch's kernel for dropout's way back, there and back: on a GPU dropout costs what it reads and
+    writes, and a mask of booleans is a quarter of one of factors."""
+
+    @staticmethod
+    def forward(x: Tensor, mask: Tensor, scale: float) -> Tensor:
+        masked: Tensor = torch.ops.aten.native_dropout_backward(x, mask, scale)
+        return masked
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+        ctx.scale = inputs[2]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return _Masked.apply(gradient, *ctx.saved_tensors, ctx.scale), None, None  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, int, None], x: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, int]:
+        return _Masked.apply(x.movedim(in_dims[0], 0), mask.movedim(in_dims[1], 0), scale), 0  # type: ignore[no-untyped-call]
 
 
 def draw(shape: torch.Size, generator: torch.Generator | None) -> Tensor:
@@ -134,7 +160,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -
         return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
     weights = torch.softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, dim=-1)
     if dropout:
-        weights = weights * drawn(lambda like, generator: kept(like, dropout, generator), weights)
+        weights = dropped(weights, dropout)
     return weights @ value
 
 

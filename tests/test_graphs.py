@@ -142,13 +142,34 @@ def test_recorded_replicas_are_single_trainings(case: str, recorder: StandIn) ->
     assert recorder.records == forms + 1, "and validation"
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_torchs_optimizer_takes_the_steps_where_it_can(
+    optimizer: str, recorder: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32, which its learning rate is: the same steps, decay and schedule too."""
+    kernel, rates = getattr(torch, f"_fused_{optimizer}_"), list[Any]()
+    monkeypatch.setattr(torch, f"_fused_{optimizer}_", lambda *a, lr, **k: rates.append(lr) or kernel(*a, lr=lr, **k))
+    single = {
+        "dtype": torch.float32,
+        "optimizer": optimizer,
+        "schedule": "halved_every_epoch",
+        "learning_rate": 1e-3,
+        "epochs": 3,
+    }
+    make = [partial(replica, "itransformer", seed, rho=0.05, **single) for seed in range(3)]
+    together = trained([one() for one in make], stacked=True, dtype=torch.float32)
+    assert rates and all(isinstance(each, Tensor) for each in rates)
+    for one, alone in zip(together, trained([one() for one in make], stacked=False, dtype=torch.float32), strict=True):
+        torch.testing.assert_close(state(one), state(alone), rtol=1e-4, atol=1e-6)
+
+
 def test_what_the_steps_of_an_epoch_take_goes_over_at_once(recorder: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two tensors for all whole steps, two for the incomplete last one: a copy a step costs as much as a kernel."""
     sent, shapes = matrix._sent, list[tuple[int, ...]]()
     monkeypatch.setattr(matrix, "_sent", lambda t, device: shapes.append(tuple(t.shape)) or sent(t, device))
     there = [replica("samformer", seed, batch_size=4, accumulation=2, epochs=1, rho=0.05) for seed in range(3)]
     trained(there, stacked=True)  # 21 windows: two steps of 4 + 4, and one of 4 + 1
-    assert shapes == [(2, 9 + 4 * 3), (2 * 3 * 8,), (1, 9 + 4 * 3), (3 * 5,)]
+    assert shapes == [(2, 11 + 4 * 3), (2 * 3 * 8,), (1, 11 + 4 * 3), (3 * 5,)]
 
 
 def test_what_has_ended_stays_as_a_row_until_half_have(recorder: StandIn) -> None:

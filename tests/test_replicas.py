@@ -17,7 +17,7 @@ from torch.nn import functional
 import baselines
 from baselines.base import Forecaster
 from baselines.draws import drawing_from
-from baselines.layers import Dropout
+from baselines.layers import Dropout, dropped
 from benchmark.data.windows import Windows
 from benchmark.errors import StopTraining
 from benchmark.training.loop import Diverged, Replica, fit
@@ -197,6 +197,21 @@ def test_memory_that_runs_out_halves_a_group(fits: int, monkeypatch: pytest.Monk
     for one, other in zip(found, undisturbed, strict=True):
         assert isinstance(one.failed, torch.OutOfMemoryError) if not fits else torch.equal(state(one), state(other))
         assert len(one.progress.epochs) == (3 if fits else 1)
+
+
+def test_dropout_on_a_device_is_torchs_for_each_replica() -> None:
+    """Numbers and gradients, to the last bit but one; each mask from the replica's own generator."""
+    x = torch.randn(3, 5, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(9))
+    with drawing_from([torch.Generator().manual_seed(seed) for seed in range(3)]):
+        squares = torch.func.grad_and_value(lambda one: dropped(one, 0.3).square().sum())
+        gradients, values = torch.func.vmap(squares)(x)
+    for seed, (one, gradient, value) in enumerate(zip(x, gradients, values, strict=True)):
+        torch.manual_seed(seed)
+        alone = one.clone().requires_grad_()
+        expected = functional.dropout(alone, 0.3).square().sum()
+        expected.backward()  # type: ignore[no-untyped-call]
+        assert alone.grad is not None and (gradient == 0).sum() > 30
+        torch.testing.assert_close((value, gradient), (expected.detach(), alone.grad), rtol=1e-14, atol=1e-14)
 
 
 def test_a_layer_that_draws_needs_a_generator_for_each_replica() -> None:

@@ -11,15 +11,16 @@ from benchmark.console import Parser, command, names, spelt
 from benchmark.errors import UsageError
 from benchmark.files import write_atomically
 
-PARTS = ("steps", "replicas", "harness", "store")
+PARTS = ("steps", "replicas", "kernels", "harness", "store")
 
 
 def parser() -> Parser:
     """The options."""
     main = Parser(prog="python -m benchmark.perf", description=__doc__)
     main.add_argument("--parts", type=names, default=PARTS, metavar="P[,P…]",
-                      help="steps (training), replicas (several trainings as one program), harness (around a cell), "
-                           "store (20,000 Results); default: all")  # fmt: skip
+                      help="steps (training), replicas (several trainings as one program), kernels (what a CUDA "
+                           "device has to do for such a step, counted without one), harness (around a cell), store (20,000 "
+                           "Results); default: all")  # fmt: skip
     main.add_argument("--models", type=names, metavar="M[,M…]",
                       help="columns to measure; default: all that have a reference")  # fmt: skip
     main.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default cpu")
@@ -43,7 +44,7 @@ def _measure(options: argparse.Namespace) -> None:
     import torch
 
     from benchmark.machine import processor
-    from benchmark.perf import cases, harness, replicas, steps
+    from benchmark.perf import cases, harness, kernels, replicas, steps
     from benchmark.perf.report import Report
 
     torch.set_num_threads(1)
@@ -61,6 +62,7 @@ def _measure(options: argparse.Namespace) -> None:
     report = Report(
         options.device, torch.cuda.get_device_name() if device.type == "cuda" else processor(),
         steps.matmul_speed(device), tuple(measured), together, table,
+        kernels=kernels.counted(replicas.stacked(wanted), replicas.COUNTS["cuda"]) if "kernels" in parts else (),
         cell_seconds=harness.cell_seconds() if "harness" in parts else None,
         two_workers=harness.two_workers() if "harness" in parts else None,
         full_store=harness.full_store() if "store" in parts else None,

@@ -171,10 +171,15 @@ def examples_of(recipe: Recipe, dataset: Any, horizon: int) -> int:
     return WORKLOADS[recipe.workload].train_examples(dataset, recipe.lookback, horizon)
 
 
+def stacked(columns: Sequence[str]) -> list[Case]:
+    """The cases of these columns."""
+    return [each for each in STACKED if each.column in columns]
+
+
 def report(columns: Sequence[str], device: str, turns: int) -> tuple[tuple[Together, ...], Table | None]:
     """What there is to say of these columns, with a line of progress each; of none, nothing."""
     found = []
-    for case in [each for each in STACKED if each.column in columns]:
+    for case in stacked(columns):
         print(f"measuring {case.name} as one program …", file=sys.stderr)
         found.append(measure(case, device, turns))
     if "SAMformer" not in columns:

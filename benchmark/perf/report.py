@@ -11,6 +11,8 @@ import torch
 from tabulate import tabulate
 
 from benchmark.errors import counted
+from benchmark.perf import kernels
+from benchmark.perf.kernels import Counted, Work
 from benchmark.perf.replicas import Table, Together
 from benchmark.perf.steps import Measured
 
@@ -20,9 +22,9 @@ class Report:
     """One run of `benchmark.perf`. None: not measured.
 
     device: cpu or cuda. processor: its name. matmul: FLOP/s of a matrix product there. steps: what was measured of each
-    model's step. together: of steps of several trainings as one program. table: of SAMformer's table by such. cell_seconds:
-    around one cell. two_workers: cells an hour, over those of one. full_store: seconds of a plan and of all tables with
-    20,000 Results.
+    model's step. together: of steps of several trainings as one program. table: of SAMformer's table by such. kernels: what
+    a CUDA device has to do for such a step. cell_seconds: around one cell. two_workers: cells an hour, over those of one.
+    full_store: seconds of a plan and of all tables with 20,000 Results.
     """
 
     device: str
@@ -31,6 +33,7 @@ class Report:
     steps: tuple[Measured, ...]
     together: tuple[Together, ...] = ()
     table: Table | None = None
+    kernels: tuple[Counted, ...] = ()
     cell_seconds: float | None = None
     two_workers: float | None = None
     full_store: Mapping[str, float] | None = None
@@ -66,6 +69,9 @@ class Report:
             parts += [f"{each.case.name}: {line}." for each in self.together for line in each.said]
         if self.table is not None:
             parts.append(self._table(self.table))
+        if self.kernels:
+            parts += ["## What a CUDA device has to do for a step", self._kernels(), KERNELS]
+            parts += [f"No CUDA graph of {each.case.name}: {line}." for each in self.kernels for line in refused(each)]
         around = self._around()
         if around:
             head = ["what", "measured"]
@@ -112,6 +118,15 @@ class Report:
             "horizon 96 and from the epochs that cells have taken; starting the command, tests and tables are not in it."
         )
 
+    def _kernels(self) -> str:
+        counts = sorted({count for each in self.kernels for count in each.step})
+        head = ["model", *(f"{what}: {count}" for count in counts for what in ("kernels", "GB", "estimated ms"))]
+        rows = [
+            [f"{each.case.name}{', SAM' if each.sam else ''}, L {each.lookback}",
+             *(cell for count in counts for cell in work_cells(each.step[count]))] for each in self.kernels
+        ]  # fmt: skip
+        return str(tabulate(rows, head, tablefmt="pipe", disable_numparse=True))
+
     def _left(self) -> str:
         rows = [[m.case.column, f"{m.ours / m.floor(self.matmul):.1f} ×", *(f"{n} {share:.0%}" for n, share in m.costliest)]
                 for m in self.steps]  # fmt: skip
@@ -132,3 +147,21 @@ class Report:
             rows.append([f"`python -m tables render --no-figures` {count}", f"{found['tables']:.1f} s"])
             rows.append([f"`python -m tables render` {count}", f"{found['with_figures']:.1f} s"])
         return rows
+
+
+KERNELS = (
+    "Counted without a device, a step of so many trainings as one program, in float32: an operation is a kernel, GB is "
+    "what they read and write. Estimated: each kernel takes the longest of "
+    f"{kernels.LAUNCH * 1e6:.1f} µs, its bytes at {kernels.BANDWIDTH / 1e12:.1f} TB/s and its products at "
+    f"{kernels.SPEED / 1e12:.0f} TFLOP/s; no measurement."
+)
+
+
+def work_cells(work: Work) -> list[str]:
+    """Kernels, gigabytes, estimated milliseconds."""
+    return [str(work.kernels), f"{work.bytes / 1e9:.2f}", f"{work.seconds * 1e3:.2f}"]
+
+
+def refused(counted: Counted) -> list[str]:
+    """What keeps a step or a validation from being recorded, each once."""
+    return list(dict.fromkeys(line for work in (*counted.step.values(), counted.validation) for line in work.refused))

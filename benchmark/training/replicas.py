@@ -74,8 +74,7 @@ class Stack(Program):
     def _accumulate(self, batches: Sequence[MicroBatch], shares: Sequence[Tensor]) -> Tensor:
         """The gradients of micro-batches → the rows; returns the losses [S]. shares [S] of each in its step."""
         training = self.steppers[0].training
-        self._gradient.zero_()
-        losses = torch.zeros_like(shares[0])
+        losses, fresh = torch.zeros_like(shares[0]), True
         for i, (share, batch) in enumerate(zip(shares, batches, strict=True)):
             if training.void_accumulation and i < len(shares) - 1:
                 with torch.no_grad():  # its gradient is thrown away; its dropout masks and running statistics count
@@ -83,7 +82,8 @@ class Stack(Program):
                 continue
             weight = torch.ones_like(share) if training.void_accumulation else share
             of_weights, (_, loss) = self._passes(grad_and_value(self._loss.value, has_aux=True), batch, weight)
-            torch._foreach_add_(self._parts, list(of_weights.values()))
+            (torch._foreach_copy_ if fresh else torch._foreach_add_)(self._parts, list(of_weights.values()))
+            fresh = False
             losses += loss * share
             if training.clip_before_unscale and training.clip_norm is not None:
                 self._clip_scaled(training.clip_norm)
@@ -166,8 +166,7 @@ class _Loss(nn.Module):
 def _rows(stepper: Stepper, matrix: Tensor) -> Named:
     """The columns of a matrix [S, n] by the name of the parameter that they belong to, each [S, …] as it is shaped."""
     named = [(name, p) for name, p in stepper.model.named_parameters() if p.requires_grad]
-    first = stepper.weights.data_ptr()
-    places = [(p.data_ptr() - first) // p.element_size() for _, p in named]
+    places = [p.storage_offset() - stepper.weights.storage_offset() for _, p in named]
     return {
         name: matrix[:, at : at + p.numel()].view(len(matrix), *p.shape)
         for at, (name, p) in zip(places, named, strict=True)

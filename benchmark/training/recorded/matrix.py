@@ -23,7 +23,7 @@ from benchmark.training.step import Planned, Step, Stepper
 
 class Pace(NamedTuple):
     """What changes from step to step, [] each: Adam's betas and what they leave, the length of its step, √(1 − β₂ᵗ), its
-    epsilon, what weight decay leaves (AdamW), the scale of the loss."""
+    epsilon, what weight decay leaves (AdamW), the scale of the loss, the learning rate, the step's number t from 1."""
 
     beta1: Tensor
     left1: Tensor
@@ -34,11 +34,13 @@ class Pace(NamedTuple):
     eps: Tensor
     decayed: Tensor
     scale: Tensor
+    rate: Tensor
+    number: Tensor
 
 
 Inputs = tuple[Tensor, Tensor]
 """Of a step: the values of `Pace`, then by row rho (0 without SAM), how many examples count, and the share that each of k
-micro-batches has in these [9 + (2 + k)·S]; and the examples' numbers [S, n], micro-batch after micro-batch."""
+micro-batches has in these [11 + (2 + k)·S]; and the examples' numbers [S, n], micro-batch after micro-batch."""
 
 
 class Matrix(Stack):
@@ -189,8 +191,18 @@ class Matrix(Stack):
         self._gradient.mul_((most / (self._of_rows() * self._scale + 1e-6)).clamp(max=1.0)[:, None])
 
     def _adam(self, at: Pace) -> None:
-        """One update, as `Adam.step` makes it. Each operation rounds once, so that a number is the same in any row."""
+        """One update, as `Adam.step` makes it. Each operation rounds once, so that a number is the same in any row.
+
+        In torch's kernel, which reads and writes a fifth as much, where only what it has as tensors changes from step to
+        step; these are float32 on a CUDA device.
+        """
         optimizer, gradient, (first, second) = _adams(self.steppers)[0], self._gradient, self._moments
+        if self._matrix.dtype == torch.float32 and not optimizer.keras and not self.steppers[0].training.cycled_beta1:
+            optimizer.kernel(
+                [self._matrix], [gradient], [first], [second], [], [at.number], lr=at.rate, beta1=optimizer.beta1,
+                beta2=optimizer.beta2, weight_decay=optimizer.decay, eps=optimizer.eps, amsgrad=False, maximize=False,
+            )  # fmt: skip
+            return
         if optimizer.decay and optimizer.decoupled:
             self._matrix.mul_(at.decayed)
         elif optimizer.decay:
@@ -210,7 +222,7 @@ def pace_of(optimizer: Adam, scale: float) -> list[float]:
     t, rate, beta1, beta2 = optimizer.steps, optimizer.rate, optimizer.beta1, optimizer.beta2
     root = math.sqrt(1 - beta2**t)
     return [beta1, 1 - beta1, beta2, 1 - beta2, rate / (1 - beta1**t), root, optimizer.epsilon(),
-            1 - rate * optimizer.decay, scale]  # fmt: skip
+            1 - rate * optimizer.decay, scale, rate, t]  # fmt: skip
 
 
 def _sent(tensor: Tensor, device: torch.device) -> Tensor:

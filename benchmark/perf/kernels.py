@@ -1,0 +1,194 @@
+"""What a CUDA device has to do for a step of several trainings as one program, counted on a machine that has none.
+
+The step runs on a device that does not exist, with tensors that have a shape and no numbers (torch's FakeTensor), and every
+operation is looked at: what it reads, writes and multiplies, and whether a CUDA graph could hold it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from benchmark.data.windows import Windows
+from benchmark.perf import cases
+from benchmark.perf.cases import Case, Task
+from benchmark.training.recorded.matrix import Matrix, Pace
+from benchmark.training.step import Stepper
+
+ABSENT = "absent"
+"""What the device is called that does not exist."""
+
+LAUNCH, BANDWIDTH, SPEED = 2.4e-6, 2.6e12, 45e12
+"""For an estimate, of an H100 or H200: the seconds that a kernel takes at least in a CUDA graph (a prototype's step of
+SAMformer, some 250 of them, took 0.59 ms on an H200); bytes and float32 operations a second, about three quarters of those
+of the data sheets."""
+
+MOVES_NOTHING = ("aten.detach", "aten.alias", "aten.view", "aten._unsafe_view", "aten._reshape_alias", "aten.empty",
+                 "aten.new_empty")  # fmt: skip
+"""Operations that neither read nor write, beside those that torch calls views."""
+OVERWRITES = ("aten.copy_", "aten.fill_", "aten.zero_", "aten.bernoulli_", "aten._foreach_copy_")
+"""Operations that do not read what they change."""
+
+
+@dataclass
+class Work:
+    """Of one step. kernels: how many, an operation for one. bytes: read and written by them. operations: floating-point, of
+    products. seconds: an estimate, each kernel as long as the longest of what it has to do. refused: what a CUDA graph does
+    not hold, in words."""
+
+    kernels: int = 0
+    bytes: int = 0
+    operations: int = 0
+    seconds: float = 0.0
+    refused: list[str] = field(default_factory=list)
+
+    def add(self, size: int, operations: int) -> None:
+        """One kernel more."""
+        self.kernels, self.bytes, self.operations = self.kernels + 1, self.bytes + size, self.operations + operations
+        self.seconds += max(LAUNCH, size / BANDWIDTH, operations / SPEED)
+
+
+class Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up what runs within it."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.work = Work()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        name, kwargs = str(func), kwargs or {}
+        # Torch has no form of its optimizers' kernels for tensors without numbers; they return nothing.
+        out = None if name.startswith("aten._fused_adam") else func(*args, **kwargs)
+        if func.is_view or name.startswith(("prim.", *MOVES_NOTHING)):
+            return out
+        given, made = _tensors((args, kwargs)), _tensors(out)
+        changed = [
+            each
+            for argument, value in zip(func._schema.arguments, args, strict=False)
+            if argument.alias_info is not None and argument.alias_info.is_write
+            for each in _tensors(value)
+        ]
+        read = given[len(changed) :] if name.startswith(OVERWRITES) else given
+        formula = flop_registry.get(func.overloadpacket)
+        operations = int(formula(*args, **kwargs, out_val=out)) if formula else 0
+        self.work.add(sum(map(_bytes, [*read, *(changed or made)])), operations)
+        if any(each.device.type == "cpu" and each.ndim for each in (*given, *made)):
+            self.work.refused.append(f"{name} of a tensor that is not on the device")
+        return out
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [each for each in pytree.tree_leaves(values) if isinstance(each, Tensor)]
+
+
+def _bytes(tensor: Tensor) -> int:
+    """Of its memory: what is repeated counts once."""
+    size = tensor.element_size()
+    for length, stride in zip(tensor.shape, tensor.stride(), strict=True):
+        size *= length if stride else 1
+    return size
+
+
+@cache
+def _register() -> FakeTensorMode:
+    """Makes the device known to torch, for as long as the process lives."""
+    from torch.utils.backend_registration import _setup_privateuseone_for_python_backend as register
+
+    register(ABSENT)
+    return FakeTensorMode()
+
+
+class Refuses:
+    """Records nothing: here a step runs as it is."""
+
+    def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
+        """Raises RuntimeError."""
+        raise RuntimeError("nothing is recorded")
+
+
+def steps_work(task: Task, count: int) -> tuple[Work, Work]:
+    """Of a step of so many trainings, the whole of its micro-batches in it, and of a validation.
+
+    Raises ValueError where their steps are not those that are recorded (`Matrix.can`). Registers a device with torch, which
+    a process cannot take back: see `counted`.
+    """
+    mode, models = _register(), [task.model(seed).train() for seed in range(count)]
+    with mode:
+        there = replace(task.problem, train=_absent(task.problem.train), validation=_absent(task.problem.validation))
+        draws = [torch.Generator() for _ in models]
+        steppers = [Stepper(_moved(model), task.training, there, [own]) for model, own in zip(models, draws, strict=True)]
+        if not Matrix.can(steppers):
+            raise ValueError(f"no step of this recipe is recorded: {task.training.optimizer}, {task.training.perturbation}")
+        program = Matrix(steppers, Refuses(), lambda line: None)
+        parts = task.training.accumulation
+        values = torch.empty(len(Pace._fields) + (2 + parts) * count, device=ABSENT)
+        examples = torch.empty(count, parts * task.training.batch_size, dtype=torch.int64, device=ABSENT)
+        return _work(lambda: program._one_step((values, examples))), _work(lambda: program._validated(()))
+
+
+def _work(computation: Callable[[], None]) -> Work:
+    count = Count()
+    with count:
+        try:
+            computation()
+        except RuntimeError as error:  # a number that is read back, a shape that depends on one
+            count.work.refused.append(str(error).strip().partition("\n")[0])
+    return count.work
+
+
+def _absent(windows: Windows) -> Windows:
+    series, starts, marks = (
+        None if each is None else _empty(each) for each in (windows.series, windows.starts, windows.marks)
+    )
+    assert series is not None and starts is not None
+    return replace(windows, series=series, starts=starts, marks=marks)
+
+
+def _empty(like: Tensor) -> Tensor:
+    return torch.empty(like.shape, dtype=like.dtype, device=ABSENT)
+
+
+def _moved(model: nn.Module) -> nn.Module:
+    """The model with its parameters and buffers on the device; what it holds besides stays where it is."""
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(_empty(parameter), requires_grad=parameter.requires_grad))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, _empty(buffer))
+    return model
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Of a case: a step by how many trainings take it together, and the validation of one training, all its windows."""
+
+    case: Case
+    lookback: int
+    sam: bool
+    step: Mapping[int, Work]
+    validation: Work
+
+
+def counted(asked: Sequence[Case], counts: Sequence[int]) -> tuple[Counted, ...]:
+    """Counts these cases' steps, in a process of its own."""
+    if not asked:
+        return ()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return tuple(process.map(_of_case, asked, [counts] * len(asked)))
+
+
+def _of_case(case: Case, counts: Sequence[int]) -> Counted:
+    task = cases.task(case, "cpu")
+    found = {count: steps_work(task, count) for count in counts}
+    return Counted(case, task.recipe.lookback, task.recipe.sam, {n: step for n, (step, _) in found.items()}, found[1][1])

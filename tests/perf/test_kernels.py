@@ -1,0 +1,121 @@
+"""A CUDA graph can hold every model's step, and what a step has to do on a CUDA device is counted, without one."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from frozen.test_weights import SMALL
+from torch import Tensor, nn
+
+from baselines.base import Forecaster
+from benchmark.perf import cases, kernels, replicas
+from benchmark.perf.__main__ import main
+from benchmark.perf.cases import Case, Task
+from benchmark.perf.kernels import Count, Counted, Work, steps_work
+from benchmark.perf.report import refused
+
+COLUMNS = [
+    *(("samovar", f"{column}+SAM") for column in ("SAMoVAR", "LinTrans", "FixedVAR", "iTransformer", "PatchTST")),
+    *(("samovar", f"{column}+SAM") for column in ("DLinear", "FormerBaseline", "FITS", "CATS")),
+    ("samformer", "SAMformer"), ("samformer", "TSMixer+SAM"), ("toy_large", "RandomTransformer"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Callable[..., Any]]:
+    """Calls a function in a process of its own: a device cannot be taken back from one."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        yield lambda function, *given: process.submit(function, *given).result()
+
+
+def of_column(paper: str, column: str) -> tuple[str, Work, Work]:
+    task = cases.task(Case(paper, column, "ETTh1", 96), "cpu")
+    return task.recipe.model, *steps_work(task, 2)
+
+
+def test_a_graph_can_hold_every_models_step_and_validation(elsewhere: Callable[..., Any]) -> None:
+    """Nothing is read back, no shape depends on numbers, nothing comes from the host."""
+    seen = set()
+    for paper, column in COLUMNS:
+        model, step, validation = elsewhere(of_column, paper, column)
+        assert not step.refused and not validation.refused, column
+        seen.add(model)
+    assert seen == set(SMALL)
+
+
+class Looks(Forecaster):
+    """One layer, and something that a graph does not hold. how: a number read back, a shape by numbers, a tensor left
+    behind on the host."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.layer, self.how, self.ramp = nn.Linear(512, 96), how, torch.arange(96.0)
+
+    def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
+        y = self.layer(x.transpose(1, 2))
+        if self.how == "read":
+            y = y * 2 if float(self.layer.bias.detach().sum()) > 0 else y
+        elif self.how == "shape":
+            y = y + self.layer.bias[self.layer.bias > 0].sum()
+        else:
+            y = y + self.ramp.to(y.device)
+        return y.transpose(1, 2)
+
+
+class Own(Task):
+    def model(self, seed: int) -> Any:
+        return Looks(self.recipe.model)
+
+
+def of_one_that(how: str) -> Work:
+    task = cases.task(Case("samformer", "Transformer", "ETTh1", 96), "cpu")
+    return steps_work(Own(replace(task.recipe, model=how), task.training, task.problem), 1)[0]
+
+
+@pytest.mark.parametrize(("how", "said"), [("read", "item()"), ("shape", "dynamic shape"), ("left", "absent")])
+def test_what_a_graph_does_not_hold_is_told(how: str, said: str, elsewhere: Callable[..., Any]) -> None:
+    assert any(said in line for line in elsewhere(of_one_that, how).refused)
+
+
+def a_product() -> Work:
+    absent = kernels._register()
+    with absent:
+        left, right = (torch.empty(*shape, device=kernels.ABSENT) for shape in ((100, 300), (300, 200)))
+        with Count() as count:
+            (left @ right).view(-1).add_(1.0)
+            right.zero_()
+    return count.work
+
+
+def test_the_work_of_a_product_and_a_sum(elsewhere: Callable[..., Any]) -> None:
+    found = elsewhere(a_product)
+    assert found.kernels == 3 and found.operations == 2 * 100 * 200 * 300
+    assert found.bytes == 4 * ((30_000 + 60_000 + 20_000) + 2 * 20_000 + 60_000)
+    assert found.seconds == pytest.approx(3 * kernels.LAUNCH)
+
+
+def test_five_trainings_of_samformer_are_as_many_kernels_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And no more than when they were counted first."""
+    monkeypatch.setattr(replicas, "COUNTS", {"cuda": (1, 5)})
+    monkeypatch.setattr(replicas, "STACKED", replicas.STACKED[:1])
+    asked = ["--parts", "kernels", "--models", "SAMformer", "--json", str(tmp_path / "x.json")]
+    assert main(asked) == 0
+    (found,) = json.loads((tmp_path / "x.json").read_text())["kernels"]
+    assert found["step"]["1"]["kernels"] == found["step"]["5"]["kernels"] <= 213
+    assert found["step"]["1"]["bytes"] < found["step"]["5"]["bytes"] < 5 * found["step"]["1"]["bytes"]
+    assert "| SAMformer, SAM, L 512 | 213 " in capsys.readouterr().out
+
+
+def test_what_is_refused_is_told_once() -> None:
+    step = Work(refused=["a is read back", "a is read back"])
+    assert refused(Counted(Case("p", "c", "d", 1), 1, False, {1: step, 5: step}, Work())) == ["a is read back"]
