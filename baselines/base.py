@@ -24,6 +24,9 @@ class Forecaster(nn.Module, ABC):
     """Whether its training loss is the MSE of its forecast and nothing else (of a `ClosedForm`: whether `fit` does without
     the targets), so that it may be trained where some of the targets alone count. A plan reads it without an import."""
 
+    batches_stack: ClassVar[bool] = False
+    """Whether `mse` of several batches may be taken as one pass, by `torch.func.vmap` over them."""
+
     @abstractmethod
     def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
         """The forecast [B, H, C] of the windows x [B, L, C].

@@ -44,7 +44,7 @@ class SAMformer(Forecaster):
     Raises ValueError for an unknown variant or `fans`, and for `batch_mixed_denorm` without RevIN or with `pytorch`.
     """
 
-    partial_targets = True
+    partial_targets = batches_stack = True
 
     def __init__(
         self,

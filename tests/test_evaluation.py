@@ -19,7 +19,8 @@ from benchmark.data.windows import Windows
 from benchmark.grid.cells import Selection
 from benchmark.grid.cost import evaluation_batch, of_step
 from benchmark.grid.plan import parse_protocol, plan
-from benchmark.problems.forecasting import evaluate
+from benchmark.problems import evaluation
+from benchmark.problems.evaluation import evaluate
 
 CHANNELS = 862
 WIDE = """
@@ -27,7 +28,7 @@ import torch
 from baselines import build
 from benchmark.machine import peak_memory, reset_peak_memory
 from benchmark.data.windows import Windows
-from benchmark.problems.forecasting import evaluate
+from benchmark.problems.evaluation import evaluate
 from benchmark.grid.cost import evaluation_batch
 import sys; sys.path.insert(0, "tests")
 from recipes import made_up
@@ -94,3 +95,18 @@ def test_the_metrics_do_not_depend_on_the_batch() -> None:
     whole, parts = evaluate(model, windows, training()), evaluate(model, windows, seven)
     assert whole == pytest.approx(parts, rel=1e-6) and whole.keys() == {"mse", "mae"}
     assert evaluate(model, windows, seven, only_mse=True)["mse"] == pytest.approx(whole["mse"], rel=1e-6)
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_batches_that_are_one_pass_on_a_gpu_have_the_same_mse(mixed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all pairs of each batch, also where some batches are left over, and windows."""
+    torch.manual_seed(1)
+    model = build("samformer", lookback=48, horizon=12, channels=3, batch_mixed_denorm=mixed).double()
+    series = torch.randn(3, 59 + 47, dtype=torch.float64).cumsum(dim=1)
+    split, setting = Windows(series, torch.arange(47), 48, 12), training(evaluation_batch=5)
+    alone = evaluate(model, split, setting, only_mse=True)
+    monkeypatch.setattr(evaluation, "_together", lambda model, split, size: 4)
+    passes, take = list[int](), model.mse
+    monkeypatch.setattr(model, "mse", lambda x, y, marks: passes.append(len(x)) or take(x, y, marks))
+    assert evaluate(model, split, setting, only_mse=True)["mse"] == pytest.approx(alone["mse"], rel=1e-12)
+    assert passes == [5, 5, 5, 2], "four batches, four, one, and what is left"

@@ -19,8 +19,9 @@ from benchmark.data.registry import DataSet
 from benchmark.data.series import own_season
 from benchmark.data.text.steps import season_of
 from benchmark.problems import load
+from benchmark.problems.evaluation import evaluate
 from benchmark.problems.extra import Extra
-from benchmark.problems.forecasting import HeldWindows, evaluate
+from benchmark.problems.forecasting import HeldWindows
 from benchmark.show import describe
 from benchmark.store.store import Store
 from benchmark.tracking.runs import final_metrics

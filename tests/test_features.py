@@ -23,7 +23,7 @@ from benchmark.data.registry import DATASETS
 from benchmark.grid.cells import Planned, Selection
 from benchmark.grid.plan import plan
 from benchmark.problems import load
-from benchmark.problems.forecasting import partial_mse
+from benchmark.problems.evaluation import partial_mse
 from benchmark.training.checkpoint import Checkpoint
 from tables.figures import horizons
 from tables.layout.table import Options, paper_tables

@@ -21,7 +21,8 @@ from benchmark.errors import DataError
 from benchmark.grid.cells import Cell
 from benchmark.problems import load
 from benchmark.problems.base import Held
-from benchmark.problems.forecasting import Forecasting, partial_mse
+from benchmark.problems.evaluation import partial_mse
+from benchmark.problems.forecasting import Forecasting
 from benchmark.training.checkpoint import Checkpoint
 from benchmark.training.step import Stepper
 

@@ -19,7 +19,8 @@ from benchmark.data import series, windows
 from benchmark.data.registry import DATASETS
 from benchmark.data.windows import Windows
 from benchmark.grid.digest import TRAINING_SEMANTICS
-from benchmark.problems.forecasting import Forecasting, evaluate
+from benchmark.problems.evaluation import evaluate
+from benchmark.problems.forecasting import Forecasting
 from benchmark.training.loop import Diverged, Progress, Replica, fit
 from benchmark.training.schedules import Position, learning_rate
 from benchmark.training.streams import generator, seed_default

@@ -51,6 +51,18 @@ def test_a_graph_can_hold_every_models_step_and_validation(elsewhere: Callable[.
     assert seen == set(SMALL)
 
 
+def mixed_validation() -> Work:
+    return steps_work(cases.task(Case("samformer", "SAMformer", "ETTh1", 96, switches=("batch_mixed_denorm",)), "cpu"), 2)[
+        1
+    ]
+
+
+def test_a_metric_by_small_batches_takes_several_of_them_at_once(elsewhere: Callable[..., Any]) -> None:
+    """Of two trainings, 1,280 windows each, in batches of 32: three passes a training, not forty."""
+    found = elsewhere(mixed_validation)
+    assert not found.refused and found.kernels < 2 * 3 * 80
+
+
 class Looks(Forecaster):
     """One layer, and something that a graph does not hold. how: a number read back, a shape by numbers, a tensor left
     behind on the host."""

@@ -12,7 +12,7 @@ from baselines.base import Forecaster
 from benchmark.analysis.probes.curvature import Objective
 from benchmark.config.recipe import Setting
 from benchmark.data.windows import Batch, Windows
-from benchmark.problems.forecasting import means, partial_mse
+from benchmark.problems.evaluation import means, partial_mse
 
 
 def objective(model: Forecaster, windows: Windows, setting: Setting) -> Objective:
