@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
@@ -20,7 +20,6 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from benchmark.data.windows import Windows
 from benchmark.perf import cases
 from benchmark.perf.cases import Case, Task
 from benchmark.training.recorded.matrix import Matrix, Pace
@@ -147,12 +146,10 @@ def _work(computation: Callable[[], None]) -> Work:
     return count.work
 
 
-def _absent(windows: Windows) -> Windows:
-    series, starts, marks = (
-        None if each is None else _empty(each) for each in (windows.series, windows.starts, windows.marks)
-    )
-    assert series is not None and starts is not None
-    return replace(windows, series=series, starts=starts, marks=marks)
+def _absent(split: Any) -> Any:
+    """Windows or images with their tensors on the device."""
+    held = {each.name: getattr(split, each.name) for each in fields(split)}
+    return replace(split, **{name: _empty(value) for name, value in held.items() if isinstance(value, Tensor)})
 
 
 def _empty(like: Tensor) -> Tensor:

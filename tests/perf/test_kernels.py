@@ -15,12 +15,16 @@ import torch
 from frozen.test_weights import SMALL
 from torch import Tensor, nn
 
+import baselines
 from baselines.base import Forecaster
+from benchmark.config.catalogue import catalogue
+from benchmark.config.resolve import candidates, resolve
 from benchmark.perf import cases, kernels, replicas
 from benchmark.perf.__main__ import main
 from benchmark.perf.cases import Case, Task
 from benchmark.perf.kernels import Count, Counted, Work, steps_work
 from benchmark.perf.report import refused
+from benchmark.problems.images import Images, Pictures
 
 COLUMNS = [
     *(("samovar", f"{column}+SAM") for column in ("SAMoVAR", "LinTrans", "FixedVAR", "iTransformer", "PatchTST")),
@@ -49,6 +53,27 @@ def test_a_graph_can_hold_every_models_step_and_validation(elsewhere: Callable[.
         assert not step.refused and not validation.refused, column
         seen.add(model)
     assert seen == set(SMALL)
+
+
+class Classifying(Task):
+    def model(self, seed: int) -> Any:
+        torch.manual_seed(seed)
+        return baselines.build(self.recipe.model, channels=3, size=32, classes=10, **self.recipe.arguments)
+
+
+def of_images(column: str) -> tuple[Work, Work]:
+    paper = catalogue().papers["vgg_cifar"]
+    recipe = candidates(resolve(paper, paper.columns[column], "CIFAR10", 0, paper.columns[column].sam, (), "paper"))[0]
+    pixels, labels = torch.zeros(512, 40, 40, 3, dtype=torch.uint8), torch.zeros(512, dtype=torch.int64)
+    pictures = Pictures(pixels, labels, torch.ones(3), torch.zeros(3))
+    problem: Any = Images(pictures, pictures, recipe.setting, augmented=True)
+    assert recipe.training is not None
+    return steps_work(Classifying(recipe, recipe.training, problem), 2)
+
+
+def test_a_graph_can_hold_a_step_on_images_and_the_way_in_which_each_is_seen(elsewhere: Callable[..., Any]) -> None:
+    step, validation = elsewhere(of_images, "VGG-9+SAM")
+    assert not step.refused and not validation.refused and step.kernels > validation.kernels > 100
 
 
 def mixed_validation() -> Work:
