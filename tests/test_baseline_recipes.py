@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from test_step import problem, training
 
 from benchmark.config.catalogue import catalogue
 from benchmark.config.recipe import Recipe, Training
+from benchmark.config.resolve import candidates, resolve
 from benchmark.data.registry import DATASETS
 from benchmark.data.windows import Batch
 from benchmark.grid.cells import Planned, Selection
@@ -152,3 +154,16 @@ def test_ltsf_linear_and_itransformer_as_released_and_dlinear_as_it_first_was() 
         assert (training_of(first).batch_size, training_of(first).learning_rate) == (batch, rate)
         same = (training_of(plain).batch_size, training_of(plain).learning_rate) == (batch, rate)
         assert first.switches == (() if same else ("first_scripts",))
+
+
+def test_samformers_tensorflow_code_has_one_order_of_windows() -> None:
+    paper, buffers = THERE.papers["samformer"], {}
+    for name in ("SAMformer", "Transformer", "TSMixer", "SAMformer-torch"):
+        column = paper.columns[name]
+        (recipe,) = candidates(resolve(paper, column, "ETTh1", 96, column.sam, ("buffered_order",), "paper"))
+        buffers[name] = recipe.task.shuffle_buffer
+    assert buffers == {"SAMformer": 256, "Transformer": 256, "TSMixer": 256, "SAMformer-torch": None}
+    assert "buffered_order" not in THERE.papers["samformer"].released, "Results of `released` stay"
+    given: Any = {"evaluation_batch": lambda channels: 512, "sha256": "", "cache_dir": None}
+    buffered = made_up("dlinear", {"kernel_size": 3}, lookback=8, shuffle_buffer=256)
+    assert load(buffered, DATASETS["var"], None, 4, CPU, **given)[0].buffer == 256

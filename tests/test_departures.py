@@ -187,6 +187,42 @@ def test_drop_last_train_batch_leaves_other_windows_out_each_epoch(monkeypatch: 
         given.micro_batches(whole, 56)
 
 
+def test_buffered_order_is_one_order_that_each_epoch_shuffles_through_a_buffer() -> None:
+    """As TensorFlow's `Dataset.shuffle` does it: what leaves the buffer is drawn, what comes next takes its place."""
+    given, dice = replace(problem(made(), made(40)), buffer=8), generator(3, "order")
+    one_order, draws = torch.randperm(55, generator=generator(3, "order")).tolist(), generator(3, "order")
+    epochs = [torch.cat(list(given.micro_batches(dice, 10))).tolist() for _ in range(3)]
+    for epoch in epochs:
+        coming, buffer, expected = one_order[8:], one_order[:8], list[int]()
+        for place in torch.rand(55, generator=draws, dtype=torch.float64).tolist():
+            at = int(place * len(buffer))
+            expected.append(buffer[at])
+            if coming:
+                buffer[at] = coming.pop(0)
+            else:
+                buffer[at] = buffer[-1]
+                del buffer[-1]
+        assert epoch == expected and sorted(epoch) == list(range(55))
+        assert all(one_order.index(number) < at + 8 for at, number in enumerate(epoch)), (
+            "none comes before it is in the buffer"
+        )
+    assert epochs[0] != epochs[1] != epochs[2]
+    resumed = generator(3, "order")
+    resumed.set_state(dice.get_state())
+    fourth = [torch.cat(list(given.micro_batches(each, 10))) for each in (dice, resumed)]
+    assert torch.equal(*fourth), "a checkpoint's generator knows the one order"
+
+
+@pytest.mark.parametrize("size", [1, 55, 100])
+def test_a_buffer_of_one_window_keeps_the_order_and_one_of_all_is_any(size: int) -> None:
+    numbers = torch.arange(55)
+    found = forecasting.through_buffer(numbers, size, generator(3, "order"))
+    assert torch.equal(found, numbers) == (size == 1) and torch.equal(found.sort().values, numbers)
+    if size > 1:
+        first = torch.stack([forecasting.through_buffer(numbers, size, generator(n, "order"))[0] for n in range(400)])
+        assert first.double().mean() == pytest.approx(27, abs=3) and first.max() > 50
+
+
 def test_late_halving_is_the_code_that_sets_the_rate_when_an_epoch_has_ended() -> None:
     """Counting epochs from 1, type1 sets lr·0.5^(n − 1) after epoch n."""
     values = training(schedule="decayed_every_epoch", learning_rate=0.01, epoch_decay=0.5, full_rate_epochs=2)

@@ -39,13 +39,30 @@ def with_channels_dropped(batch: Batch) -> Batch:
     return batch._replace(x=batch.x * kept, y=batch.y * kept[-batch.y.shape[-1] :])
 
 
+def through_buffer(numbers: Tensor, size: int, dice: torch.Generator) -> Tensor:
+    """Numbers [n] as they leave a buffer of `size`, which is filled first, gives one of those in it at a time, all as likely,
+    and takes the next in its place (TensorFlow's `Dataset.shuffle`)."""
+    waiting = numbers.tolist()
+    held, waiting = waiting[:size], waiting[size:]
+    given = []
+    for place in torch.rand(len(numbers), generator=dice, dtype=torch.float64).tolist():
+        at = int(place * len(held))
+        given.append(held[at])
+        if len(given) <= len(waiting):
+            held[at] = waiting[len(given) - 1]
+        else:
+            held[at] = held[-1]
+            held.pop()
+    return torch.tensor(given)
+
+
 @dataclass(frozen=True)
 class Forecasting:
     """Training and validation windows.
 
     train, validation: of these splits. setting: its `evaluation_batch` is the windows of one batch of validation. truncate:
     as the recipe's `shuffled_truncated_validation` has it, the size of the batches; None: all windows count. selected_by:
-    the metric on validation that selects. drop_channels, drop_last: as the recipe has it, in training.
+    the metric on validation that selects. drop_channels, drop_last, buffer: as the recipe has it, in training.
     """
 
     train: Windows
@@ -55,6 +72,7 @@ class Forecasting:
     selected_by: str = "mse"
     drop_channels: bool = False
     drop_last: bool = False
+    buffer: int | None = None
 
     @property
     def device(self) -> torch.device:
@@ -70,12 +88,18 @@ class Forecasting:
         return len(self.train), len(self.validation)
 
     def micro_batches(self, order: torch.Generator, size: int) -> Sequence[Tensor]:
-        """The starts of all training windows in a new order, cut into parts of `size` [n]; with `drop_last` whole parts.
+        """The starts of all training windows in a new order, cut into parts of `size` [n]; with `drop_last` whole parts. With
+        a `buffer` the new order is that of the generator's seed, shuffled through the buffer.
 
         Raises DataError where no part is whole.
         """
         windows = len(self.train)
-        index = torch.randperm(windows, generator=order).to(self.train.starts.device)
+        if self.buffer is None:
+            index = torch.randperm(windows, generator=order)
+        else:
+            one_order = torch.randperm(windows, generator=torch.Generator().manual_seed(order.initial_seed()))
+            index = through_buffer(one_order, self.buffer, order)
+        index = index.to(self.train.starts.device)
         parts = torch.split(self.train.starts[index], size)
         if not self.drop_last:
             return parts
@@ -201,9 +225,9 @@ def load(
     setting = recipe.setting.model_copy(update={"evaluation_batch": evaluation_batch(data.values.shape[1])})
     splits = windows.make(data, lookback, horizon, device)
     test = splits.test.evenly(recipe.bounds.max_windows)
-    truncate, drop_channels, drop_last = None, False, False
+    truncate, buffer, drop_channels, drop_last = None, None, False, False
     if recipe.training is not None:
-        drop_channels, drop_last = task.drop_channels, task.drop_last_train_batch
+        drop_channels, drop_last, buffer = task.drop_channels, task.drop_last_train_batch, task.shuffle_buffer
         size = recipe.training.batch_size
         test = test.whole_batches(size) if task.drop_last_test_batch else test
         truncate = size if task.shuffled_truncated_validation else None
@@ -211,5 +235,7 @@ def load(
     for name, split in (("training", splits.train), ("validation", validation), ("test", test)):
         if split.gaps and not split.weighed()[1].any():
             raise DataError(f"{dataset.name}: every target of the {name} windows is missing; split it otherwise")
-    problem = Forecasting(splits.train, validation, setting, truncate, drop_channels=drop_channels, drop_last=drop_last)
+    problem = Forecasting(
+        splits.train, validation, setting, truncate, drop_channels=drop_channels, drop_last=drop_last, buffer=buffer
+    )
     return problem, HeldWindows(test, setting, data.scale, data.times)

@@ -45,6 +45,11 @@ class ForecastingTrainingFields(ForecastingFields):
         default=False,
         description="in training a share of the channels, drawn anew for each micro-batch, is 0, in windows and in targets",
     )
+    shuffle_buffer: PositiveInt | None = Field(
+        default=None,
+        description="windows are in one order for the whole training, which each epoch shuffles through a buffer of so many; "
+        "null: each epoch has a new order",
+    )
     drop_last_train_batch: bool = Field(
         default=False, description="train on whole batches alone: each epoch drops what is left over of its order"
     )
