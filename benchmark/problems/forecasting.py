@@ -40,18 +40,14 @@ def with_channels_dropped(batch: Batch) -> Batch:
 
 
 def through_buffer(numbers: Tensor, size: int, dice: torch.Generator) -> Tensor:
-    """Numbers [n] as they leave a buffer of `size`, which is filled first, gives one of those in it at a time, all as likely,
-    and takes the next in its place (TensorFlow's `Dataset.shuffle`)."""
-    waiting = numbers.tolist()
-    held, waiting = waiting[:size], waiting[size:]
-    given = []
+    """Numbers [n] as they leave a buffer of `size`: filled first, it gives one of those in it at a time, all as likely, and
+    takes the next in its place (TensorFlow's `Dataset.shuffle`)."""
+    held, waiting, given = numbers[:size].tolist(), iter(numbers[size:].tolist()), list[int]()
     for place in torch.rand(len(numbers), generator=dice, dtype=torch.float64).tolist():
         at = int(place * len(held))
         given.append(held[at])
-        if len(given) <= len(waiting):
-            held[at] = waiting[len(given) - 1]
-        else:
-            held[at] = held[-1]
+        held[at] = next(waiting, held[-1])
+        if len(given) > len(numbers) - size:
             held.pop()
     return torch.tensor(given)
 
@@ -88,8 +84,8 @@ class Forecasting:
         return len(self.train), len(self.validation)
 
     def micro_batches(self, order: torch.Generator, size: int) -> Sequence[Tensor]:
-        """The starts of all training windows in a new order, cut into parts of `size` [n]; with `drop_last` whole parts. With
-        a `buffer` the new order is that of the generator's seed, shuffled through the buffer.
+        """The starts of all training windows in a new order, cut into parts of `size` [n]; with `drop_last` whole parts.
+        With a `buffer` the new order is that of the generator's seed, shuffled through the buffer.
 
         Raises DataError where no part is whole.
         """

@@ -47,7 +47,7 @@ class ForecastingTrainingFields(ForecastingFields):
     )
     shuffle_buffer: PositiveInt | None = Field(
         default=None,
-        description="windows are in one order for the whole training, which each epoch shuffles through a buffer of so many; "
+        description="one order of windows for the whole training, which each epoch shuffles through a buffer of so many; "
         "null: each epoch has a new order",
     )
     drop_last_train_batch: bool = Field(
