@@ -72,6 +72,8 @@ class Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func.is_view or name.startswith(("prim.", *MOVES_NOTHING)):
             return out
         given, made = _tensors((args, kwargs)), _tensors(out)
+        if not given and not made:  # of kinds of numbers, say
+            return out
         changed = [
             each
             for argument, value in zip(func._schema.arguments, args, strict=False)
