@@ -58,8 +58,8 @@ class _RMSNorm(torch.autograd.Function):
 
 
 class _StackedRMSNorm(torch.autograd.Function):
-    """The same where several replicas are one program: sums over the axes of one, in few kernels. The rate comes with it, so
-    that it can be kept for the way back."""
+    """The same in sums over the axes of one replica, in few kernels, and differentiable twice, as `torch.func` wants it.
+    The rate comes with it, so that it can be kept for the way back."""
 
     generate_vmap_rule = True
 
@@ -72,16 +72,20 @@ class _StackedRMSNorm(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: tuple[Tensor, Tensor]) -> None:
-        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs[:2], output[1])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, of_rate: Any) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor | None, of_rate: Tensor | None) -> tuple[Tensor, Tensor | None, None]:
         x, weight, rate = ctx.saved_tensors
-        axis, scaled = weight.ndim - 1, gradient * _upright(weight, x)
-        of_weight = (gradient * x * rate).sum(dim=tuple(range(weight.ndim, x.ndim)))
-        along = (scaled * x).sum(dim=axis, keepdim=True) * rate.pow(3) / x.shape[axis]
-        return torch.addcmul(scaled * rate, x, along, value=-1), of_weight, None
+        axis, directly, of_weight = weight.ndim - 1, None, None
+        if gradient is not None:
+            scaled = gradient * _upright(weight, x)
+            directly, of_weight = scaled * rate, (gradient * x * rate).sum(dim=tuple(range(weight.ndim, x.ndim)))
+            by_rate = (scaled * x).sum(dim=axis, keepdim=True)
+            of_rate = by_rate if of_rate is None else by_rate + of_rate
+        along = of_rate * rate.pow(3) / x.shape[axis]
+        return -along * x if directly is None else torch.addcmul(directly, x, along, value=-1), of_weight, None
 
 
 def _rms_rate(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -132,7 +136,7 @@ class Dropout(nn.Module):
 
 
 def dropped(x: Tensor, rate: float) -> Tensor:
-    """x [...] as torch's own dropout leaves it, in a transform: each replica draws its mask from its own generator."""
+    """x [...] after dropout; in a transform each replica draws its mask from its own generator."""
 
     def mask(like: Tensor, generator: torch.Generator | None) -> Tensor:
         return torch.empty_like(like, dtype=torch.bool).bernoulli_(1 - rate, generator=generator)
@@ -160,8 +164,14 @@ class _Masked(torch.autograd.Function):
         return _Masked.apply(gradient, *ctx.saved_tensors, ctx.scale), None, None  # type: ignore[no-untyped-call]
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int, int, None], x: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, int]:
-        return _Masked.apply(x.movedim(in_dims[0], 0), mask.movedim(in_dims[1], 0), scale), 0  # type: ignore[no-untyped-call]
+    def vmap(
+        info: Any, in_dims: tuple[int | None, int | None, None], x: Tensor, mask: Tensor, scale: float
+    ) -> tuple[Tensor, int]:
+        stacked = [
+            each.expand(info.batch_size, *each.shape) if at is None else each.movedim(at, 0)
+            for each, at in ((x, in_dims[0]), (mask, in_dims[1]))
+        ]
+        return _Masked.apply(*stacked, scale), 0  # type: ignore[no-untyped-call]
 
 
 def draw(shape: torch.Size, generator: torch.Generator | None) -> Tensor:

@@ -98,16 +98,16 @@ def _batch_norm(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
     normalised, mean, var = _StackedBatchNorm.apply(x, norm.weight, norm.bias, norm.eps)  # type: ignore[no-untyped-call]
     assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
     with torch.no_grad():
-        unbiased, share = var * (len(x) / (len(x) - 1)), norm.momentum or 0.0
-        norm.running_mean.copy_(torch.lerp(norm.running_mean, mean, share))
+        unbiased, share = var.detach() * (len(x) / (len(x) - 1)), norm.momentum or 0.0
+        norm.running_mean.copy_(torch.lerp(norm.running_mean, mean.detach(), share))
         norm.running_var.copy_(torch.lerp(norm.running_var, unbiased, share))
         norm.num_batches_tracked.add_(1)
     return normalised  # type: ignore[no-any-return]
 
 
 class _StackedBatchNorm(torch.autograd.Function):
-    """x·a + (bias − mean·a) [n, d] for a = weight/√(var + eps), with mean and var [d]; the way back is linear in x and in
-    the gradient, too, so that both read and write a third of what operation after operation does."""
+    """x·a + (bias − mean·a) [n, d] for a = weight/√(var + eps), with mean and var [d]; differentiable twice. The way back
+    is linear in x and in the gradient, too, so that both read and write a third of what operation after operation does."""
 
     generate_vmap_rule = True
 
@@ -119,20 +119,29 @@ class _StackedBatchNorm(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, float], output: tuple[Tensor, ...]) -> None:
-        x, weight, _, eps = inputs
-        ctx.mark_non_differentiable(*output[1:])
-        ctx.save_for_backward(x, weight, *output[1:])
-        ctx.eps = eps
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs[:2], *output[1:])
+        ctx.eps = inputs[3]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *of_others: Any) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(
+        ctx: Any, gradient: Tensor | None, of_mean: Tensor | None, of_var: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
         x, weight, mean, var = ctx.saved_tensors
-        rate = torch.rsqrt(var + ctx.eps)
-        of_bias = gradient.sum(dim=0)
-        of_weight = ((gradient * x).sum(dim=0) - mean * of_bias) * rate
-        scale, of_x = weight * rate, -weight * rate.square() * of_weight / len(x)
-        rest = -scale * of_bias / len(x) - of_x * mean
-        return torch.addcmul(torch.addcmul(rest, x, of_x), gradient, scale), of_weight, of_bias, None
+        by_x, rest = torch.zeros_like(var), torch.zeros_like(var)  # of_x is x·by_x + rest + gradient·scale
+        scale, of_weight, of_bias = var, None, None
+        if gradient is not None:
+            rate = torch.rsqrt(var + ctx.eps)
+            scale, of_bias = weight * rate, gradient.sum(dim=0)
+            of_weight = ((gradient * x).sum(dim=0) - mean * of_bias) * rate
+            by_x, rest = -scale * rate * of_weight / len(x), -scale * of_bias / len(x)
+        if of_var is not None:
+            by_x = by_x + of_var * (2 / len(x))
+        rest = rest - by_x * mean
+        if of_mean is not None:
+            rest = rest + of_mean / len(x)
+        of_x = torch.addcmul(rest, x, by_x)
+        return of_x if gradient is None else torch.addcmul(of_x, gradient, scale), of_weight, of_bias, None
 
 
 class _ResidualAttention(nn.Module):

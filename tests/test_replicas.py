@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import baselines
+from baselines import patchtst
 from baselines.base import Forecaster
 from baselines.draws import drawing_from
-from baselines.layers import Dropout, dropped
+from baselines.layers import Dropout, RMSNorm, dropped
 from benchmark.data.windows import Windows
 from benchmark.errors import StopTraining
 from benchmark.training.loop import Diverged, Replica, fit
@@ -212,6 +213,48 @@ def test_dropout_on_a_device_is_torchs_for_each_replica() -> None:
         expected.backward()  # type: ignore[no-untyped-call]
         assert alone.grad is not None and (gradient == 0).sum() > 30
         torch.testing.assert_close((value, gradient), (expected.detach(), alone.grad), rtol=1e-14, atol=1e-14)
+
+
+def _plain_rms(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-5) * weight[:, :, None] + bias[:, :, None]
+
+
+def _rms(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return torch.func.functional_call(RMSNorm(3, 4), {"weight": weight}, (x,)) + bias[:, :, None]
+
+
+def _plain_batch_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    flat = x.flatten(1).T
+    centred = flat - flat.mean(dim=0)
+    return centred * torch.rsqrt(centred.square().mean(dim=0) + 1e-5) * weight[:, 0] + bias[:, 0]
+
+
+def _batch_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return patchtst._StackedBatchNorm.apply(x.flatten(1).T, weight[:, 0], bias[:, 0], 1e-5)[0]  # type: ignore[no-any-return, no-untyped-call]
+
+
+@pytest.mark.parametrize(("ours", "plain"), [(_rms, _plain_rms), (_batch_norm, _plain_batch_norm)])
+def test_norms_by_hand_have_first_and_second_derivatives(ours: Any, plain: Any) -> None:
+    """In a stack and alone: the analysis of sharpness takes the second ones, by `torch.func`, too."""
+    random = torch.Generator().manual_seed(4)
+    x, weight, bias = (torch.randn(5, 3, 4, *more, dtype=torch.float64, generator=random) for more in ((6,), (), ()))
+    along = torch.randn(3, 4, 6, dtype=torch.float64, generator=random)
+
+    def first(norm: Any) -> Any:
+        return torch.func.grad(lambda *given: norm(*given).sin().sum(), argnums=(0, 1, 2))
+
+    def second(norm: Any) -> Any:
+        return torch.func.grad(lambda *given: (first(norm)(*given)[0] * along).sum(), argnums=(0, 1, 2))
+
+    for derivative in (first, second):
+        found, expected = (
+            torch.func.vmap(derivative(ours))(x, weight, bias),
+            torch.func.vmap(derivative(plain))(x, weight, bias),
+        )
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+        alone = derivative(ours)(x[0], weight[0], bias[0])
+        torch.testing.assert_close(alone, tuple(each[0] for each in expected), rtol=1e-12, atol=1e-12)
+        assert all(each.abs().max() > 1e-3 for each in expected)
 
 
 def test_a_layer_that_draws_needs_a_generator_for_each_replica() -> None:

@@ -62,7 +62,7 @@ def _measure(options: argparse.Namespace) -> None:
     report = Report(
         options.device, torch.cuda.get_device_name() if device.type == "cuda" else processor(),
         steps.matmul_speed(device), tuple(measured), together, table,
-        kernels=kernels.counted(replicas.stacked(wanted), replicas.COUNTS["cuda"]) if "kernels" in parts else (),
+        kernels=kernels.counted(replicas.stacked_cases(wanted), replicas.COUNTS["cuda"]) if "kernels" in parts else (),
         cell_seconds=harness.cell_seconds() if "harness" in parts else None,
         two_workers=harness.two_workers() if "harness" in parts else None,
         full_store=harness.full_store() if "store" in parts else None,

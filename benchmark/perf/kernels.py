@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils import _pytree as pytree
+from torch.utils import backend_registration
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -25,19 +26,23 @@ from benchmark.perf.cases import Case, Task
 from benchmark.training.recorded.matrix import Matrix, Pace
 from benchmark.training.step import Stepper
 
-ABSENT = "absent"
-"""What the device is called that does not exist."""
+ABSENT, REGISTERS = "absent", "_setup_privateuseone_for_python_backend"
+"""What the device is called that does not exist, and by which of torch's functions, an experimental one, it is made."""
 
 LAUNCH, BANDWIDTH, SPEED = 2.4e-6, 2.6e12, 45e12
-"""For an estimate, of an H100 or H200: the seconds that a kernel takes at least in a CUDA graph (a prototype's step of
-SAMformer, some 250 of them, took 0.59 ms on an H200); bytes and float32 operations a second, about three quarters of those
-of the data sheets."""
+"""For an estimate, of an H100: the seconds that a kernel takes at least in a CUDA graph (a prototype's step of SAMformer,
+some 250 of them, took 0.59 ms on an H200); bytes and float32 operations a second, three quarters and two thirds of its data
+sheet's."""
 
 MOVES_NOTHING = ("aten.detach", "aten.alias", "aten.view", "aten._unsafe_view", "aten._reshape_alias", "aten.empty",
                  "aten.new_empty")  # fmt: skip
 """Operations that neither read nor write, beside those that torch calls views."""
-OVERWRITES = ("aten.copy_", "aten.fill_", "aten.zero_", "aten.bernoulli_", "aten._foreach_copy_")
-"""Operations that do not read what they change."""
+OVERWRITES = ("aten.copy_", "aten.fill_", "aten.zero_", "aten.bernoulli_")
+"""Operations that do not read what they change, beside those into an `out`."""
+MAKES = ("aten.zeros_like", "aten.ones_like", "aten.new_zeros", "aten.new_ones", "aten.full_like", "aten.new_full")
+"""Operations that do not read what they are given."""
+READS_SOME = ("aten.index.", "aten.index_select", "aten.gather", "aten.embedding.")
+"""Operations that read of what they are given first as much as they make."""
 
 
 @dataclass
@@ -74,19 +79,38 @@ class Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given, made = _tensors((args, kwargs)), _tensors(out)
         if not given and not made:  # of kinds of numbers, say
             return out
+        values = zip(func._schema.arguments, [*args, *[None] * len(func._schema.arguments)], strict=False)
         changed = [
             each
-            for argument, value in zip(func._schema.arguments, args, strict=False)
+            for argument, value in values
             if argument.alias_info is not None and argument.alias_info.is_write
-            for each in _tensors(value)
+            for each in _tensors(kwargs.get(argument.name, value))
         ]
-        read = given[len(changed) :] if name.startswith(OVERWRITES) else given
+        if name.startswith("aten._fused_adam"):
+            del changed[1]  # it changes gradients only where they are scaled
         formula = flop_registry.get(func.overloadpacket)
         operations = int(formula(*args, **kwargs, out_val=out)) if formula else 0
-        self.work.add(sum(map(_bytes, [*read, *(changed or made)])), operations)
-        if any(each.device.type == "cpu" and each.ndim for each in (*given, *made)):
+        size = sum(map(_bytes, [*_read(name, given, made, changed), *(changed or made)]))
+        # An operation on lists is one kernel where every tensor is dense, else one for each.
+        times = len(args[0]) if "_foreach_" in name and not all(each.is_contiguous() for each in given) else 1
+        for _ in range(times):
+            self.work.add(size // times, operations)
+        devices = {each.device.type for each in (*given, *made)}
+        if any(each.device.type == "cpu" and each.ndim for each in (*given, *made)) or (
+            len(devices) > 1 and name.startswith(("aten._to_copy", "aten.copy_"))
+        ):
             self.work.refused.append(f"{name} of a tensor that is not on the device")
         return out
+
+
+def _read(name: str, given: list[Tensor], made: list[Tensor], changed: list[Tensor]) -> list[Tensor]:
+    """What an operation reads of what it is given."""
+    if name.startswith(MAKES):
+        return []
+    if name.startswith(READS_SOME):
+        return [*made, *given[1:]]
+    overwrites = name.startswith(OVERWRITES) or name.endswith(".out")
+    return [each for each in given if not (overwrites and any(each is other for other in changed))]
 
 
 def _tensors(values: Any) -> list[Tensor]:
@@ -104,9 +128,7 @@ def _bytes(tensor: Tensor) -> int:
 @cache
 def _register() -> FakeTensorMode:
     """Makes the device known to torch, for as long as the process lives."""
-    from torch.utils.backend_registration import _setup_privateuseone_for_python_backend as register
-
-    register(ABSENT)
+    getattr(backend_registration, REGISTERS)(ABSENT)
     return FakeTensorMode()
 
 
@@ -143,8 +165,10 @@ def _work(computation: Callable[[], None]) -> Work:
     with count:
         try:
             computation()
-        except RuntimeError as error:  # a number that is read back, a shape that depends on one
-            count.work.refused.append(str(error).strip().partition("\n")[0])
+        except RuntimeError as error:  # a number that is read back, a shape that depends on one, a tensor of the host
+            said = str(error).strip().partition("\n")[0].partition(". ")[0]
+            host = "arguments from the" in said
+            count.work.refused.append(f"a tensor is not on the device ({said})" if host else said)
     return count.work
 
 
@@ -170,7 +194,7 @@ def _moved(model: nn.Module) -> nn.Module:
 
 @dataclass(frozen=True)
 class Counted:
-    """Of a case: a step by how many trainings take it together, and the validation of one training, all its windows."""
+    """Of a case: a step by how many trainings take it together, and the validation of the fewest, all windows of each."""
 
     case: Case
     lookback: int
@@ -180,8 +204,8 @@ class Counted:
 
 
 def counted(asked: Sequence[Case], counts: Sequence[int]) -> tuple[Counted, ...]:
-    """Counts these cases' steps, in a process of its own."""
-    if not asked:
+    """Counts these cases' steps, in a process of its own. Of none where this torch cannot have such a device."""
+    if not asked or not hasattr(backend_registration, REGISTERS):
         return ()
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         return tuple(process.map(_of_case, asked, [counts] * len(asked)))
@@ -190,4 +214,5 @@ def counted(asked: Sequence[Case], counts: Sequence[int]) -> tuple[Counted, ...]
 def _of_case(case: Case, counts: Sequence[int]) -> Counted:
     task = cases.task(case, "cpu")
     found = {count: steps_work(task, count) for count in counts}
-    return Counted(case, task.recipe.lookback, task.recipe.sam, {n: step for n, (step, _) in found.items()}, found[1][1])
+    validation = found[min(counts)][1]
+    return Counted(case, task.recipe.lookback, task.recipe.sam, {n: step for n, (step, _) in found.items()}, validation)

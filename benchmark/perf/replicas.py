@@ -171,7 +171,7 @@ def examples_of(recipe: Recipe, dataset: Any, horizon: int) -> int:
     return WORKLOADS[recipe.workload].train_examples(dataset, recipe.lookback, horizon)
 
 
-def stacked(columns: Sequence[str]) -> list[Case]:
+def stacked_cases(columns: Sequence[str]) -> list[Case]:
     """The cases of these columns."""
     return [each for each in STACKED if each.column in columns]
 
@@ -179,7 +179,7 @@ def stacked(columns: Sequence[str]) -> list[Case]:
 def report(columns: Sequence[str], device: str, turns: int) -> tuple[tuple[Together, ...], Table | None]:
     """What there is to say of these columns, with a line of progress each; of none, nothing."""
     found = []
-    for case in stacked(columns):
+    for case in stacked_cases(columns):
         print(f"measuring {case.name} as one program …", file=sys.stderr)
         found.append(measure(case, device, turns))
     if "SAMformer" not in columns:

@@ -91,8 +91,9 @@ def _squares(model: Forecaster, split: Windows, size: int) -> Iterator[Tensor]:
 
 
 def _together(model: Forecaster, split: Windows, size: int) -> int:
-    """How many batches of so many windows are one pass, at most: on a GPU one of them takes as long as ten."""
-    if not model.batches_stack or split.series.device.type == "cpu":
+    """How many batches of so many windows are one pass, at most: small ones leave a GPU idle. What a class says of itself
+    does not count for one that inherits from it."""
+    if split.series.device.type == "cpu" or not vars(type(model)).get("batches_stack", False):
         return 1
     return max(1, min(AT_ONCE, NUMBERS // (len(split.series) * (split.lookback + split.horizon))) // size)
 

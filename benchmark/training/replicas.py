@@ -18,6 +18,7 @@ from benchmark.config.recipe import Training
 from benchmark.problems.base import Problem
 from benchmark.problems.precision import autocast
 from benchmark.training.device import by_itself
+from benchmark.training.optimizers.flat import side_by_side
 from benchmark.training.step import Program, Stepper, clip_scaled
 from benchmark.training.streams import default_generators, generator, own_generators
 
@@ -53,7 +54,6 @@ class Stack(Program):
         self._matrix, self._gradient, self._buffers = weights, gradient, buffers
         self._draws = [stepper.draws[-1] for stepper in steppers]
         self._weights = _rows(first, weights)
-        self._parts = list(_rows(first, gradient).values())
         untrained = [
             (n, [s.model.get_parameter(n) for s in steppers])
             for n, p in first.model.named_parameters()
@@ -82,7 +82,11 @@ class Stack(Program):
                 continue
             weight = torch.ones_like(share) if training.void_accumulation else share
             of_weights, (_, loss) = self._passes(grad_and_value(self._loss.value, has_aux=True), batch, weight)
-            (torch._foreach_copy_ if fresh else torch._foreach_add_)(self._parts, list(of_weights.values()))
+            rows = side_by_side(list(of_weights.values()))
+            if fresh:
+                torch.cat(rows, dim=1, out=self._gradient)
+            else:
+                self._gradient += torch.cat(rows, dim=1)
             fresh = False
             losses += loss * share
             if training.clip_before_unscale and training.clip_norm is not None:

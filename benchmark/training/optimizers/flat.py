@@ -41,6 +41,13 @@ def places(parameters: Iterable[Tensor]) -> Iterator[slice]:
         place += _room(p)
 
 
+def side_by_side(parts: Sequence[Tensor]) -> list[Tensor]:
+    """What `torch.cat` makes rows [S, n] of: parts [S, …], one for each weight in their order, with 0 between them."""
+    rows = [part.reshape(len(part), -1) for part in parts]
+    none = rows[0].new_zeros(len(rows[0]), ALIGNED)
+    return [each for row in rows for each in (row, none[:, : -row.shape[1] % ALIGNED]) if each.shape[1]]
+
+
 def _room(parameter: Tensor) -> int:
     return -(-parameter.numel() // ALIGNED) * ALIGNED
 

@@ -191,10 +191,9 @@ class Matrix(Stack):
         self._gradient.mul_((most / (self._of_rows() * self._scale + 1e-6)).clamp(max=1.0)[:, None])
 
     def _adam(self, at: Pace) -> None:
-        """One update, as `Adam.step` makes it. Each operation rounds once, so that a number is the same in any row.
-
-        In torch's kernel, which reads and writes a fifth as much, where only what it has as tensors changes from step to
-        step; these are float32 on a CUDA device.
+        """One update, as `Adam.step` makes it: in torch's kernel, which reads and writes a fifth as much, where no more
+        changes from step to step than what that takes as tensors (float32 on a CUDA device). Else each operation rounds
+        once, so that a number is the same in any row.
         """
         optimizer, gradient, (first, second) = _adams(self.steppers)[0], self._gradient, self._moments
         if self._matrix.dtype == torch.float32 and not optimizer.keras and not self.steppers[0].training.cycled_beta1:
