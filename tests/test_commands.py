@@ -114,7 +114,7 @@ def test_what_there_is_to_choose_from(tiny: Callable[[int], Path], capsys: pytes
         "\n  tiny: a grid of tiny cells, for tests\n    data sets:     toy\n    columns:       SAMformer, Transformer\n"
         in out
     )
-    assert "\n    switches:      batch_mixed_denorm, epochs_100, " in out
+    assert "\n    switches:      batch_mixed_denorm, buffered_order, epochs_100, " in out
     assert "\n  ETTh1:           17,420 rows, 7 channels, of fits, itransformer, ltsf_linear, samformer, samovar\n" in out
     assert "\n  ETT:             ETTh1, ETTh2, ETTm1, ETTm2\n" in out
     assert call(run_all.main, "--list", "--no-mlflow") == 2
