@@ -25,7 +25,7 @@ LONGEST = (
     "test_replicas.py", "test_programs.py", "test_own.py", "test_footprint.py", "test_training.py", "test_cli.py",
     "test_own_check.py", "test_resolution.py", "test_report_browser.py", "test_kept.py", "test_load.py",
     "test_own_run.py", "test_own_plan.py", "test_own_paper.py", "test_graphs.py", "test_images.py", "test_ckn_training.py",
-    "test_analysis.py", "test_curvature.py",
+    "test_analysis.py", "test_curvature.py", "test_kernels.py",
 )  # fmt: skip
 """Files of ten seconds and more, as measured; a new one that is as long belongs here."""
 
