@@ -53,6 +53,9 @@ def _measure(options: argparse.Namespace) -> None:
         raise UsageError("--device cuda: no CUDA device is usable here; use --device cpu")
     columns = [case.column for case in cases.CASES]
     wanted = spelt("--models", options.models, columns) if options.models else columns
+    # First: where this torch cannot count, no measurement is lost.
+    asked = replicas.stacked_cases(wanted) if "kernels" in parts else ()
+    counted = kernels.counted(asked, replicas.COUNTS["cuda"])
     measured = []
     for case in cases.CASES:
         if "steps" in parts and case.column in wanted:
@@ -62,7 +65,7 @@ def _measure(options: argparse.Namespace) -> None:
     report = Report(
         options.device, torch.cuda.get_device_name() if device.type == "cuda" else processor(),
         steps.matmul_speed(device), tuple(measured), together, table,
-        kernels=kernels.counted(replicas.stacked_cases(wanted), replicas.COUNTS["cuda"]) if "kernels" in parts else (),
+        kernels=counted,
         cell_seconds=harness.cell_seconds() if "harness" in parts else None,
         two_workers=harness.two_workers() if "harness" in parts else None,
         full_store=harness.full_store() if "store" in parts else None,
