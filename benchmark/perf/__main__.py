@@ -54,8 +54,7 @@ def _measure(options: argparse.Namespace) -> None:
     columns = [case.column for case in cases.CASES]
     wanted = spelt("--models", options.models, columns) if options.models else columns
     # First: where this torch cannot count, no measurement is lost.
-    asked = replicas.stacked_cases(wanted) if "kernels" in parts else ()
-    counted = kernels.counted(asked, replicas.COUNTS["cuda"])
+    counted = kernels.counted(replicas.stacked_cases(wanted), replicas.COUNTS["cuda"]) if "kernels" in parts else ()
     measured = []
     for case in cases.CASES:
         if "steps" in parts and case.column in wanted:
