@@ -7,6 +7,7 @@ operation is looked at: what it reads, writes and multiplies, and whether a CUDA
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields, replace
@@ -204,8 +205,10 @@ class Counted:
 
 
 def counted(asked: Sequence[Case], counts: Sequence[int]) -> tuple[Counted, ...]:
-    """Counts these cases' steps, in a process of its own. Of none where this torch cannot have such a device."""
-    if not asked or not hasattr(backend_registration, REGISTERS):
+    """Counts these cases' steps, in a process of its own. Where this torch cannot have such a device it says so, and there
+    is nothing."""
+    if not hasattr(backend_registration, REGISTERS):
+        print(f"kernels: not counted, torch {torch.__version__} has no device in Python", file=sys.stderr)
         return ()
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         return tuple(process.map(_of_case, asked, [counts] * len(asked)))

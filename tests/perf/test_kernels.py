@@ -84,9 +84,8 @@ def test_a_graph_can_hold_a_step_on_images_and_the_way_in_which_each_is_seen(els
 
 
 def mixed_validation() -> Work:
-    return steps_work(cases.task(Case("samformer", "SAMformer", "ETTh1", 96, switches=("batch_mixed_denorm",)), "cpu"), 2)[
-        1
-    ]
+    case = Case("samformer", "SAMformer", "ETTh1", 96, switches=("batch_mixed_denorm",))
+    return steps_work(cases.task(case, "cpu"), 2)[1]
 
 
 def test_a_metric_by_small_batches_takes_several_of_them_at_once(elsewhere: Callable[..., Any]) -> None:
@@ -154,6 +153,8 @@ def some_operations() -> list[tuple[int, int, int]]:
             lambda: torch.cat([left, left], dim=1, out=torch.empty(100, 600, device=kernels.ABSENT)),
             lambda: torch._fused_adam_([left], [left], [left], [left], [], [at[0]], lr=at[0], beta1=0.9, beta2=0.9,
                                        weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False),
+            lambda: torch._foreach_add_([left, left], [left, left]),
+            lambda: torch._foreach_add_([wide[:, :50], wide[:, 60:90]], [wide[:, 50:100], wide[:, :30]]),
         ]  # fmt: skip
         found = []
         for line in lines:
@@ -170,6 +171,7 @@ def test_the_work_of_some_operations(elsewhere: Callable[..., Any]) -> None:
     assert found[4] == (1, 4 * 2 * 7 * 50 + 8 * 50, 0), "what is gathered, there and here, and the numbers"
     assert found[5] == (1, 4 * (2 * 30_000 + 60_000), 0)
     assert found[6][:2] == (1, 4 * 7 * 30_000 + 2 * 8), "of four it reads, it writes three"
+    assert found[7][:2] == (1, 4 * 2 * 3 * 30_000) and found[8][:2] == (2, 4 * 3 * 7 * (50 + 30)), "dense or not"
 
 
 def test_five_trainings_of_samformer_are_as_many_kernels_as_one(
@@ -184,6 +186,12 @@ def test_five_trainings_of_samformer_are_as_many_kernels_as_one(
     one, five = found["step"]["1"], found["step"]["5"]
     assert one["kernels"] == five["kernels"] <= 215 and 4.5 < five["bytes"] / one["bytes"] < 5.5
     assert f"| SAMformer, SAM, L 512 | {one['kernels']} " in capsys.readouterr().out
+
+
+def test_a_torch_without_such_a_device_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(kernels, "REGISTERS", "_not_there")
+    assert kernels.counted(replicas.STACKED, (1,)) == ()
+    assert capsys.readouterr().err == f"kernels: not counted, torch {torch.__version__} has no device in Python\n"
 
 
 def test_what_is_refused_is_told_once() -> None:
