@@ -1,4 +1,4 @@
-"""What a CUDA device records and replays, with a stand-in that records: the same step, and recording moves nothing."""
+"""What a CUDA device records and replays, with a tape on the CPU: the same step, and recording moves nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import test_replicas
 import torch
+from frozen.test_weights import SMALL
+from tape import Tape, as_on_a_device
 from test_replicas import replica, spoilt, state, trained, windows
 from test_step import problem
 from torch import Tensor
@@ -108,11 +110,30 @@ def test_memory_that_runs_out_is_no_reason_to_do_without() -> None:
 
 
 @pytest.fixture
-def recorder(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Tape:
     """Steps are recorded, as on a CUDA device."""
-    stand_in = StandIn()
-    monkeypatch.setattr(graphs, "recorder", lambda device: stand_in)
-    return stand_in
+    as_on_a_device(monkeypatch.setattr, tape := Tape())
+    return tape
+
+
+def not_recorded(replicas: Sequence[Replica], dtype: torch.dtype = torch.float64) -> Sequence[Replica]:
+    """The same trainings as one program, as on a CUDA device, but for the recording."""
+    with pytest.MonkeyPatch.context() as patch:
+        as_on_a_device(patch.setattr, None)
+        return trained(replicas, stacked=True, dtype=dtype)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_models_step_is_the_same_when_it_is_replayed(name: str, recorder: Tape) -> None:
+    make = [partial(replica, name, seed, rho=0.05, epochs=3, patience=None) for seed in range(2)]
+    together = trained([one() for one in make], stacked=True)
+    for one, other in zip(together, not_recorded([one() for one in make]), strict=True):
+        torch.testing.assert_close(state(one), state(other), rtol=1e-9, atol=1e-9)
+        assert one.ran == Ran(2, graphs=True) and other.ran == Ran(2, graphs=False)
+        for found, expected in zip(one.progress.epochs, other.progress.epochs, strict=True):
+            assert found["val_mse"] == pytest.approx(expected["val_mse"], rel=1e-9)
+            assert found["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-6)
+    assert (recorder.records, recorder.replays) == (3, 3 * (2 + 1)), "two steps an epoch, of two forms, and validation"
 
 
 STEPS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -127,14 +148,14 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", STEPS)
-def test_recorded_replicas_are_single_trainings(case: str, recorder: StandIn) -> None:
+def test_what_recipes_do_otherwise_is_recorded(case: str, recorder: Tape) -> None:
     name, values = STEPS[case]
     make = [partial(replica, name, seed, **({"rho": 0.05 * (seed + 1)} | values)) for seed in range(3)]
     together = trained([one() for one in make], stacked=True)
-    for one, alone in zip(together, trained([one() for one in make], stacked=False), strict=True):
-        torch.testing.assert_close(state(one), state(alone), rtol=1e-9, atol=1e-9)
-        assert one.ran == Ran(3, graphs=True) and alone.ran is None
-        found, expected = one.progress.epochs[-1], alone.progress.epochs[-1]
+    for one, other in zip(together, not_recorded([one() for one in make]), strict=True):
+        torch.testing.assert_close(state(one), state(other), rtol=1e-9, atol=1e-9)
+        assert one.ran == Ran(3, graphs=True) and other.ran == Ran(3, graphs=False)
+        found, expected = one.progress.epochs[-1], other.progress.epochs[-1]
         assert found["val_mse"] == pytest.approx(expected["val_mse"], rel=1e-9) and found["lr"] == expected["lr"]
         assert found["grad_norm"] == pytest.approx(expected["grad_norm"], rel=1e-5)
         assert found["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-6)
@@ -144,7 +165,7 @@ def test_recorded_replicas_are_single_trainings(case: str, recorder: StandIn) ->
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_torchs_optimizer_takes_the_steps_where_it_can(
-    optimizer: str, recorder: StandIn, monkeypatch: pytest.MonkeyPatch
+    optimizer: str, recorder: Tape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In float32, which its learning rate is: the same steps, decay and schedule too."""
     kernel, rates = getattr(torch, f"_fused_{optimizer}_"), list[Any]()
@@ -163,7 +184,7 @@ def test_torchs_optimizer_takes_the_steps_where_it_can(
         torch.testing.assert_close(state(one), state(alone), rtol=1e-4, atol=1e-6)
 
 
-def test_what_the_steps_of_an_epoch_take_goes_over_at_once(recorder: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_steps_of_an_epoch_take_goes_over_at_once(recorder: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two tensors for all whole steps, two for the incomplete last one: a copy a step costs as much as a kernel."""
     sent, shapes = matrix._sent, list[tuple[int, ...]]()
     monkeypatch.setattr(matrix, "_sent", lambda t, device: shapes.append(tuple(t.shape)) or sent(t, device))
@@ -172,7 +193,7 @@ def test_what_the_steps_of_an_epoch_take_goes_over_at_once(recorder: StandIn, mo
     assert shapes == [(2, 11 + 4 * 3), (2 * 3 * 8,), (1, 11 + 4 * 3), (3 * 5,)]
 
 
-def test_what_has_ended_stays_as_a_row_until_half_have(recorder: StandIn) -> None:
+def test_what_has_ended_stays_as_a_row_until_half_have(recorder: Tape) -> None:
     """And no training is moved by that, to the last bit."""
     make = partial(replica, "patchtst", dtype=torch.float32, rho=0.05, batch_size=8, epochs=4, patience=None)
     alone = state(trained([make(0)], stacked=True, dtype=torch.float32)[0])
@@ -187,7 +208,7 @@ def test_what_has_ended_stays_as_a_row_until_half_have(recorder: StandIn) -> Non
     assert all(torch.equal(kept[one.seed], state(one)) for one in together[:3]), "what has ended moves no more"
 
 
-def test_targets_that_are_missing(recorder: StandIn) -> None:
+def test_targets_that_are_missing(recorder: Tape) -> None:
     train = windows(21, torch.float64)
     series = train.series[-1:].clone()
     series[:, 50:53] = torch.nan
