@@ -48,11 +48,13 @@ class _Convolution(torch.autograd.Function):
 
 
 class _Gradients(torch.autograd.Function):
-    """Those of x, weight and bias: a function of its own, since under `vmap` they too are made a replica at a time."""
+    """Those of x, weight and bias: a function of its own, since under `vmap` they too are made a replica at a time. Where
+    the way there was in bfloat16 (autocast), so is the gradient, and so is this."""
 
     @staticmethod
     def forward(gradient: Tensor, x: Tensor, weight: Tensor, form: Form) -> tuple[Tensor, Tensor, Tensor]:
         stride, padding, groups = form
+        x, weight = x.to(gradient), weight.to(gradient)
         found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
             gradient, x, weight, [len(weight)], [stride], [padding], [1], False, [0], groups, [True, True, True]
         )

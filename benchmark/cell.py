@@ -247,7 +247,7 @@ def environment(attempt: Attempt) -> dict[str, Any]:
     experiment, ran = attempt.experiment, attempt.replica.ran if attempt.replica is not None else None
     in_bfloat16 = bfloat16(experiment.recipe.setting, torch.device(experiment.device))
     return {
-        "python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__,
+        "python": platform.python_version(), "torch": str(torch.__version__), "numpy": numpy.__version__,
         "platform": platform.platform(), "machine": platform.machine(), "processor": processor(),
         "device": torch.cuda.get_device_name() if experiment.device == "cuda" else "cpu",
         "precision": "bfloat16" if in_bfloat16 else "float32", "threads": torch.get_num_threads(),

@@ -17,8 +17,9 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from baselines import layers, mlp
+from benchmark.config.recipe import Setting
 from benchmark.data import windows
-from benchmark.problems import evaluation
+from benchmark.problems import evaluation, precision
 from benchmark.training.recorded import graphs
 
 REFUSED = ("aten._local_scalar_dense", "aten.equal", "aten.is_nonzero", "aten.nonzero", "aten.masked_select", "aten.unique",
@@ -139,8 +140,12 @@ def as_on_a_device(put: Callable[[object, str, Any], None], recorder: graphs.Rec
     def together(model: nn.Module, split: windows.Windows, size: int) -> int:
         return 2 if vars(type(model)).get("batches_stack", False) else 1
 
+    def bfloat16(setting: Setting, device: torch.device) -> bool:
+        return setting.precision == "bfloat16_on_cuda"
+
     put(layers.Dropout, "forward", dropout)
     put(mlp, "_as_by_hand", lambda hidden, dropout: dropout(hidden))
     put(windows, "_windows", lambda series, span: series.unfold(1, span, 1))
     put(evaluation, "_together", together)
+    put(precision, "bfloat16", bfloat16)
     put(graphs, "recorder", lambda device: recorder)

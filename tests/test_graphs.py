@@ -136,6 +136,26 @@ def test_every_models_step_is_the_same_when_it_is_replayed(name: str, recorder: 
     assert (recorder.records, recorder.replays) == (3, 3 * (2 + 1)), "two steps an epoch, of two forms, and validation"
 
 
+@pytest.mark.parametrize("name", ["samovar", "fixedvar", "lintrans", "cats"])
+def test_a_step_in_bfloat16_is_recorded_too(name: str, recorder: Tape) -> None:
+    """And is another than in float32."""
+
+    def weights(**values: Any) -> Tensor:
+        there = [replica(name, seed, torch.float32, rho=0.05, **values) for seed in range(2)]
+        setting = there[0].training
+        fit(there, problem(*(windows(n, torch.float32) for n in (21, 14)), setting=setting), stacked=True, say=said.append)
+        assert all(one.ran is not None and one.ran.replicas == 2 for one in there), said
+        return torch.stack([state(one) for one in there])
+
+    said = list[str]()
+    recorded = weights(precision="bfloat16_on_cuda")
+    assert recorder.replays and not said
+    with pytest.MonkeyPatch.context() as patch:
+        as_on_a_device(patch.setattr, None)
+        torch.testing.assert_close(recorded, weights(precision="bfloat16_on_cuda"), rtol=1e-3, atol=1e-4)
+        assert float((recorded - weights()).abs().max()) > 1e-3
+
+
 STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "SAM, clipped": ("samformer", {}),
     "running statistics": ("tsmixer", {}),
