@@ -125,7 +125,7 @@ def not_recorded(replicas: Sequence[Replica], dtype: torch.dtype = torch.float64
 
 @pytest.mark.parametrize("name", SMALL)
 def test_every_models_step_is_the_same_when_it_is_replayed(name: str, recorder: Tape) -> None:
-    make = [partial(replica, name, seed, rho=0.05, epochs=3, patience=None) for seed in range(2)]
+    make = [partial(replica, name, seed, rho=0.05, batch_size=8, accumulation=2) for seed in range(2)]  # 8 + 8, and 5
     together = trained([one() for one in make], stacked=True)
     for one, other in zip(together, not_recorded([one() for one in make]), strict=True):
         torch.testing.assert_close(state(one), state(other), rtol=1e-9, atol=1e-9)
@@ -133,15 +133,15 @@ def test_every_models_step_is_the_same_when_it_is_replayed(name: str, recorder: 
         for found, expected in zip(one.progress.epochs, other.progress.epochs, strict=True):
             assert found["val_mse"] == pytest.approx(expected["val_mse"], rel=1e-9)
             assert found["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-6)
-    assert (recorder.records, recorder.replays) == (3, 3 * (2 + 1)), "two steps an epoch, of two forms, and validation"
+    assert (recorder.records, recorder.replays) == (3, 2 * (2 + 1)), "two steps an epoch, of two forms, and validation"
 
 
-@pytest.mark.parametrize("name", ["samovar", "fixedvar", "lintrans", "cats"])
+@pytest.mark.parametrize("name", ["samovar", "cats"])
 def test_a_step_in_bfloat16_is_recorded_too(name: str, recorder: Tape) -> None:
     """And is another than in float32."""
 
     def weights(**values: Any) -> Tensor:
-        there = [replica(name, seed, torch.float32, rho=0.05, **values) for seed in range(2)]
+        there = [replica(name, seed, torch.float32, rho=0.05, batch_size=8, accumulation=2, **values) for seed in range(2)]
         setting = there[0].training
         fit(there, problem(*(windows(n, torch.float32) for n in (21, 14)), setting=setting), stacked=True, say=said.append)
         assert all(one.ran is not None and one.ran.replicas == 2 for one in there), said

@@ -84,14 +84,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from conftest import TINY
 
     folder = tmp_path_factory.mktemp("undisturbed")
-    (folder / "tiny.yaml").write_text(TINY.replace("EPOCHS", "12"))
+    (folder / "tiny.yaml").write_text(TINY.replace("EPOCHS", "6"))
     code, out = finish(start(folder / "results", folder / "tiny.yaml", "--jobs", "1"))
     assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"
     return folder / "results"
 
 
 def test_results_do_not_depend_on_jobs_or_order(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
-    config = tiny(12)
+    config = tiny(6)
     finish(start(tmp_path / "results", config, "--jobs", "1", "--seeds", "2,", "--horizons", "8"))
     finish(start(tmp_path / "results", config, "--jobs", "2"))
     one, other = results(undisturbed), results(tmp_path / "results")
@@ -104,17 +104,17 @@ def test_results_do_not_depend_on_jobs_or_order(undisturbed: Path, tmp_path: Pat
 def test_what_is_done_is_not_done_again_unless_forced(undisturbed: Path, tiny: Callable[[int], Path]) -> None:
     before = {p.name: p.stat().st_mtime_ns for p in (undisturbed / "cells").iterdir()}
     started = time.perf_counter()
-    code, out = finish(start(undisturbed, tiny(12)))
+    code, out = finish(start(undisturbed, tiny(6)))
     assert code == 0 and "to train" not in out and time.perf_counter() - started < 60
     assert before == {p.name: p.stat().st_mtime_ns for p in (undisturbed / "cells").iterdir()}
-    code, out = finish(start(undisturbed, tiny(12), "--force", "--seeds", "1", "--horizons", "4", "--jobs", "2"))
+    code, out = finish(start(undisturbed, tiny(6), "--force", "--seeds", "1", "--horizons", "4", "--jobs", "2"))
     assert code == 0 and "2 cells to train" in out
 
 
 def test_the_parent_killed_then_the_same_command_again(
     undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]
 ) -> None:
-    folder, config = tmp_path / "results", tiny(12)
+    folder, config = tmp_path / "results", tiny(6)
     first = start(folder, config, "--jobs", "2")
     until(lambda: len(Store(folder).digests()) >= 3)
     workers = workers_of(first.pid)
@@ -133,7 +133,7 @@ def test_the_parent_killed_then_the_same_command_again(
 
 def test_a_worker_killed_in_mid_grid_costs_no_cell(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
     folder = tmp_path / "results"
-    process = start(folder, tiny(12), "--jobs", "2")
+    process = start(folder, tiny(6), "--jobs", "2")
     until(lambda: len(Store(folder).digests()) >= 2)
     os.kill(workers_of(process.pid)[0], signal.SIGKILL)
     code, out = finish(process)
@@ -143,7 +143,7 @@ def test_a_worker_killed_in_mid_grid_costs_no_cell(undisturbed: Path, tmp_path: 
 
 
 def test_two_invocations_share_the_grid(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
-    folder, config = tmp_path / "results", tiny(12)
+    folder, config = tmp_path / "results", tiny(6)
     both = [start(folder, config, "--jobs", "1"), start(folder, config, "--jobs", "1")]
     for code, out in map(finish, both):
         assert code == 0 and out.splitlines()[-1] == "cells=12 done=12 refused=0 failed=0"
@@ -297,7 +297,7 @@ def test_two_on_a_grid_one_killed(tmp_path: Path, tiny: Callable[[int], Path]) -
 
 
 def test_folders_of_several_hosts_merge_by_copying(undisturbed: Path, tmp_path: Path, tiny: Callable[[int], Path]) -> None:
-    config = tiny(12)
+    config = tiny(6)
     for host, keep in (("one", 0), ("other", 1)):
         (tmp_path / host / "cells").mkdir(parents=True)
         for path in sorted((undisturbed / "cells").glob("*.json"))[keep::2]:
