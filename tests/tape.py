@@ -2,7 +2,8 @@
 
 As on a device, nothing of Python runs again: a number that Python had is what it was, and a name that now means another
 tensor changes nothing. What a recording made for itself is overwritten after each replay, as another recording of its pool
-might overwrite it; memory of others that has been freed is an error; and what no CUDA graph holds is refused.
+might overwrite it; memory of others that has been freed is an error; and what no CUDA graph holds is refused, as far as it
+can be told here. Whether a tensor is the host's cannot: tests/perf/test_kernels.py looks for those.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from baselines import layers, mlp
+from baselines import layers, linear_attention, mlp, revin, samformer, tsmixer
 from benchmark.config.recipe import Setting
 from benchmark.data import windows
 from benchmark.problems import evaluation, precision
 from benchmark.training.recorded import graphs
 
 REFUSED = ("aten._local_scalar_dense", "aten.equal", "aten.is_nonzero", "aten.nonzero", "aten.masked_select", "aten.unique",
-           "aten._unique")  # fmt: skip
-"""What reads a number back, or has a shape that depends on one."""
+           "aten._unique", "aten.repeat_interleave.Tensor", "aten.linalg_inv", "aten.lift_fresh")  # fmt: skip
+"""What reads a number back, has a shape that depends on one, or makes a tensor on the host."""
+READS = (Tensor.tolist, Tensor.numpy, Tensor.cpu, Tensor.__array__)
+"""The same, where no operation is seen."""
 
 
 class Tape:
@@ -37,7 +41,7 @@ class Tape:
         """As `graphs.Recorder.record`."""
         self.records += 1
         taken = _Taken(generators)
-        with taken:
+        with _NothingRead(), taken:
             computation()
         taken.overwrite()
 
@@ -46,6 +50,13 @@ class Tape:
             taken.replay()
 
         return replay
+
+
+class _NothingRead(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        if func in READS:
+            raise RuntimeError(f"not permitted when stream is capturing: {func.__name__}")
+        return func(*args, **(kwargs or {}))
 
 
 class _Outside:
@@ -70,21 +81,16 @@ class _Taken(TorchDispatchMode):
         self.generators = {each._cdata for each in (*generators, torch.default_generator)}
         self.lines: list[tuple[Any, Any, Any, list[tuple[int, Tensor]]]] = []
         self.own: dict[int, Tensor] = {}
-        self.numbers: dict[int, Tensor] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         name, kwargs = str(func), kwargs or {}
         self.refuse(name, args, kwargs)
         out = func(*args, **kwargs)
         given = _tensors((args, kwargs))
-        if name.startswith("aten.lift_fresh"):  # a number of Python's, which a kernel takes as it is
-            if given[0].ndim:
-                raise RuntimeError("not permitted when stream is capturing: a tensor of the host")
-            self.numbers[_memory(given[0])] = given[0]
-            return out
         known = {_memory(each) for each in given}
         leaves = pytree.tree_leaves(out)
-        made = [(i, each) for i, each in enumerate(leaves) if isinstance(each, Tensor) and _memory(each) not in known]
+        new = [(i, each) for i, each in enumerate(leaves) if isinstance(each, Tensor) and _memory(each) not in known]
+        made = [(i, each.detach()) for i, each in new]  # a way back would keep what others have
         self.own |= {_memory(each): each for _, each in made}
         writes = any(each.alias_info is not None and each.alias_info.is_write for each in func._schema.arguments)
         if (made or writes) and not name.startswith(("aten.empty", "aten.new_empty")):
@@ -102,9 +108,9 @@ class _Taken(TorchDispatchMode):
             raise RuntimeError(f"{name} draws from a generator that is not registered with the graph")
 
     def kept(self, value: Any) -> Any:
-        if not isinstance(value, Tensor) or _memory(value) in self.own or _memory(value) in self.numbers:
+        if not isinstance(value, Tensor):
             return value
-        return _Outside(value)
+        return value.detach() if _memory(value) in self.own else _Outside(value)
 
     @torch.no_grad()
     def replay(self) -> None:
@@ -143,6 +149,8 @@ def as_on_a_device(put: Callable[[object, str, Any], None], recorder: graphs.Rec
     def bfloat16(setting: Setting, device: torch.device) -> bool:
         return setting.precision == "bfloat16_on_cuda"
 
+    for each in (linear_attention, mlp, revin, samformer, tsmixer):
+        put(each, "by_hand", lambda x: False)
     put(layers.Dropout, "forward", dropout)
     put(mlp, "_as_by_hand", lambda hidden, dropout: dropout(hidden))
     put(windows, "_windows", lambda series, span: series.unfold(1, span, 1))

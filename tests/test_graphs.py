@@ -16,13 +16,17 @@ import torch
 from frozen.test_weights import SMALL
 from tape import Tape, as_on_a_device
 from test_replicas import replica, spoilt, state, trained, windows
-from test_step import problem
-from torch import Tensor
+from test_step import problem, training
+from torch import Tensor, nn
 
-from benchmark.training import device
+from baselines.classifier import Classifier
+from benchmark.problems.images import Images, Pictures
+from benchmark.training import device, step
 from benchmark.training.loop import Ran, Replica, fit
 from benchmark.training.recorded import graphs, matrix
 from benchmark.training.recorded.graphs import Recorded
+from benchmark.training.recorded.matrix import Matrix
+from benchmark.training.streams import seed_default
 
 
 class StandIn:
@@ -157,7 +161,7 @@ def test_a_step_in_bfloat16_is_recorded_too(name: str, recorder: Tape) -> None:
 
 
 STEPS: dict[str, tuple[str, dict[str, Any]]] = {
-    "SAM, clipped": ("samformer", {}),
+    "SAM, clipped, restarts": ("samformer", {"schedule": "cosine_restarts", "restart_period": 2}),
     "running statistics": ("tsmixer", {}),
     "dropout, Keras' Adam": ("patchtst", {"optimizer": "keras_adam", "weight_decay": 0.0, "clip_norm": None}),
     "Adam's decay, one cycle": ("samovar", {"optimizer": "adam", "schedule": "one_cycle", "cycled_beta1": (0.95, 0.85)}),
@@ -168,13 +172,15 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", STEPS)
-def test_what_recipes_do_otherwise_is_recorded(case: str, recorder: Tape) -> None:
+def test_what_recipes_do_otherwise_is_recorded(case: str, recorder: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "LOSS_SCALE_STEPS", 1)
     name, values = STEPS[case]
-    make = [partial(replica, name, seed, **({"rho": 0.05 * (seed + 1)} | values)) for seed in range(3)]
+    more = {"epochs": 3, "patience": None}
+    make = [partial(replica, name, seed, **({"rho": 0.05 * (seed + 1)} | more | values)) for seed in range(2)]
     together = trained([one() for one in make], stacked=True)
     for one, other in zip(together, not_recorded([one() for one in make]), strict=True):
         torch.testing.assert_close(state(one), state(other), rtol=1e-9, atol=1e-9)
-        assert one.ran == Ran(3, graphs=True) and other.ran == Ran(3, graphs=False)
+        assert one.ran == Ran(2, graphs=True) and other.ran == Ran(2, graphs=False)
         found, expected = one.progress.epochs[-1], other.progress.epochs[-1]
         assert found["val_mse"] == pytest.approx(expected["val_mse"], rel=1e-9) and found["lr"] == expected["lr"]
         assert found["grad_norm"] == pytest.approx(expected["grad_norm"], rel=1e-5)
@@ -239,6 +245,64 @@ def test_targets_that_are_missing(recorder: Tape) -> None:
     fit(singly, given)
     for one, other in zip(together, singly, strict=True):
         torch.testing.assert_close(state(one), state(other), rtol=1e-9, atol=1e-9)
+        assert one.ran == Ran(2, graphs=True)
+
+
+class Pixels(Classifier):
+    """A linear map of an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map = nn.Linear(3 * 32 * 32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.map(x.flatten(1))
+
+
+def test_a_single_image_that_joined_the_batch_before_it(recorder: Tape) -> None:
+    """Batches of 4 and 5 images, where the recipe has 4."""
+    random = torch.Generator().manual_seed(2)
+    pixels = torch.randint(0, 255, (9, 40, 40, 3), dtype=torch.uint8, generator=random)
+    pictures = Pictures(pixels, torch.arange(9), torch.full((3,), 0.5), torch.full((3,), 0.25))
+    given = Images(pictures, pictures, training(), augmented=True)
+
+    def weights(stacked: bool) -> Tensor:
+        there = list[Replica]()
+        for seed in range(2):
+            seed_default(seed, "initialisation")
+            values = {"batch_size": 4, "accumulation": 2, "epochs": 3, "learning_rate": 1e-4}
+            there.append(Replica(Pixels(), training(**values), seed))
+        fit(there, given, stacked=stacked)
+        assert all(one.failed is None for one in there)
+        return torch.stack([state(one) for one in there])
+
+    torch.testing.assert_close(weights(True), weights(False), rtol=1e-4, atol=1e-6)
+    assert recorder.replays == 3 + 3
+
+
+def test_a_program_goes_before_the_next_is_made(recorder: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though trainings that failed in it stay, and what is recorded refers to itself: its memory is a device's."""
+    made, begin = list[weakref.ref[Matrix]](), Matrix.__init__
+
+    def counted(self: Matrix, *given: Any) -> None:
+        assert all(each() is None for each in made)
+        made.append(weakref.ref(self))
+        begin(self, *given)
+
+    monkeypatch.setattr(Matrix, "__init__", counted)
+    make = partial(replica, "dlinear", epochs=3, patience=None)
+    together = trained([make(0), spoilt("stopped", make(1)), spoilt("diverging", make(2))], stacked=True)
+    assert len(made) >= 2 and [one.failed is None for one in together] == [True, False, False]
+    gc.collect()
+    assert all(each() is None for each in made)
+
+
+def test_what_cannot_be_recorded_is_said_once_for_all_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_on_a_device(monkeypatch.setattr, StandIn(RuntimeError("not permitted")))
+    make, said = partial(replica, "dlinear", epochs=3, patience=None), list[str]()
+    there = [make(0), spoilt("stopped", make(1))]
+    fit(there, problem(windows(21, torch.float64), windows(14, torch.float64)), stacked=True, say=said.append)
+    assert len(said) == len(set(said)) == 2 and all("no CUDA graph of" in line for line in said)
 
 
 class Fake:

@@ -28,6 +28,8 @@ class Sum:
             self.latest = self.latest * self.calls
         elif self.how == "reads":
             self.latest = self.latest * float(inputs[0])
+        elif self.how == "lists":
+            self.latest = self.latest * inputs[0].tolist()[0]
         elif self.how == "booleans":
             self.latest = self.latest[self.latest > 0]
         elif self.how == "host":
@@ -35,7 +37,7 @@ class Sum:
         elif self.how in ("noise", "noise of others"):
             self.latest = self.latest + torch.empty(1).bernoulli_(0.5, generator=self.noise)
         elif self.how == "number":
-            self.latest = self.latest + torch.tensor(1.0)
+            self.latest = self.latest + 1.0
         self.total += self.latest
 
 
@@ -55,7 +57,7 @@ def test_numbers_are_drawn_anew_by_each_replay() -> None:
     assert 0 < float(there.total) < 20 and there.recorded.replays
 
 
-@pytest.mark.parametrize("how", ["counts", "reads", "booleans", "host", "noise of others"])
+@pytest.mark.parametrize("how", ["counts", "reads", "lists", "booleans", "host", "noise of others"])
 def test_what_a_graph_does_not_hold_is_seen(how: str) -> None:
     there = Sum(how)
     there.recorded([torch.ones(1)])

@@ -158,7 +158,8 @@ def steps_work(task: Task, count: int) -> tuple[Work, Work]:
         parts = task.training.accumulation
         values = torch.empty(len(Pace._fields) + (2 + parts) * count, device=ABSENT)
         examples = torch.empty(count, parts * task.training.batch_size, dtype=torch.int64, device=ABSENT)
-        return _work(lambda: program._one_step((values, examples))), _work(lambda: program._validated(()))
+        sizes = (task.training.batch_size,) * parts
+        return _work(lambda: program._one_step((values, examples, sizes))), _work(lambda: program._validated(()))
 
 
 def _work(computation: Callable[[], None]) -> Work:

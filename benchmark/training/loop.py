@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -161,7 +162,7 @@ def fit(
     if why:
         say(f"trained one after the other, not as one program: {why}")
     stacked = stacked and not why
-    make = partial(matrix.program_of, say=say) if stacked else Program
+    make = partial(matrix.program_of, say=_once(say)) if stacked else Program
     for together in [replicas] if stacked else [[each] for each in replicas]:
         with nullcontext() if stacked else by_itself:
             waiting = [
@@ -177,13 +178,16 @@ def fit(
                     try:
                         begin += [each.state().kept() for each in now] if len(left) > 1 else []
                         if program is None or not program.goes_on_with([each.stepper for each in now]):
-                            program = None  # its memory is free for the next
+                            if program is not None:
+                                program = None
+                                device.free()  # for the next: what is recorded refers to itself
                             program = make([each.stepper for each in now])
                         outcomes = run_epoch(program, now, max_steps)
                         selecting = program.validate([each.holdout for each in now])
                     except torch.OutOfMemoryError as error:
                         program = None
                         if len(left) == 1:
+                            traceback.clear_frames(error.__traceback__)  # where it was, without what was there
                             left[0].replica.failed = error
                     if program is None:
                         waiting[:0] = _halves(left, now, begin, say)
@@ -194,16 +198,28 @@ def fit(
                     left = _left(left, max_steps)
 
 
+def _once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says a line when it comes first: each program of these trainings may have the same to say."""
+    said = set[str]()
+
+    def first(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    return first
+
+
 def _halves(
     left: list[Running], now: Sequence[Running], begin: Sequence[dict[str, Any]], say: Callable[[str], None]
 ) -> list[list[Running]]:
     """What goes on where memory ran out: two halves of what is left, those of `now` as they were when the epoch began."""
+    device.free()
     if len(left) == 1:
         left[0].replica.end()
         return []
     for each, state in zip(now, begin, strict=False):  # none where these did not fit: nothing has moved
         each.state().apply(state)
-    device.free()
     half = len(left) // 2
     say(f"out of memory: going on with {half} and then {len(left) - half} at a time")
     return [left[:half], left[half:]]
@@ -237,7 +253,7 @@ def _take_in(running: Running, program: Program, loss: float, norm: float, selec
     try:
         replica.epoch_ended(entry, selecting, named)
     except (Diverged, StopTraining) as error:
-        replica.failed = error
+        replica.failed = error.with_traceback(None)  # which would keep the program for as long as the others are trained
 
 
 def run_epoch(program: Program, together: Sequence[Running], max_steps: int | None = None) -> list[tuple[float, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ MOST_OFF = 1e-2
 """By which a replay may differ from the run that it repeats, row by row, as a share of that row's norm. Rounding is far
 below, also in bfloat16; an input that is not the latest, or a mask that is drawn otherwise, is far above."""
 
-Function = Callable[[Sequence[Tensor]], None]
+Function = Callable[[Sequence[Any]], None]
 
 
 class Recorder(Protocol):
@@ -78,7 +78,8 @@ def recorder(device: torch.device) -> Recorder | None:
 
 
 class Recorded:
-    """A function of tensors that changes others in place, recorded once for each form of its inputs: shapes and kinds.
+    """A function of tensors that changes others in place, recorded once for each form of its inputs: their shapes and kinds
+    and what is no tensor among them.
 
     The first replay of each recording is held against a run that is not recorded. Where that differs, or where nothing can
     be recorded, `say` is told why, once, and the function is called from then on.
@@ -93,16 +94,16 @@ class Recorded:
         self._name, self._function, self._changes, self._generators = name, function, changes, generators
         self._recorder, self._say = recorder, say
         self._given_up = False
-        self._recordings: dict[tuple[object, ...], tuple[list[Tensor], Callable[[], None]]] = {}
+        self._recordings: dict[tuple[object, ...], tuple[list[Any], Callable[[], None]]] = {}
 
     @property
     def replays(self) -> bool:
         """Whether there is a recording, and it is replayed."""
         return bool(self._recordings) and not self._given_up
 
-    def __call__(self, inputs: Sequence[Tensor]) -> None:
+    def __call__(self, inputs: Sequence[Any]) -> None:
         """Does it once."""
-        form = tuple((each.shape, each.dtype) for each in inputs)
+        form = tuple((each.shape, each.dtype) if isinstance(each, Tensor) else each for each in inputs)
         if self._given_up:
             self._function(inputs)
         elif form not in self._recordings:
@@ -110,12 +111,14 @@ class Recorded:
         else:
             here, replay = self._recordings[form]
             for mine, given in zip(here, inputs, strict=True):
-                mine.copy_(given, non_blocking=True)
+                if isinstance(mine, Tensor):
+                    mine.copy_(given, non_blocking=True)
             replay()
 
-    def _first(self, form: tuple[object, ...], inputs: Sequence[Tensor]) -> None:
+    def _first(self, form: tuple[object, ...], inputs: Sequence[Any]) -> None:
         """Runs it, records it, and runs the recording from where the first run began."""
-        here, begin = [each.to(self._changes[0].device, copy=True) for each in inputs], self._kept()
+        device, begin = self._changes[0].device, self._kept()
+        here = [each.to(device, copy=True) if isinstance(each, Tensor) else each for each in inputs]
         try:
             for _ in range(WARM_UP):
                 self._put(begin)

@@ -38,9 +38,10 @@ class Pace(NamedTuple):
     number: Tensor
 
 
-Inputs = tuple[Tensor, Tensor]
+Inputs = tuple[Tensor, Tensor, tuple[int, ...]]
 """Of a step: the values of `Pace`, then by row rho (0 without SAM), how many examples count, and the share that each of k
-micro-batches has in these [11 + (2 + k)·S]; and the examples' numbers [S, n], micro-batch after micro-batch."""
+micro-batches has in these [11 + (2 + k)·S]; the examples' numbers [S, n], micro-batch after micro-batch; how many of these
+are each micro-batch's."""
 
 
 class Matrix(Stack):
@@ -102,11 +103,11 @@ class Matrix(Stack):
         for total in self._totals:
             total.zero_()
         self._seen, self._steps = [0] * len(self._every), 0
-        for _, alike in groupby(planned, lambda each: [len(part) for part in each.parts[0]]):
-            yield from self._inputs(list(alike))
+        for sizes, alike in groupby(planned, lambda each: tuple(len(part) for part in each.parts[0])):
+            yield from self._inputs(list(alike), sizes)
 
-    def _inputs(self, planned: Sequence[Planned]) -> Iterator[Inputs]:
-        """Of steps with micro-batches of the same sizes. A row that nobody sees goes through the examples of another."""
+    def _inputs(self, planned: Sequence[Planned], sizes: tuple[int, ...]) -> Iterator[Inputs]:
+        """Of steps with micro-batches of these sizes. A row that nobody sees goes through the examples of another."""
         first, problem = self.steppers[0], self.steppers[0].problem
         of_row = [self._rows.index(row) if row in self._rows else 0 for row in range(len(self._every))]
         numbers, examples = [], []
@@ -123,7 +124,8 @@ class Matrix(Stack):
             self._seen, self._steps = [a + b for a, b in zip(self._seen, seen, strict=True)], self._steps + 1
         to = partial(_sent, device=self._matrix.device)
         values = to(torch.tensor(numbers, dtype=self._matrix.dtype))
-        yield from zip(values, to(torch.cat(examples)).view(len(planned), len(of_row), -1), strict=True)
+        there = to(torch.cat(examples)).view(len(planned), len(of_row), -1)
+        yield from ((its, each, sizes) for its, each in zip(values, there, strict=True))
 
     def means(self) -> list[tuple[float, float]]:
         """As `Program.means`."""
@@ -143,18 +145,17 @@ class Matrix(Stack):
         found = self._selecting.tolist()
         return [found[row] for row in self._rows]
 
-    def _validated(self, inputs: Sequence[Tensor]) -> None:
+    def _validated(self, inputs: Sequence[Any]) -> None:
         for row, stepper in zip(self._rows, self.steppers, strict=True):
             self._selecting[row] = stepper.problem.selecting(stepper.model)
 
     @torch.no_grad()
-    def _one_step(self, inputs: Sequence[Tensor]) -> None:
+    def _one_step(self, inputs: Sequence[Any]) -> None:
         """inputs: as `Inputs` has them."""
-        values, examples = inputs
+        values, examples, sizes = inputs
         many, training = len(Pace._fields), self.steppers[0].training
         at, (rhos, seen, *shares) = Pace(*values[:many].unbind()), values[many:].view(-1, len(self._every)).unbind()
-        parts = torch.split(examples, training.batch_size, dim=1)
-        batches, drawn = [self._gathered(each) for each in parts], list[Tensor]()
+        batches, drawn = [self._gathered(each) for each in examples.split(sizes, dim=1)], list[Tensor]()
         self._scale = at.scale
         with drawing_from(self._draws, drawn if self._climbs else None):
             self._losses.copy_(self._accumulate(batches, shares))
