@@ -20,6 +20,7 @@ import test_runner
 from conftest import ROOT
 from frozen import seams
 from pools import Here, Looks
+from tape import Tape, as_on_a_device
 from test_disk import AtOnce
 
 import run_all
@@ -152,11 +153,13 @@ def test_members_that_are_done_or_held_elsewhere_are_left_out(tiny: Callable[[in
     assert kept(outcomes[2]) == kept(undisturbed[2]), "to the last bit, whoever is trained beside it"
 
 
-@pytest.mark.parametrize("way", ["stopped", "killed"])
+@pytest.mark.parametrize("way", ["stopped", "killed", "killed, recorded"])
 def test_broken_off_it_goes_on_from_its_checkpoints(
     way: str, tiny: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed in mid-epoch of the group: one cell's checkpoint is an epoch further than those of the others."""
+    if "recorded" in way:
+        as_on_a_device(monkeypatch.setattr, tape := Tape())
     undisturbed = [kept(outcome) for outcome in worker.work(job(tiny(4), tmp_path / "undisturbed"))]
     monkeypatch.setattr("benchmark.training.checkpoint.EVERY_SECONDS", 0.0)
     monkeypatch.setattr("benchmark.training.checkpoint.SHARE", 1e9)
@@ -177,6 +180,7 @@ def test_broken_off_it_goes_on_from_its_checkpoints(
     assert Store(each.results_dir).digests() == set() and all(member.checkpoint_path.exists() for member in each.members)
     assert [kept(outcome) for outcome in worker.work(replace(each, watcher=None))] == undisturbed
     assert all("going on from a checkpoint" in member.log_path.read_text() for member in each.members)
+    assert "recorded" not in way or tape.replays > tape.records
 
 
 OFTEN = """

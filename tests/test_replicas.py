@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from frozen.test_weights import SMALL
+from tape import Tape, as_on_a_device
 from test_step import problem, training
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,6 +23,7 @@ from baselines.layers import Dropout, RMSNorm, dropped
 from benchmark.data.windows import Windows
 from benchmark.errors import StopTraining
 from benchmark.training.loop import Diverged, Replica, fit
+from benchmark.training.recorded.matrix import Matrix
 from benchmark.training.replicas import Stack
 from benchmark.training.streams import seed_default
 
@@ -175,20 +177,23 @@ def test_what_cannot_be_stacked_is_trained_singly_and_says_so_once(way: str) -> 
     assert all(line.startswith("trained one after the other") and OWN[way] in line for line in said)
 
 
-@pytest.mark.parametrize("fits", [3, 1, 0])
-def test_memory_that_runs_out_halves_a_group(fits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many fit, and more do not from the third step on: each goes on from where the epoch began."""
-    make = partial(replica, "patchtst", dtype=torch.float32, patience=None, epochs=3, rho=0.05)
+@pytest.mark.parametrize(("fits", "kind"), [(3, Stack), (1, Stack), (0, Stack), (1, Matrix)])
+def test_memory_that_runs_out_halves_a_group(fits: int, kind: type[Stack], monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many fit, and more do not from the third step on: each goes on from where the epoch began. Recorded, too."""
+    if kind is Matrix:
+        as_on_a_device(monkeypatch.setattr, Tape())
+    name = "patchtst" if kind is Stack else "dlinear"
+    make = partial(replica, name, dtype=torch.float32, patience=None, epochs=3, rho=0.05)
     undisturbed = trained([make(seed) for seed in range(5)], stacked=True, dtype=torch.float32)
-    step, steps, said = Stack.step, [0], list[str]()
+    step, steps, said = kind.step, [0], list[str]()
 
-    def short_of_memory(program: Stack, batches: Any) -> Any:
+    def short_of_memory(program: Any, batches: Any) -> Any:
         steps[0] += 1
         if steps[0] > 3 and len(program.steppers) > fits:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return step(program, batches)
 
-    monkeypatch.setattr(Stack, "step", short_of_memory)
+    monkeypatch.setattr(kind, "step", short_of_memory)
     found, ended = [make(seed) for seed in range(5)], list[int]()
     for one in found:
         one.on_end = lambda replica: ended.append(replica.seed)
