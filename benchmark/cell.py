@@ -107,9 +107,10 @@ class Attempt:
         """Writes something that is kept. Raises StopTraining where the disk does not take it, or its place is lost."""
         try:
             write()
-        except OSError as error:
-            self.unwritten = error
-            raise StopTraining from None
+        except OSError as error:  # its traceback, and one that came of it, would keep the program of its companions
+            self.unwritten = error.with_traceback(None)
+        if self.unwritten is not None:
+            raise StopTraining
 
     def failed(self, error: Exception) -> Result:
         """What a cell that could not be trained or measured comes to."""

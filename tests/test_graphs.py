@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import traceback
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -86,6 +87,20 @@ def test_a_recording_a_form_and_warming_up_moves_nothing() -> None:
     walk = walked(recorder)
     assert torch.equal(walk.total, plainly()) and walk.recorded.replays and not walk.said
     assert (recorder.records, recorder.replays) == (2, 5)
+
+
+def test_what_is_no_tensor_belongs_to_the_form() -> None:
+    """Cut in another way, the same tensor is another computation."""
+    total, recorder = torch.zeros(1), Tape()
+
+    def take(inputs: Sequence[Any]) -> None:
+        first, _ = inputs[0].split(inputs[1], dim=1)
+        total.add_(first.sum())
+
+    recorded = Recorded("the first", take, [total], [], recorder, lambda line: None)
+    for sizes in ((1, 2), (2, 1), (1, 2)):
+        recorded([torch.ones(1, 3), sizes])
+    assert float(total) == 1 + 2 + 1 and (recorder.records, recorder.replays) == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +310,28 @@ def test_a_program_goes_before_the_next_is_made(recorder: Tape, monkeypatch: pyt
     assert len(made) >= 2 and [one.failed is None for one in together] == [True, False, False]
     gc.collect()
     assert all(each() is None for each in made)
+
+
+def test_a_program_without_memory_goes(recorder: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its training, which failed for that, is kept with what went wrong, and where."""
+    made, begin = list[weakref.ref[Matrix]](), Matrix.__init__
+
+    def noted(self: Matrix, *given: Any) -> None:
+        made.append(weakref.ref(self))
+        begin(self, *given)
+
+    def short_of_memory(*given: Any) -> None:
+        try:
+            raise RuntimeError("something before")
+        except RuntimeError:
+            raise torch.OutOfMemoryError("CUDA out of memory") from None
+
+    monkeypatch.setattr(Matrix, "__init__", noted)
+    monkeypatch.setattr(Tape, "record", short_of_memory)
+    (one,) = trained([replica("dlinear", 0)], stacked=True)
+    gc.collect()
+    assert made[0]() is None and isinstance(one.failed, torch.OutOfMemoryError)
+    assert any(each.name == "short_of_memory" for each in traceback.extract_tb(one.failed.__traceback__))
 
 
 def test_what_cannot_be_recorded_is_said_once_for_all_programs(monkeypatch: pytest.MonkeyPatch) -> None:

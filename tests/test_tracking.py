@@ -468,3 +468,19 @@ def _nobody_knows(database: Path) -> None:
 def test_sync_of_a_folder_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
     done = sync(tmp_path / "nowhere")
     assert done.code == 2 and done.err.count("\n") == 1 and not (tmp_path / "nowhere").exists()
+
+
+def test_the_ui_serves_the_database_and_none_of_mlflows_own_jobs(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which are eight processes more."""
+    served, jobs = list[tuple[list[str], str]](), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
+    for asked in (None, "true"):
+        monkeypatch.setenv(jobs, asked or "")
+        if asked is None:
+            monkeypatch.delenv(jobs)
+        monkeypatch.setattr(os, "execv", lambda program, words: served.append((words, os.environ[jobs])))
+        main(["ui", "--results-dir", str(fresh), "--port", "5678"])
+        assert "http://127.0.0.1:5678/#/experiments/" in capsys.readouterr().out
+    assert [of_jobs for _, of_jobs in served] == ["false", "true"]
+    assert all(server.tracking_uri(fresh) in words and "5678" in words for words, _ in served)

@@ -85,7 +85,8 @@ def mlflow_server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> It
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", postgres, "--host", "127.0.0.1",
                "--port", str(port), "--workers", "1", "--artifacts-destination", str(folder / "artifacts")]  # fmt: skip
     with log.open("wb") as lines:
-        process = subprocess.Popen(command, stdout=lines, stderr=lines, cwd=folder, start_new_session=True)
+        env = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        process = subprocess.Popen(command, stdout=lines, stderr=lines, cwd=folder, start_new_session=True, env=env)
     uri = f"http://127.0.0.1:{port}"
 
     def healthy() -> bool:

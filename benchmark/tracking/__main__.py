@@ -66,6 +66,7 @@ def _ui(options: argparse.Namespace, store: Store) -> int:
     if served:
         return 0
     sys.stdout.flush()
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # eight processes, 1.3 GB, not for us
     serve = [sys.executable, "-m", "mlflow", "ui", "--workers", "1"]  # for one reader; each worker takes 300 MB
     os.execv(sys.executable, [*serve, "--backend-store-uri", uri, "--port", str(options.port)])  # its signals are MLflow's
 

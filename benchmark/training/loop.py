@@ -178,8 +178,8 @@ def fit(
                     try:
                         begin += [each.state().kept() for each in now] if len(left) > 1 else []
                         if program is None or not program.goes_on_with([each.stepper for each in now]):
-                            if program is not None:
-                                program = None
+                            recorded, program = isinstance(program, matrix.Matrix), None
+                            if recorded:
                                 device.free()  # for the next: what is recorded refers to itself
                             program = make([each.stepper for each in now])
                         outcomes = run_epoch(program, now, max_steps)
@@ -187,7 +187,7 @@ def fit(
                     except torch.OutOfMemoryError as error:
                         program = None
                         if len(left) == 1:
-                            traceback.clear_frames(error.__traceback__)  # where it was, without what was there
+                            _cleared(error)
                             left[0].replica.failed = error
                     if program is None:
                         waiting[:0] = _halves(left, now, begin, say)
@@ -208,6 +208,13 @@ def _once(say: Callable[[str], None]) -> Callable[[str], None]:
             say(line)
 
     return first
+
+
+def _cleared(error: BaseException | None) -> None:
+    """Leaves of an error, and of those that it came of, where they were, without what was there: it took the memory."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _halves(

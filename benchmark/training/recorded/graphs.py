@@ -119,6 +119,7 @@ class Recorded:
         """Runs it, records it, and runs the recording from where the first run began."""
         device, begin = self._changes[0].device, self._kept()
         here = [each.to(device, copy=True) if isinstance(each, Tensor) else each for each in inputs]
+        why = ""
         try:
             for _ in range(WARM_UP):
                 self._put(begin)
@@ -132,12 +133,13 @@ class Recorded:
         except torch.OutOfMemoryError:
             self._put(begin)
             raise
-        except RuntimeError as error:
-            self._without(f"it cannot be recorded ({str(_first_of(error)).strip().partition(chr(10))[0]})")
+        except RuntimeError as error:  # which has what was recorded, as long as it is here
+            why = f"it cannot be recorded ({str(_first_of(error)).strip().partition(chr(10))[0]})"
+        if why:
+            self._without(why)
             self._put(begin)
             self._function(here)
-            return
-        if off <= MOST_OFF:
+        elif off <= MOST_OFF:
             self._recordings[form] = here, replay
         else:
             self._without(f"its first replay is off by {off:.2g} of what it repeats")
