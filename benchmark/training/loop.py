@@ -151,7 +151,6 @@ def fit(
     say: Callable[[str], None] = lambda line: None,
 ) -> None:  # fmt: skip
     """Trains them all; each ends for itself. They have one recipe, but for rho, and other seeds.
-
     Args: `stacked`: all of them as one program (`benchmark.training.replicas`), else one after the other. `max_steps`
     bounds the optimizer steps of each (profile quick). `say` is told where they are trained otherwise: singly, since their
     passes cannot be stacked; by halves, since the memory does not take them all; without CUDA graphs.
@@ -165,14 +164,12 @@ def fit(
     make = partial(matrix.program_of, say=_once(say)) if stacked else Program
     for together in [replicas] if stacked else [[each] for each in replicas]:
         with nullcontext() if stacked else by_itself:
-            waiting = [
-                _left([each for each in (_begun(replica, problem, stacked) for replica in together) if each], max_steps)
-            ]
+            waiting = [_left([each for each in (_begun(replica, problem, stacked) for replica in together) if each],
+                             max_steps)]  # fmt: skip
             while waiting:
                 left, program = waiting.pop(0), None
                 while left:
-                    # A checkpoint may have brought some further than others.
-                    first = min(len(each.replica.progress.epochs) for each in left)
+                    first = min(len(each.replica.progress.epochs) for each in left)  # checkpoints may have brought some on
                     now = [each for each in left if len(each.replica.progress.epochs) == first]
                     begin, started = list[dict[str, Any]](), time.perf_counter()
                     try:
