@@ -295,30 +295,31 @@ def test_a_single_image_that_joined_the_batch_before_it(recorder: Tape) -> None:
     assert recorder.replays == 3 + 3
 
 
-def test_a_program_goes_before_the_next_is_made(recorder: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though trainings that failed in it stay, and what is recorded refers to itself: its memory is a device's."""
+@pytest.fixture
+def programs(recorder: Tape, monkeypatch: pytest.MonkeyPatch) -> list[weakref.ref[Matrix]]:
+    """Those that are made, each when those before it are gone."""
     made, begin = list[weakref.ref[Matrix]](), Matrix.__init__
 
-    def counted(self: Matrix, *given: Any) -> None:
+    def noted(self: Matrix, *given: Any) -> None:
         assert all(each() is None for each in made)
         made.append(weakref.ref(self))
         begin(self, *given)
 
-    monkeypatch.setattr(Matrix, "__init__", counted)
+    monkeypatch.setattr(Matrix, "__init__", noted)
+    return made
+
+
+def test_a_program_goes_before_the_next_is_made(programs: list[weakref.ref[Matrix]]) -> None:
+    """Though trainings that failed in it stay, and what is recorded refers to itself: its memory is a device's."""
     make = partial(replica, "dlinear", epochs=3, patience=None)
     together = trained([make(0), spoilt("stopped", make(1)), spoilt("diverging", make(2))], stacked=True)
-    assert len(made) >= 2 and [one.failed is None for one in together] == [True, False, False]
+    assert len(programs) >= 2 and [one.failed is None for one in together] == [True, False, False]
     gc.collect()
-    assert all(each() is None for each in made)
+    assert all(each() is None for each in programs)
 
 
-def test_a_program_without_memory_goes(recorder: Tape, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_without_memory_goes(programs: list[weakref.ref[Matrix]], monkeypatch: pytest.MonkeyPatch) -> None:
     """While its training, which failed for that, is kept with what went wrong, and where."""
-    made, begin = list[weakref.ref[Matrix]](), Matrix.__init__
-
-    def noted(self: Matrix, *given: Any) -> None:
-        made.append(weakref.ref(self))
-        begin(self, *given)
 
     def short_of_memory(*given: Any) -> None:
         try:
@@ -326,11 +327,10 @@ def test_a_program_without_memory_goes(recorder: Tape, monkeypatch: pytest.Monke
         except RuntimeError:
             raise torch.OutOfMemoryError("CUDA out of memory") from None
 
-    monkeypatch.setattr(Matrix, "__init__", noted)
     monkeypatch.setattr(Tape, "record", short_of_memory)
     (one,) = trained([replica("dlinear", 0)], stacked=True)
     gc.collect()
-    assert made[0]() is None and isinstance(one.failed, torch.OutOfMemoryError)
+    assert programs[0]() is None and isinstance(one.failed, torch.OutOfMemoryError)
     assert any(each.name == "short_of_memory" for each in traceback.extract_tb(one.failed.__traceback__))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -151,6 +150,7 @@ def fit(
     say: Callable[[str], None] = lambda line: None,
 ) -> None:  # fmt: skip
     """Trains them all; each ends for itself. They have one recipe, but for rho, and other seeds.
+
     Args: `stacked`: all of them as one program (`benchmark.training.replicas`), else one after the other. `max_steps`
     bounds the optimizer steps of each (profile quick). `say` is told where they are trained otherwise: singly, since their
     passes cannot be stacked; by halves, since the memory does not take them all; without CUDA graphs.
@@ -164,12 +164,14 @@ def fit(
     make = partial(matrix.program_of, say=_once(say)) if stacked else Program
     for together in [replicas] if stacked else [[each] for each in replicas]:
         with nullcontext() if stacked else by_itself:
-            waiting = [_left([each for each in (_begun(replica, problem, stacked) for replica in together) if each],
-                             max_steps)]  # fmt: skip
+            waiting = [
+                _left([each for each in (_begun(replica, problem, stacked) for replica in together) if each], max_steps)
+            ]
             while waiting:
                 left, program = waiting.pop(0), None
                 while left:
-                    first = min(len(each.replica.progress.epochs) for each in left)  # checkpoints may have brought some on
+                    # A checkpoint may have brought some further than others.
+                    first = min(len(each.replica.progress.epochs) for each in left)
                     now = [each for each in left if len(each.replica.progress.epochs) == first]
                     begin, started = list[dict[str, Any]](), time.perf_counter()
                     try:
@@ -184,7 +186,7 @@ def fit(
                     except torch.OutOfMemoryError as error:
                         program = None
                         if len(left) == 1:
-                            _cleared(error)
+                            device.clear(error)
                             left[0].replica.failed = error
                     if program is None:
                         waiting[:0] = _halves(left, now, begin, say)
@@ -205,13 +207,6 @@ def _once(say: Callable[[str], None]) -> Callable[[str], None]:
             say(line)
 
     return first
-
-
-def _cleared(error: BaseException | None) -> None:
-    """Leaves of an error, and of those that it came of, where they were, without what was there: it took the memory."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__context__
 
 
 def _halves(
