@@ -6,6 +6,9 @@ twelve digits) goes into benchmark/grid/same_code.json, with the identities of i
 Result of the old code is not told to be of other code. Of a model whose numbers differ nothing is noted. Exit status 0
 where all are equal; 1 where some are not; 2 where a code does not run.
 
+What is the same as the same is the same: after a change, one run with the commit before it as OLD is enough for all earlier
+codes that were noted until then.
+
 Run it on the tree as it will be committed, and commit the file with the refactoring.
 """
 
