@@ -374,6 +374,8 @@ def faked(monkeypatch: pytest.MonkeyPatch, stream: object, default: object, **mo
              "set_stream": lambda stream: None}  # fmt: skip
     for name, value in (there | more).items():
         monkeypatch.setattr(torch.cuda, name, value)
+    # A torch without CUDA has no such function, one with CUDA knows no such pool.
+    monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", lambda device, pool: None, raising=False)
     return recorded
 
 

@@ -6,15 +6,16 @@ the other, each as wide as the page allows; nothing is shrunk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.config.paper import Layout, Paper
 from benchmark.workloads import METRICS
 from tables.layout.latexstyle import HOLE, MARKS, VERDICTS, Latex, escape
 from tables.layout.table import ColumnKey, LineKey, Options, PaperTable, paper_tables
-from tables.layout.texts import name
+from tables.layout.texts import name, own_lookbacks
 from tables.numbers import fixed, known, span
+from tables.rows.build import lookback_notes
 from tables.rows.means import horizon_name
 from tables.rows.row import Row
 
@@ -243,8 +244,9 @@ def _notes(style: _Style, protocol: str, profile: str) -> Iterator[str]:
         ", in brackets the standard deviation in units of the last digit" if style.wish.siunitx
         else r" $\pm$ standard deviation")  # fmt: skip
     scale = escape(" and ".join(dict.fromkeys(METRICS[metric].scale for metric in style.metrics)))
-    steps = f"; $H$: horizon, look-back {_span(row.key.lookback for row in rows)}" if style.stubs > 1 else ""
+    steps = f"; $H$: horizon, look-back {own_lookbacks(table, escape, '$H = {}$')}" if style.stubs > 1 else ""
     yield f"Mean over {seeds}{spread}, {scale}{steps}."
+    yield from map(escape, lookback_notes(rows))
     if protocol != "paper" or profile != "paper":
         smoke = "" if profile == "paper" else ", a smoke run that says nothing of the paper"
         yield f"Protocol {escape(protocol)}, profile {escape(profile)}{smoke}."
@@ -273,8 +275,3 @@ def _notes(style: _Style, protocol: str, profile: str) -> Iterator[str]:
         if found:
             words = {verdict: VERDICTS[verdict][1] for verdict in found} | {"within": "neither is shown"}
             yield f"Against the printed number: {'; '.join(f'{VERDICTS[v][0]} {words[v]}' for v in found)}."
-
-
-def _span(lookbacks: Iterable[int]) -> str:
-    found = sorted({lookback for lookback in lookbacks if lookback})
-    return span(found) + (", chosen by validation or by horizon" if len(found) > 1 else "") if found else "by cell"

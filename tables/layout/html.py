@@ -13,7 +13,7 @@ from tables.layout import celllist
 from tables.layout.markdown import HOLE, LAST, MARKS, marks, number, spread
 from tables.layout.subject import Subject
 from tables.layout.table import Below, ColumnKey, LineKey, PaperTable
-from tables.layout.texts import BELOW, below_name
+from tables.layout.texts import BELOW, below_name, of_lookbacks
 from tables.numbers import known
 from tables.rows.means import horizon_name
 from tables.rows.row import Row
@@ -46,7 +46,8 @@ def own_table(table: PaperTable, label: str, name: Name) -> Markup:
         first = Markup("<th scope=row>{}</th>").format(below_name(below)) + Markup("<td></td>" if steps else "")
         body.append(Markup("<tr{}>{}{}</tr>").format(kind, first, Markup("").join(cells)))
     head = Markup("<tr>{}</tr>").format(Markup("").join(heads))
-    said = [f"{BELOW[below.row].capitalize()}: {LAST[below.row]}." for below in table.below]
+    said = list(filter(None, [of_lookbacks(table, str)]))
+    said += [f"{BELOW[below.row].capitalize()}: {LAST[below.row]}." for below in table.below]
     notes = Markup('\n<p class="hint">{}</p>').format(" ".join(said)) if said else ""
     return FRAME.format(label=label, kind="own", head=head, body=Markup("\n").join(body)) + notes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from benchmark.config.paper import Paper
 from benchmark.judging.verdict import LEAST_SEEDS
@@ -11,7 +11,7 @@ from benchmark.workloads import METRICS, Metric
 from tables.layout.latexstyle import CODE_MARK, FILLED_MARK, HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
 from tables.layout.pages import Page, pages_of
 from tables.layout.table import AS_IT_IS, SAME_CELLS, Options, PaperTable, paper_tables
-from tables.layout.texts import TextGrid, lookbacks, on_average, printed_alone, transposed, upright
+from tables.layout.texts import TextGrid, on_average, own_lookbacks, printed_alone, printed_lookbacks, transposed, upright
 from tables.numbers import span
 from tables.rows.build import lookback_notes
 from tables.rows.row import Row
@@ -72,7 +72,7 @@ def _environment(table: PaperTable, part: Page, protocol: str, profile: str, lab
     kind = "sidewaystable" if part.sideways else "table"
     tabular = _tabular(part.grid)
     metrics = " and ".join(METRICS[metric].title for metric in table.layout.metrics)
-    beside = ", ours beside the printed numbers" if lookbacks(table.cells.values()) else ""
+    beside = ", ours beside the printed numbers" if printed_lookbacks(table, escape) else ""
     caption = f"{_title(table)} Test {metrics}{beside}." + (f" Part {number} of {of}." if of > 1 else "")
     about = _about(table, protocol, profile) if number == 1 else ""
     return (
@@ -141,7 +141,7 @@ def _about(table: PaperTable, protocol: str, profile: str) -> str:
     spread = r"mean $\pm$ sample standard deviation ($\mathrm{ddof} = 1$)" if table.options.std else "mean"
     horizon = {"each": "at horizon $H$", "mean": "mean over all horizons of a data set",
                "both": "at horizon $H$ and over all of them (avg)"}[table.layout.horizons]  # fmt: skip
-    where = f", {horizon}; look-back {_lookback(row for row in rows if row.key.model in table.paper.columns)}"
+    where = f", {horizon}; look-back {own_lookbacks(table, escape, '$H = {}$')}"
     text = (
         f"{_scale(table)}{where if table.paper.axes else ''}. Ours: {spread} over "
         f"$n = {span(counts).replace(' to ', r'$ to $')}$ {seeds}; best of ours in bold, second underlined, ties "
@@ -149,11 +149,10 @@ def _about(table: PaperTable, protocol: str, profile: str) -> str:
     )
     if profile != "paper":
         text += f" A smoke run, shortened and on a sample of the {table.paper.examples}: it says nothing about the paper."
-    theirs = lookbacks(rows)
-    if theirs:
+    if theirs := printed_lookbacks(table, escape):
         printed = table.paper.printed
         named = escape(", ".join(printed.tables) if printed else "")
-        text += f" Printed: {named}{f' (look-back {_theirs(theirs)})' if table.paper.axes else ''}; "
+        text += f" Printed: {named}{f' (look-back {theirs})' if table.paper.axes else ''}; "
         text += f"a number counts as reproduced where {_rule(table.paper.metric)}."
     return text[:1].upper() + text[1:]
 
@@ -167,31 +166,6 @@ def _rule(metric: Metric) -> str:
         rf"the 90\,\% interval of our mean over at least {LEAST_SEEDS} seeds, its width by the spread of the whole column, "
         rf"lies within the tolerance ({metric.absolute:g} or {100 * metric.relative:g}\,\%, whichever is more)"
     )
-
-
-def _theirs(found: dict[str, set[str]]) -> str:
-    """The look-backs of the printed numbers: the one of all, or by column."""
-    by_lookback: dict[str, list[str]] = {}
-    for model, stated in found.items():
-        by_lookback.setdefault(" or ".join(sorted(stated)), []).append(model)
-    if len(by_lookback) == 1:
-        return escape(next(iter(by_lookback)))
-    return "; ".join(f"{escape(stated)}: {escape(', '.join(models))}" for stated, models in by_lookback.items())
-
-
-def _lookback(rows: Iterable[Row]) -> str:
-    """One look-back, or what it depends on: the horizon, else the model, else the range."""
-    known_ = [row for row in rows if row.key.lookback]
-    if len({row.key.lookback for row in known_}) == 1:
-        return str(known_[0].key.lookback)
-    for name in ("horizon", "model"):
-        found: dict[str, set[int]] = {}
-        for row in known_:
-            found.setdefault(str(getattr(row.key, name)), set()).add(row.key.lookback)
-        if found and all(len(v) == 1 for v in found.values()):
-            unit = "$H = {}$" if name == "horizon" else "{}"
-            return ", ".join(f"{v.pop()} ({unit.format(escape(k))})" for k, v in found.items())
-    return span([row.key.lookback for row in known_]) + ", cell by cell" if known_ else "by horizon"
 
 
 def _legend(table: PaperTable, tabular: str, about: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 from benchmark.workloads import METRICS
 from tables.layout.table import SAME_CELLS, PaperTable
-from tables.layout.texts import BELOW, Style, on_average, printed_alone, transposed, upright
+from tables.layout.texts import BELOW, Style, of_lookbacks, on_average, printed_alone, transposed, upright
 from tables.numbers import DIGITS, fixed, known
 from tables.pipe import pipe
 from tables.rows.row import Row
@@ -115,6 +115,8 @@ def own_table(table: PaperTable) -> str:
     notes = [f"Best of ours in bold, second in italics. {'Verdicts: ' + ', '.join(signs) + '. ' if signs else ''}"]
     if why := printed_alone(table):
         notes.append(f"Heads in italics: as printed, {why}. ")
+    if said := of_lookbacks(table, escape):
+        notes.append(f"{said} ")
     notes += [f"{BELOW[below.row].capitalize()}: {LAST[below.row]}. " for below in table.below]
     notes += [f"{on_average(table, Markdown())} "] if table.verdicts else []
     title = escape(table.layout.table[:1].upper() + table.layout.table[1:]) or "Table"

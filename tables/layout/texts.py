@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from benchmark.errors import counted
 from benchmark.workloads import METRICS
 from tables.layout.table import SAME_CELLS, Below, ColumnKey, LineKey, PaperTable
-from tables.numbers import DIGITS
+from tables.numbers import DIGITS, span
 from tables.rows.means import horizon_name
 from tables.rows.row import IMPORTED, Row
 
@@ -194,13 +194,41 @@ def printed_alone(table: PaperTable) -> str:
     return "the imported numbers have none of it" if imported else "this suite has no recipe for it"
 
 
-def lookbacks(rows: Iterable[Row]) -> dict[str, set[str]]:
-    """The look-backs that printed numbers are stated to have, by column; `not stated` where the paper does not say."""
+def printed_lookbacks(table: PaperTable, escape: Callable[[str], str]) -> str:
+    """The look-backs that the printed numbers are stated to have: the one of all, or by column; `not stated` where the
+    paper does not say; empty where nothing is printed."""
     found: dict[str, set[str]] = {}
-    for row in rows:
+    for row in table.cells.values():
         if row.printed is not None:
             found.setdefault(row.key.model, set()).add(row.printed.lookback or "not stated")
-    return found
+    by_lookback: dict[str, list[str]] = {}
+    for model, stated in found.items():
+        by_lookback.setdefault(" or ".join(sorted(stated)), []).append(model)
+    if len(by_lookback) == 1:
+        return escape(next(iter(by_lookback)))
+    return "; ".join(f"{escape(stated)}: {escape(', '.join(models))}" for stated, models in by_lookback.items())
+
+
+def of_lookbacks(table: PaperTable, escape: Callable[[str], str]) -> str:
+    """What windows the table's numbers were made from, ours and the printed ones, in a sentence; nothing where a table's
+    examples are no windows, or where nothing is printed."""
+    theirs = printed_lookbacks(table, escape) if "horizon" in table.paper.axes else ""
+    return f"Look-back, ours: {own_lookbacks(table, escape, 'H = {}')}. Look-back, printed: {theirs}." if theirs else ""
+
+
+def own_lookbacks(table: PaperTable, escape: Callable[[str], str], at_horizon: str) -> str:
+    """Our one look-back, or what it depends on: the horizon, which `at_horizon` names, the column, the data set; or the
+    range."""
+    rows = [row for row in table.cells.values() if row.key.lookback and row.key.model in table.paper.columns]
+    if len({row.key.lookback for row in rows}) == 1:
+        return str(rows[0].key.lookback)
+    for name, unit in (("horizon", at_horizon), ("model", "{}"), ("dataset", "{}")):
+        found: dict[str, set[int]] = {}
+        for row in rows:
+            found.setdefault(str(getattr(row.key, name)), set()).add(row.key.lookback)
+        if found and all(len(each) == 1 for each in found.values()):
+            return ", ".join(f"{each.pop()} ({unit.format(escape(name))})" for name, each in found.items())
+    return span([row.key.lookback for row in rows]) + ", cell by cell" if rows else "by horizon"
 
 
 def on_average(table: PaperTable, style: Style) -> str:

@@ -17,7 +17,7 @@ from benchmark.errors import UsageError
 from benchmark.judging import printed
 from tables.__main__ import main
 from tables.documents.longcsv import long_csv
-from tables.layout import latex
+from tables.layout import html, latex, texts
 from tables.layout.markdown import own_table
 from tables.layout.pages import pages_of
 from tables.layout.table import Options, PaperTable, paper_tables
@@ -99,6 +99,7 @@ MARKDOWN = """\
 
 Best of ours in bold, second in italics. Verdicts: = reproduced, ↑ worse, ○ too few seeds, × not comparable. \
 Heads in italics: as printed, this suite has no recipe for it. \
+Look-back, ours: 16. Look-back, printed: 16: With\\_SAM; 16 or not stated: Plain; 96: Other\\_1. \
 Improvement, %: of the first column over each other one, by the sums over the lines that both have (how many); \
 printed: the paper's own figure, where it has one. \
 Average rank: among the columns, over the lines in which all have a number (how many), ties by the digits shown; \
@@ -111,6 +112,21 @@ Plain worse (31.6 % over 1 cell)."""  # noqa: E501
 def test_a_papers_own_layout_as_markdown(paper: Paper, rows: list[Row]) -> None:
     (table,) = paper_tables(paper, rows, "paper", Options())
     assert own_table(table) == MARKDOWN
+    theirs = "Look-back, printed: 16: With_SAM; 16 or not stated: Plain; 96: Other_1."
+    assert theirs in html.own_table(table, "Table 1", lambda row: ""), "the page says it, too"
+
+
+def test_our_look_backs_are_told_by_what_they_depend_on(paper: Paper, rows: list[Row], row: Any) -> None:
+    def told(lookbacks: dict[tuple[str, int, str], int]) -> str:
+        made = [row(d, h, m, lookback=lookback) for (d, h, m), lookback in lookbacks.items()]
+        there = replace(paper, layout=(replace(LAYOUT, datasets=("toy", "other"), last=(), horizons="each"),))
+        return texts.own_lookbacks(*paper_tables(there, made, "paper", Options()), str, "H = {}")
+
+    assert told({("toy", 4, "Plain"): 8, ("toy", 8, "Plain"): 16}) == "8 (H = 4), 16 (H = 8)"
+    assert told({("toy", 4, "Plain"): 8, ("toy", 4, "With_SAM"): 16}) == "8 (Plain), 16 (With_SAM)"
+    assert told({("toy", 4, "Plain"): 8, ("other", 4, "Plain"): 16}) == "8 (toy), 16 (other)"
+    both = {("toy", 4, "Plain"): 8, ("toy", 8, "Plain"): 16, ("toy", 4, "With_SAM"): 16, ("toy", 8, "With_SAM"): 8}
+    assert told(both) == "8 to 16, cell by cell"
 
 
 def test_a_papers_own_layout_as_latex(paper: Paper, rows: list[Row], tmp_path: Path) -> None:
