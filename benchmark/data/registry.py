@@ -40,7 +40,8 @@ class DataSet:
     fetched. own: from the user's YAML, so its times are checked. bounds: of a split by dates, the first rows of validation
     and test and the first that is not used (None until the file was seen); of a split that is given, the same: validation
     is drawn from what is there to train on. parts: the names of its files, where `file` is a folder. installed: the folder
-    in which a package of the system has it.
+    in which a package of the system has it. recording: what it shares with other sets that are the same numbers at other
+    steps, so that they say less together than as many sets apart; empty: nothing.
     """
 
     name: str
@@ -62,6 +63,7 @@ class DataSet:
     bounds: tuple[int, int, int] | None = None
     parts: tuple[str, ...] = ()
     installed: str | None = None
+    recording: str = ""
 
     def identity(self) -> dict[str, Any]:
         """What of the entry decides the numbers that training sees; part of a cell's digest."""
@@ -108,6 +110,7 @@ def _ett(name: str, size: int, sha256: str) -> DataSet:
         steps_per_hour=4 if minutes else 1, season=96 if minutes else 24, sha256=sha256, size=size,
         licence="CC BY-ND 4.0", origin="Zhou et al., AAAI 2021 (github.com/zhouhaoyi/ETDataset)",
         sources=(Source("https", f"{_ETT}{name}.csv"), ITRANSFORMER, SAMFORMER),
+        recording=f"transformer {name[-1]}",  # every fourth row of ETTm1 is ETTh1, of ETTm2 ETTh2
     )  # fmt: skip
 
 
@@ -168,6 +171,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "PEMS": ("PEMS03", "PEMS04", "PEMS07", "PEMS08"),
 }
 """Names for several data sets at once, as `--subset` takes them."""
+
+
+def recording(name: str) -> str:
+    """Of what a data set is, by its name: sets of one recording have the same; a set that shares none has its own name."""
+    return (name in DATASETS and DATASETS[name].recording) or name
 
 FILLS = ("previous", "linear", "mask")
 """What may take the place of missing values of one's own data, where the user says so (`options["fill"]`)."""

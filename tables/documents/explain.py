@@ -20,10 +20,11 @@ INTRODUCTION = (
     "percent. Seeds alone: what it would be on average if ours and the paper's seeds were of one method (√(2/π) · the "
     "mean of s·√(1/n + 1/m), s: the spread of a seed by all cells of the column, n: our seeds, m: the paper's, 1 where "
     "it does not say). Two protocols are compared by the data sets' means of what one is nearer by, with Student's t "
-    "over the data sets (95 %): cells of one data set are alike. `Nearer than paper by`: in points, the mean over the "
-    "data sets, which is the difference of two nearnesses only where each data set has as many cells; under three data "
-    "sets, in how many cells. What is measured is what each protocol gives here; which one the authors' own runs "
-    "followed is not known, and none of those that were run need be it."
+    "over the data sets (95 %): cells of one data set are alike. Sets that are one recording at two steps (ETTh1 is every "
+    "fourth row of ETTm1, ETTh2 of ETTm2) are alike, too: what they give as one stands behind it. `Nearer than paper by`: "
+    "in points, the mean over the data sets, which is the difference of two nearnesses only where each data set has as "
+    "many cells; under three data sets, in how many cells. What is measured is what each protocol gives here; which one "
+    "the authors' own runs followed is not known, and none of those that were run need be it."
 )
 HEADS = [
     "protocol",

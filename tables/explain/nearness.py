@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmark.config.paper import Paper
+from benchmark.data.registry import recording
 from benchmark.errors import counted
 from benchmark.grid.plan import in_order
 from tables.rows.means import cell_name, judged
@@ -133,11 +134,11 @@ def _luck(row: Row) -> float:
     return row.comparison.spread_pct * math.sqrt(1 / row.ours.n + 1 / row.printed.seeds_behind)
 
 
-def gaps(near: Standing, far: Standing) -> Array:
-    """By how many points the first is nearer than the second, the mean of each data set, [sets]."""
+def gaps(near: Standing, far: Standing, unit: Callable[[str], str] = str) -> Array:
+    """By how many points the first is nearer than the second, by data set, or by what `unit` makes of it, [units]."""
     of_set: dict[str, list[float]] = {}
     for cell, row in near.rows.items():
-        of_set.setdefault(cell[0], []).append(abs(deviation(far.rows[cell])) - abs(deviation(row)))
+        of_set.setdefault(unit(cell[0]), []).append(abs(deviation(far.rows[cell])) - abs(deviation(row)))
     return np.array([statistics.fmean(values) for values in of_set.values()])
 
 
@@ -170,6 +171,8 @@ def words(column: Column) -> str:
             f"`{best.protocol}` is nearest here, not shown over `{second.protocol}` ({near}, next {far}, {size}; "
             f"{_points(found)})."
         )
+    if found is not None:
+        text += _by_recording(column)
     if len(column.standings) > 2:
         text += f" The best was chosen among {len(column.standings)} protocols."
     if column.nobodys:
@@ -178,6 +181,22 @@ def words(column: Column) -> str:
     return text
 
 
+def _by_recording(column: Column) -> str:
+    """The same with sets of one recording as one; nothing where each set is its own."""
+    sets_of: dict[str, list[str]] = {}
+    for dataset in dict.fromkeys(dataset for dataset, _ in column.cells):
+        sets_of.setdefault(recording(dataset), []).append(dataset)
+    together = [" with ".join(sets) for sets in sets_of.values() if len(sets) > 1]
+    if not together:
+        return ""
+    found = over_sets(gaps(*column.standings[:2], recording))
+    said = "too few for an interval" if found is None else _interval(found)
+    return f" Over the {len(sets_of)} recordings ({', '.join(together)}): {said}."
+
+
+def _interval(found: Interval) -> str:
+    return f"{found.centre:.1f} points [{found.low:.1f}, {found.high:.1f}]".replace("-", "−")
+
+
 def _points(found: Interval) -> str:
-    points = f"{found.centre:.1f} points [{found.low:.1f}, {found.high:.1f}]".replace("-", "−")
-    return f"{points}, the mean over data sets and its 95 % interval"
+    return f"{_interval(found)}, the mean over data sets and its 95 % interval"

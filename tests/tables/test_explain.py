@@ -6,11 +6,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from made_up import changed
 
 from benchmark.config.catalogue import catalogue
 from benchmark.config.paper import Paper
+from benchmark.data.registry import recording
 from benchmark.grid.plan import in_order
 from benchmark.judging.compare import Comparison, Ours
 from benchmark.judging.printed import PrintedNumber
@@ -38,7 +40,7 @@ def paper() -> Paper:
 def rows(protocol: str, *off: float, sets: int = 1, verdict: str = "within", trained: str = "") -> list[Row]:
     """SAMformer's cells, data set by data set, that deviate by `off` percent from a printed 0.5; a seed's spread is 2 %."""
     found = []
-    names = ("ETTh1", "ETTh2", "ETTm1", "ETTm2", "ECL", "Exchange")[:sets]
+    names = ("ETTh1", "ETTh2", "ECL", "Exchange", "ETTm1", "ETTm2")[:sets]
     for place, percent in enumerate(off):
         dataset, horizon = names[place * sets // len(off)], (96, 192, 336, 720)[place % (len(off) // sets)]
         key = Key(
@@ -92,6 +94,21 @@ def test_nearest_here_and_not_shown(paper: Paper) -> None:
         f"`{MIXED}` is nearest here, not shown over `paper` (1.0 %, next `paper` 4.0 %, on average over 3 cells of 3 data "
         "sets; 3.0 points [−4.5, 10.5], the mean over data sets and its 95 % interval)."
     )
+
+
+def test_sets_of_one_recording_are_counted_as_one_behind_it(paper: Paper) -> None:
+    # nearer by 4, 4, 4, 0 points, and by 4 on ETTm1, which is of ETTh1's recording: 3 ± 3.1824·2/√4
+    column = only(paper, ("paper", rows("paper", 5, 5, 5, 1, 5, sets=5)), (MIXED, rows(MIXED, *[1] * 5, sets=5)))
+    assert "nearer by 3.2 points [1.0, 5.4], the mean over data sets" in words(column)
+    assert words(column).endswith("Over the 4 recordings (ETTh1 with ETTm1): 3.0 points [−0.2, 6.2].")
+
+
+def test_etth_is_every_fourth_row_of_ettm(data_dir: Path) -> None:
+    for hours, minutes in (("ETTh1", "ETTm1"), ("ETTh2", "ETTm2")):
+        assert recording(hours) == recording(minutes) != recording("ETTh1" if hours == "ETTh2" else "ETTh2")
+        rare, often = (pd.read_csv(data_dir / f"ETT-small/{name}.csv") for name in (hours, minutes))
+        pd.testing.assert_frame_equal(rare, often[::4].reset_index(drop=True))
+    assert recording("ECL") == "ECL" and recording("a set of one's own") == "a set of one's own"
 
 
 def test_a_floats_rounding_is_no_nearness() -> None:
@@ -184,7 +201,7 @@ def test_the_figure_has_a_colour_a_protocol_and_a_panel_a_column(paper: Paper) -
     points = [mark for mark in panel.marks if isinstance(mark, Points)]
     assert [(mark.series, mark.y) for mark in points] == [("paper", (3, 4, -5)), (MIXED, (1, -1, 1))]
     assert [mark.style for mark in points] == [entry.style for entry in shown.legend]
-    assert points[0].spread == pytest.approx((2.0, 2.0, 2.0)) and panel.x.categories == ("ETTh1 96", "ETTh2 96", "ETTm1 96")
+    assert points[0].spread == pytest.approx((2.0, 2.0, 2.0)) and panel.x.categories == ("ETTh1 96", "ETTh2 96", "ECL 96")
     assert [mark.at for mark in panel.marks if isinstance(mark, Rule)] == [0.0, 0.5, 1.5]
     assert figure(paper, []) is None
 
