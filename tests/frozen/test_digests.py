@@ -45,6 +45,7 @@ RELEASED = {
     "itransformer": "paper+shuffled_truncated_validation",
     "ltsf_linear": "paper+drop_last_test_batch+shuffled_truncated_validation",
     "samformer": "paper+batch_mixed_denorm+epochs_100+fixed_rho_0.7",
+    "samovar": "paper+clip_before_unscale+cycled_beta1+last_epoch_weights+void_accumulation",
 }
 """What `released` was when these were frozen, of the papers whose released code has more switches today."""
 
