@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
@@ -362,20 +363,24 @@ class Fake:
 
 
 def faked(monkeypatch: pytest.MonkeyPatch, stream: object, default: object, **more: object) -> list[object]:
-    """A CUDA device whose current stream and default generator are these; on which streams something was recorded."""
+    """A CUDA device whose current stream and default generator are these; on which stream something was recorded, with
+    which pool, and which pools were given back."""
     recorded = list[object]()
 
     def graph(of: object, *, pool: int, stream: object, capture_error_mode: str) -> AbstractContextManager[None]:
-        recorded.append(stream)
+        recorded.append((stream, pool))
         return nullcontext()
 
-    there = {"graph_pool_handle": lambda: 0, "CUDAGraph": Fake, "current_stream": lambda: stream, "graph": graph,
+    pools = count()
+    there = {"graph_pool_handle": lambda: next(pools), "CUDAGraph": Fake, "current_stream": lambda: stream, "graph": graph,
              "default_generators": [default], "synchronize": lambda: None, "current_device": lambda: 0,
              "set_stream": lambda stream: None}  # fmt: skip
     for name, value in (there | more).items():
         monkeypatch.setattr(torch.cuda, name, value)
-    # A torch without CUDA has no such function, one with CUDA knows no such pool.
-    monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", lambda device, pool: None, raising=False)
+    # A torch without CUDA has no such functions, one with CUDA knows no such pools.
+    for name in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
+        noted = partial(lambda name, device, pool: recorded.append((name, pool)), name)
+        monkeypatch.setattr(torch._C, name, noted, raising=False)
     return recorded
 
 
@@ -397,8 +402,11 @@ def test_a_graph_is_recorded_where_it_is_replayed_and_stays_as_long_as_its_recor
     recording.record(lambda: None, [])
     with pytest.raises(RuntimeError):
         recording.record(fails, [])
+    recording.record(lambda: None, [])
     gc.collect()
-    assert recorded == ["lane 1"] * 2 and all(each() is not None for each in made) and len(made) == 2
+    pools = [("lane 1", 0), ("lane 1", 0), ("_cuda_endAllocateToPool", 0), ("_cuda_releasePool", 0), ("lane 1", 1)]
+    assert recorded == pools, "torch lets nothing be recorded with the pool of what failed"
+    assert all(each() is not None for each in made) and len(made) == 3
     del recording
     gc.collect()
     assert all(each() is None for each in made)
@@ -431,12 +439,12 @@ def test_what_cannot_be_recorded_on_a_device_leaves_it_as_it_was() -> None:
         def looks(inputs: Sequence[Tensor]) -> None:
             total.add_(float(inputs[0].sum()))  # read back
 
-        ones = torch.ones(2, 3, device="cuda")
-        recorded = Recorded("the look", looks, [total], [], graphs.CudaRecorder(), said.append)
+        ones, recorder = torch.ones(2, 3, device="cuda"), graphs.CudaRecorder()
+        recorded = Recorded("the look", looks, [total], [], recorder, said.append)
         recorded([ones])
         assert total.tolist() == [6.0, 6.0] and len(said) == 1 and not recorded.replays
         device.free()
-        other = Recorded("the sum", lambda x: total.add_(x[0].sum()), [total], [], graphs.CudaRecorder(), said.append)
+        other = Recorded("the sum", lambda x: total.add_(x[0].sum()), [total], [], recorder, said.append)
         other([ones])
         assert total.tolist() == [12.0, 12.0] and other.replays, said
 

@@ -19,7 +19,7 @@ from benchmark.perf import cases
 from benchmark.perf.cases import CASES, Case
 from benchmark.perf.steps import clock, timed
 from benchmark.training import loop
-from benchmark.training.device import lane
+from benchmark.training.device import clear, free, lane
 from benchmark.training.recorded import matrix
 from benchmark.training.step import Program, Stepper
 from benchmark.training.streams import own_generators
@@ -113,18 +113,33 @@ class _Group:
 
 
 def measure(case: Case, device: str, turns: int) -> Together:
-    """Measures one case."""
-    step, graphs, said = {}, False, list[str]()
+    """Measures one case; what no longer fits into the device's memory is left out, and that is said."""
+    recipe = cases.recipe_of(case)
+    single, *_ = _of(case, device, 1, turns, stacked=False)
+    of = {count: _of(case, device, count, turns, stacked=True) for count in COUNTS[device]}
+    step, said = {count: found[0] for count, found in of.items()}, [line for *_, lines in of.values() for line in lines]
+    at_once = {}
+    for groups in GROUPS if device == "cuda" else ():
+        try:
+            at_once[groups] = round_of(case, device, groups)
+        except torch.OutOfMemoryError as error:
+            clear(error)
+            said.append(f"{groups} programs of {SEEDS} at once, and more: out of memory")
+            break
+        finally:
+            free()
+    graphs = any(found[1] for found in of.values())
+    return Together(case, recipe.lookback, recipe.sam, single, step, at_once, graphs, tuple(dict.fromkeys(said)))
+
+
+def _of(case: Case, device: str, count: int, turns: int, stacked: bool) -> tuple[float, bool, list[str]]:
+    """Of so many trainings: milliseconds of a step, whether it is replayed, what was said. Gives back what they took."""
     with lane(device, 0):
-        alone = _Group(case, device, 1, stacked=False)
-        single = alone.milliseconds(turns)
-        for count in COUNTS[device]:
-            group = _Group(case, device, count, stacked=True)
-            step[count] = group.milliseconds(turns)
-            graphs, said = graphs or group.program.graphs, said + group.said
-    at_once = {count: round_of(case, device, count) for count in GROUPS} if device == "cuda" else {}
-    task = alone.task
-    return Together(case, task.recipe.lookback, task.recipe.sam, single, step, at_once, graphs, tuple(dict.fromkeys(said)))
+        group = _Group(case, device, count, stacked)
+        found = group.milliseconds(turns), group.program.graphs, group.said
+    del group
+    free()
+    return found
 
 
 def round_of(case: Case, device: str, groups: int) -> float:
@@ -176,12 +191,19 @@ def stacked_cases(columns: Sequence[str]) -> list[Case]:
     return [each for each in STACKED if each.column in columns]
 
 
+def _in_words(found: Together) -> str:
+    together = ", ".join(f"{ms:.2f} of {count} as one program" for count, ms in found.step.items())
+    at_once = "".join(f", {ms:.2f} a round of {count} programs of {SEEDS}" for count, ms in found.at_once.items())
+    return "\n".join([f"  ms a step: {found.alone:.2f} alone, {together}{at_once}", *(f"  {line}" for line in found.said)])
+
+
 def report(columns: Sequence[str], device: str, turns: int) -> tuple[tuple[Together, ...], Table | None]:
     """What there is to say of these columns, with a line of progress each; of none, nothing."""
     found = []
     for case in stacked_cases(columns):
         print(f"measuring {case.name} as one program …", file=sys.stderr)
         found.append(measure(case, device, turns))
+        print(_in_words(found[-1]), file=sys.stderr)  # a run that is ended before its report has this
     if "SAMformer" not in columns:
         return tuple(found), None
     print("measuring SAMformer's table …", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import re
 import threading
 import time
@@ -55,10 +56,11 @@ def _feeders_end() -> None:
 def _stay(parent: tuple[int, str] | None) -> None:
     """As long as its parent, from its first moment on: one whose parent is killed before it gives it a job would wait for
     ever. And not shorter: loky ends a process that has grown by 300 MB, if psutil is installed; a worker has after one
-    cell, and the next one would wait for torch again."""
+    cell, and the next one would wait for torch again. Nor is garbage collected each second, as loky does without psutil:
+    that holds up what other lanes do, and a cell does it when it begins (`benchmark.training.device.PeakMemory`)."""
     from joblib.externals.loky import process_executor
 
-    process_executor._USE_PSUTIL = False
+    process_executor._USE_PSUTIL, process_executor._MEMORY_LEAK_CHECK_DELAY = False, math.inf
     watch(parent)
 
 

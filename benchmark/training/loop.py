@@ -19,7 +19,7 @@ from benchmark.problems.base import Problem
 from benchmark.training import device
 from benchmark.training.checkpoint import Checkpoint, State
 from benchmark.training.device import by_itself
-from benchmark.training.recorded import matrix
+from benchmark.training.recorded import graphs, matrix
 from benchmark.training.replicas import Stack, why_not_stacked
 from benchmark.training.schedules import Position, beta1, learning_rate, radius, step_groups
 from benchmark.training.step import Planned, Program, Stepper
@@ -161,52 +161,46 @@ def fit(
     if why:
         say(f"trained one after the other, not as one program: {why}")
     stacked = stacked and not why
-    make = partial(matrix.program_of, say=_once(say)) if stacked else Program
+    make = partial(matrix.program_of, say=graphs.once(say)) if stacked else Program
     for together in [replicas] if stacked else [[each] for each in replicas]:
         with nullcontext() if stacked else by_itself:
-            waiting = [
-                _left([each for each in (_begun(replica, problem, stacked) for replica in together) if each], max_steps)
-            ]
+            begun = [each for each in (_begun(replica, problem, stacked) for replica in together) if each]
+            waiting = [_left(begun, max_steps)]
             while waiting:
-                left, program = waiting.pop(0), None
-                while left:
-                    # A checkpoint may have brought some further than others.
-                    first = min(len(each.replica.progress.epochs) for each in left)
-                    now = [each for each in left if len(each.replica.progress.epochs) == first]
-                    begin, started = list[dict[str, Any]](), time.perf_counter()
-                    try:
-                        begin += [each.state().kept() for each in now] if len(left) > 1 else []
-                        if program is None or not program.goes_on_with([each.stepper for each in now]):
-                            recorded, program = isinstance(program, matrix.Matrix), None
-                            if recorded:
-                                device.free()  # for the next: what is recorded refers to itself
-                            program = make([each.stepper for each in now])
-                        outcomes = run_epoch(program, now, max_steps)
-                        selecting = program.validate([each.holdout for each in now])
-                    except torch.OutOfMemoryError as error:
-                        program = None
-                        if len(left) == 1:
-                            device.clear(error)
-                            left[0].replica.failed = error
-                    if program is None:
-                        waiting[:0] = _halves(left, now, begin, say)
-                        break
-                    seconds = (time.perf_counter() - started) / len(now)
-                    for each, (loss, norm), value in zip(now, outcomes, selecting, strict=True):
-                        _take_in(each, program, loss, norm, value, seconds)
-                    left = _left(left, max_steps)
+                waiting[:0] = _go_on(waiting.pop(0), make, max_steps, say)
 
 
-def _once(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Says a line when it comes first: each program of these trainings may have the same to say."""
-    said = set[str]()
-
-    def first(line: str) -> None:
-        if line not in said:
-            said.add(line)
-            say(line)
-
-    return first
+def _go_on(
+    left: list[Running], make: Callable[[list[Stepper]], Program], max_steps: int | None, say: Callable[[str], None]
+) -> list[list[Running]]:
+    """Trains them as one program until each has ended. Where memory runs out: the halves that are to go on instead."""
+    program: Program | None = None
+    while left:
+        # A checkpoint may have brought some further than others.
+        first = min(len(each.replica.progress.epochs) for each in left)
+        now = [each for each in left if len(each.replica.progress.epochs) == first]
+        begin, started = list[dict[str, Any]](), time.perf_counter()
+        try:
+            begin += [each.state().kept() for each in now] if len(left) > 1 else []
+            if program is None or not program.goes_on_with([each.stepper for each in now]):
+                recorded, program = isinstance(program, matrix.Matrix), None
+                if recorded:
+                    device.free()  # for the next: what is recorded refers to itself
+                program = make([each.stepper for each in now])
+            outcomes = run_epoch(program, now, max_steps)
+            selecting = program.validate([each.holdout for each in now])
+        except torch.OutOfMemoryError as error:
+            program = None
+            if len(left) == 1:
+                device.clear(error)
+                left[0].replica.failed = error
+        if program is None:
+            return _halves(left, now, begin, say)
+        seconds = (time.perf_counter() - started) / len(now)
+        for each, (loss, norm), value in zip(now, outcomes, selecting, strict=True):
+            _take_in(each, program, loss, norm, value, seconds)
+        left = _left(left, max_steps)
+    return []
 
 
 def _halves(

@@ -189,7 +189,7 @@ def _by_recording(column: Column) -> str:
     together = [" with ".join(sets) for sets in sets_of.values() if len(sets) > 1]
     if not together:
         return ""
-    found = over_sets(gaps(*column.standings[:2], recording))
+    found = over_sets(gaps(column.standings[0], column.standings[1], recording))
     said = "too few for an interval" if found is None else _interval(found)
     return f" Over the {len(sets_of)} recordings ({', '.join(together)}): {said}."
 

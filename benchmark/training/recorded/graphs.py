@@ -29,7 +29,8 @@ class Recorder(Protocol):
 
 
 class CudaRecorder:
-    """CUDA graphs, which share their memory: one is replayed at a time, and what is to last lies outside of it.
+    """CUDA graphs, which share their memory, but for what comes after one that failed: one is replayed at a time, and what
+    is to last lies outside of it.
 
     They are recorded on the current stream, which is to be a lane's (`benchmark.training.device.lane`), where they are
     replayed, too. Torch keeps cuBLAS' workspace by stream and thread, and all ways back run in one thread: graphs of two
@@ -64,6 +65,8 @@ class CudaRecorder:
             torch.cuda.set_stream(stream)
             with suppress(RuntimeError, AttributeError):  # torch 2.11 forgets it: then no memory can be given back any more
                 torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), self._pool)
+                torch._C._cuda_releasePool(torch.cuda.current_device(), self._pool)
+            self._pool = torch.cuda.graph_pool_handle()  # the old one takes no other recording
             for each, state in states:
                 each.graphsafe_set_state(state)
             raise
@@ -157,6 +160,18 @@ class Recorded:
             changed.copy_(value)
         for generator, state in zip(self._generators, kept[1], strict=True):
             generator.set_state(state)
+
+
+def once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says a line when it comes first: each program of these trainings may have the same to say."""
+    said = set[str]()
+
+    def first(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    return first
 
 
 def _first_of(error: BaseException) -> BaseException:
