@@ -9,6 +9,8 @@ from itertools import chain, pairwise
 
 import pytest
 import torch
+from test_replicas import replica, state
+from test_replicas import trained as replicas
 from test_step import batches, net, problem, stepper, take_step, training, weights
 from test_training import alone, made, trained
 
@@ -148,6 +150,55 @@ def test_clip_before_unscale_is_what_its_description_says(steps: int) -> None:
         torch.testing.assert_close(mine, other.grad, rtol=1e-4, atol=1e-12)
     optimizer.step()
     torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-5, atol=1e-7)
+
+
+def test_second_pass_loss_is_that_at_the_moved_weights() -> None:
+    """As in the loop that davda54/sam prescribes, had it logged its second loss; over both micro-batches, and no weight is
+    moved by it."""
+    ours, plain, theirs = (net(norm=True).double() for _ in range(3))
+    values = {"rho": 0.3, "accumulation": 2}
+    taken, other = stepper(ours, training(second_pass_loss=True, **values)), stepper(plain, training(**values))
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=0.01)
+    parts = [part._replace(x=part.x.double(), y=part.y.double()) for part in batches(8, 5)]
+
+    def passed() -> float:
+        optimizer.zero_grad()
+        loss = torch.stack([theirs.training_loss(*part) * len(part.x) for part in parts]).sum() / 13
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    for _ in range(3):
+        first = passed()
+        kept = [each.detach().clone() for each in (*theirs.parameters(), *theirs.buffers())]
+        moved = [p for p in theirs.parameters() if p.grad is not None]
+        norm = torch.stack([p.grad.norm() for p in moved]).norm()
+        with torch.no_grad():
+            for p in moved:
+                p.add_(p.grad * (0.3 / (norm + 1e-12)))
+        second = passed()
+        with torch.no_grad():
+            for each, value in zip((*theirs.parameters(), *theirs.buffers()), kept, strict=True):
+                each.copy_(value)
+        optimizer.step()
+        found, without = take_step(taken, parts), take_step(other, parts)
+        assert float(found.loss) == pytest.approx(second, rel=1e-9) and second > first * 1.05
+        assert float(without.loss) == pytest.approx(first, rel=1e-9) and torch.equal(found.grad_norm, without.grad_norm)
+    torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-9, atol=1e-12)
+    assert torch.equal(weights(ours), weights(plain))
+
+
+@pytest.mark.parametrize("void", [False, True])
+def test_second_pass_loss_of_replicas_is_that_of_each(void: bool) -> None:
+    """With dropout and batch norm, on four micro-batches of a step; as one program and alone."""
+    values = {"second_pass_loss": True, "void_accumulation": void, "batch_size": 2, "patience": None}
+    make = [partial(replica, "patchtst", seed, rho=0.5 * (seed + 1), **values) for seed in range(2)]
+    stacked, alone = (replicas([one() for one in make], stacked=each) for each in (True, False))
+    plain = replicas([one(second_pass_loss=False) for one in make], stacked=True)
+    for one, other, without in zip(stacked, alone, plain, strict=True):
+        assert torch.equal(state(one), state(without)) and len(one.progress.epochs) == 2
+        for found, expected, first in zip(one.progress.epochs, other.progress.epochs, without.progress.epochs, strict=True):
+            assert found["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-5)
+            assert found["train_loss"] > 1.01 * first["train_loss"] and found["val_mse"] == first["val_mse"]
 
 
 def test_shuffled_truncated_validation_sees_other_windows_each_epoch_and_none_of_the_rest(

@@ -183,6 +183,7 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "Adam's decay, one cycle": ("samovar", {"optimizer": "adam", "schedule": "one_cycle", "cycled_beta1": (0.95, 0.85)}),
     "void accumulation": ("patchtst", {"void_accumulation": True, "batch_size": 2, "clip_norm": None}),
     "clipped a micro-batch at a time": ("dlinear", {"clip_before_unscale": True, "clip_norm": 0.05}),
+    "the second pass's loss": ("patchtst", {"second_pass_loss": True}),
     "no SAM": ("itransformer", {"rho": None}),
 }
 

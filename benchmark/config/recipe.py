@@ -108,13 +108,16 @@ class Training(Setting):
     statistics_twice: bool = Field(
         default=False, description="batch norm's running statistics move in both of SAM's passes, not in the first alone"
     )
+    second_pass_loss: bool = Field(
+        default=False, description="the training loss that is recorded is that of SAM's second pass, at the moved weights"
+    )
 
 
 _GSAM = ("gsam", "gsam_adaptive", "gsam_adaptive_paper")
 _OF_SOME: Mapping[str, tuple[str, ...]] = {
     "eta": ("asam",), "alpha": _GSAM, "rho_min": _GSAM, "sigma": ("fsam",), "gradient_decay": ("fsam",),
 }  # fmt: skip
-OF_SAM = ("perturbation", "statistics_twice", *_OF_SOME)
+OF_SAM = ("perturbation", "statistics_twice", "second_pass_loss", *_OF_SOME)
 """Fields beside rho that say something only where SAM is on."""
 
 

@@ -25,7 +25,8 @@ LOSS_SCALE, LOSS_SCALE_STEPS = 2.0**16, 2000
 
 
 class Step(NamedTuple):
-    """At the weights before a step: mean loss over its windows, global gradient norm; both still on the device."""
+    """At the weights before a step: mean loss over its windows, global gradient norm; both still on the device. With
+    `second_pass_loss` the loss is that at the weights that SAM has moved."""
 
     loss: Tensor
     grad_norm: Tensor
@@ -234,7 +235,8 @@ class Program:
                 statistics = [[] if s.training.statistics_twice else [b.clone() for b in s.buffers] for s, _ in climbing]
                 for generator, state in drawn:
                     generator.set_state(state)
-                self.accumulate(batches)
+                there = self.accumulate(batches)
+                losses = there if self.steppers[0].training.second_pass_loss else losses
                 for (stepper, perturbation), kept in zip(climbing, statistics, strict=True):
                     for buffer, value in zip(stepper.buffers if kept else (), kept, strict=True):
                         buffer.copy_(value)

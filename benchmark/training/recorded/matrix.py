@@ -161,18 +161,20 @@ class Matrix(Stack):
             self._losses.copy_(self._accumulate(batches, shares))
         norms = self._of_rows()
         self._norms.copy_(norms)
-        for total, summand in zip(self._totals, (self._losses * seen, norms), strict=True):
-            total.add_(summand)
         if self._climbs:
             weights = self._matrix.clone()
             statistics = [] if training.statistics_twice else [each.clone() for each in self._buffers]
             self._matrix.add_(self._gradient * (rhos / (norms + 1e-12))[:, None])
             with drawing_again(drawn):
-                self._accumulate(batches, shares)
+                there = self._accumulate(batches, shares)
+            if training.second_pass_loss:
+                self._losses.copy_(there)
             self._matrix.copy_(weights)
             for buffer, value in zip(self._buffers if statistics else (), statistics, strict=True):
                 buffer.copy_(value)
             norms = self._of_rows()
+        for total, summand in zip(self._totals, (self._losses * seen, self._norms), strict=True):
+            total.add_(summand)
         if training.clip_norm is not None and not training.clip_before_unscale:
             self._gradient.mul_((training.clip_norm / (norms + 1e-6)).clamp(max=1.0)[:, None])
         self._adam(at)
