@@ -250,9 +250,8 @@ def load(
     assert path is not None
     task, training = recipe.task, recipe.training
     there, test = images.load(dataset, path, sha256)
-    on_test = training is not None and task.selects_on_test
     chosen = np.zeros(len(there.labels), dtype=bool)
-    if not on_test:
+    if not task.selects_on_test:
         chosen[held_out(there.labels, task.held_out, sha256)] = True
         if not 0 < chosen.sum() < len(chosen):
             raise DataError(f"{dataset.name}: {len(chosen)} images to train on are too few to hold out {task.held_out:g}")
@@ -267,7 +266,7 @@ def load(
     most = recipe.bounds.max_windows
     setting = recipe.setting.model_copy(update={"evaluation_batch": evaluation_batch(there.pixels.shape[-1])})
     held = of(*test).evenly(most)
-    validation = held if on_test else of(there.pixels[chosen], there.labels[chosen]).evenly(most)
+    validation = held if task.selects_on_test else of(there.pixels[chosen], there.labels[chosen]).evenly(most)
     full = training.batch_size if training is not None and task.full_batches_counted else None
     if training is None:
         return Images(of(*train), validation, setting), HeldImages(held, setting)

@@ -30,6 +30,9 @@ class ImageFields(BaseModel):
         description="of 255, by colour; taken off before a model sees an image; null: that of the images trained on"
     )
     pixel_deviation: OfColours | None = Field(description="of 255, by colour; divided by; null: that of these images")
+    selects_on_test: bool = Field(
+        default=False, description="nothing is held out, and the test images are what is validated on"
+    )
 
 
 class ImageTrainingFields(ImageFields):
@@ -39,9 +42,6 @@ class ImageTrainingFields(ImageFields):
         description="crop_flip: 32 × 32 out of 40 × 40 with a black edge of 4, and half of them left for right"
     )
     unshuffled: bool = Field(default=False, description="every epoch has the same batches, in the order of the files")
-    selects_on_test: bool = Field(
-        default=False, description="nothing is held out, and the test images are what is validated on"
-    )
     selected_by: Literal["error", "cross_entropy"] = Field(
         default="error", description="the metric on validation that selects weights"
     )

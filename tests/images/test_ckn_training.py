@@ -44,6 +44,7 @@ PAPER = pictures.PAPER.replace("augmentation: {value: crop_flip", "augmentation:
       patch_count: {value: 2000, source: test, status: ours}
 switches:
   first: {what: test, source: test, status: ours, set: {arguments.filters: first}}
+  on_test: {what: test, source: test, status: ours, when: {model: ckn_unsupervised}, set: {selects_on_test: true}}
 released: [first]
 """,
 )
@@ -145,10 +146,15 @@ def test_cells_go_all_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     own = [*given, "--papers", "small", "--subset", "small-set", "--results-dir", str(tmp_path / "results"), "--no-mlflow"]
     assert run_all.main([*own, "--seeds", "1"]) == 0
     assert run_all.main([*own, "--seeds", "1", "--models", "Net", "--sam", "on", "--protocol", "released"]) == 0
+    assert run_all.main([*own, "--seeds", "1", "--protocol", "paper+on_test"]) == 0
     found = {r["key"]: r for r in (json.loads(p.read_text()) for p in (tmp_path / "results/cells").glob("*.json"))}
     assert found.keys() == {
         "small/small-set/Net/s0", "small/small-set/Flat/s0", "small/released/small-set/Net/sam/s0",
+        "small/paper+on_test/small-set/Flat/s0",
     }  # fmt: skip
+    flat = found["small/paper+on_test/small-set/Flat/s0"]
+    assert flat["windows"] == {"train": 100, "val": 30, "test": 30}
+    assert flat["metrics"]["val_error"] == flat["metrics"]["test_error"], "the score that selects is the one of the test"
     for key, result in found.items():
         assert result["status"] == "done" and result["metrics"]["test_error"] < 60, key
     assert "small-set" in (tmp_path / "results/tables/small.md").read_text()

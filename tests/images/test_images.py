@@ -19,6 +19,8 @@ from recipes import made_up
 
 import run_all
 from benchmark.analysis.__main__ import main as main_of_analysis
+from benchmark.config.catalogue import catalogue
+from benchmark.config.resolve import resolve
 from benchmark.data import images
 from benchmark.data.files import Checksums
 from benchmark.data.registry import DATASETS, DataSet
@@ -33,9 +35,11 @@ Run = Callable[..., int]
 CIFAR, FASHION = DATASETS["CIFAR-10"], DATASETS["Fashion-MNIST"]
 FIELDS: dict[str, Any] = {"held_out": 0.2, "pixel_mean": None, "pixel_deviation": None, "augmentation": "none"}
 
+UNTRAINED = {name: value for name, value in FIELDS.items() if name != "augmentation"}
 
-def problem_of(folder: Path, dataset: DataSet = CIFAR, **values: Any) -> tuple[Images, Any]:
-    recipe = made_up("vgg", **FIELDS | values)
+
+def problem_of(folder: Path, dataset: DataSet = CIFAR, trained: bool = True, **values: Any) -> tuple[Images, Any]:
+    recipe = made_up("vgg", trained=trained, **(FIELDS if trained else UNTRAINED) | values)
     recipe = replace(recipe, workload="images", values={n: v for n, v in recipe.values.items() if n != "lookback"})
     sha256 = str(Checksums().of(folder))
     found: Any = load(recipe, dataset, folder, 0, torch.device("cpu"), evaluation_batch=lambda channels: 7, sha256=sha256,
@@ -132,6 +136,31 @@ def test_departures_of_the_released_code(tmp_path: Path) -> None:
     assert held.measure(perfect)["error"] == pytest.approx(100 - 100 * 30 / 32)  # four batches of 8 are counted
     perfect.at = 0
     assert float(means(perfect, held.pictures, held.setting)["error"]) == 0
+
+
+def test_switches_act_on_what_their_source_is_of() -> None:
+    """sam_experiments trains with Adam; of CKN each script trains one kind of net."""
+    papers = catalogue().papers
+
+    def active(paper: str, column: str, sam: bool = False) -> set[str]:
+        there = papers[paper]
+        return set(resolve(there, there.columns[column], "CIFAR-10", 0, sam, list(there.switches), "paper").switches)
+
+    engine = {"selects_on_test", "unshuffled", "full_batches_counted"}
+    for column in ("VGG-9", "VGG-16", "VGG-19"):
+        assert active("vgg_cifar", column) == engine
+        assert active("vgg_cifar", column, sam=True) == engine | {"statistics_twice", "second_pass_loss"}
+    assert active("vgg_cifar", "VGG-9-SGD") == active("vgg_cifar", "VGG-9-SGD+SAM", sam=True) == set()
+    assert active("ckn", "CKN-14") == {"best_test_epoch", "released_backward", "first_patches"}
+    assert active("ckn", "CKN-64-256") == {"best_test_penalty", "first_patches"}
+    assert active("ckn", "CKN2-scratch") == set()
+
+
+def test_a_model_that_is_not_trained_may_be_chosen_by_the_test_images_too(tmp_path: Path) -> None:
+    folder = pictures.cifar(tmp_path / "set")
+    (chosen, _), (problem, held) = (problem_of(folder, trained=False, selects_on_test=each) for each in (False, True))
+    assert chosen.counts() == (80, 20) and problem.counts() == (100, 30)
+    assert torch.equal(problem.validation.labels, held.pictures.labels)
 
 
 def test_a_single_image_joins_the_batch_before_it(tmp_path: Path) -> None:
