@@ -104,6 +104,15 @@ def test_workers_go_round_the_devices(monkeypatch: pytest.MonkeyPatch, devices: 
     assert found == chosen
 
 
+def test_float32_on_a_device_is_float32_in_convolutions_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "set_device", lambda place: None)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    device.choose("cpu", 0)
+    assert torch.backends.cudnn.allow_tf32
+    device.choose("cuda", 0)
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+
+
 def test_a_cell_is_trained_on_its_workers_device(
     tmp_path: Path, tiny: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

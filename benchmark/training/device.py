@@ -21,11 +21,12 @@ def choose(device: str, place: int) -> None:
     """Makes `cuda` mean, in this thread, the device of the worker that has this place among those of its machine.
 
     Workers go round the devices that the process may see (CUDA_VISIBLE_DEVICES), in their order: where there is one, it is
-    every worker's.
+    every worker's. float32 is float32 there: torch would let convolutions, not matrix products, round to TF32's ten bits.
     """
     if device == "cuda":
         import torch
 
+        torch.backends.cudnn.allow_tf32 = False
         with suppress(RuntimeError, AssertionError):  # a device that cannot be used: the cell says so
             torch.cuda.set_device(place % max(1, torch.cuda.device_count()))
 
