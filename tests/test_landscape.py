@@ -61,41 +61,98 @@ def model(arrays: dict[str, Any]) -> VGG:
     return found
 
 
-def loss_of(arrays: dict[str, Any]) -> landscape.Loss:
+def measure_of(arrays: dict[str, Any]) -> landscape.Measure:
     x, y = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
 
     @torch.no_grad()
-    def loss(net: nn.Module) -> float:
+    def measure(net: nn.Module) -> dict[str, float]:
         parts = [(x[i : i + 5], y[i : i + 5]) for i in range(0, len(x), 5)]  # the last one is smaller
-        return sum(float(F.cross_entropy(net(a), b)) * len(a) for a, b in parts) / len(x)
+        found = [(net(a), b) for a, b in parts]
+        right = sum(int((scores.argmax(1) == b).sum()) for scores, b in found)
+        loss = sum(float(F.cross_entropy(scores, b)) * len(b) for scores, b in found) / len(x)
+        return {"loss": loss, "accuracy": 100 * right / len(x)}
 
-    return loss
+    return measure
 
 
 def golden_directions(arrays: dict[str, Any], model: VGG) -> list[landscape.Weights]:
     weights = landscape.trained(model)
-    return [landscape.filter_normalised(named(arrays, f"{axis}_raw"), weights) for axis in "xy"]
+    return [landscape.normalised(named(arrays, f"{axis}_raw"), weights) for axis in "xy"]
 
 
-def test_filters_are_as_long_as_the_weights_and_biases_and_norms_stay(arrays: dict[str, Any], model: VGG) -> None:
-    for axis, found in zip("xy", golden_directions(arrays, model), strict=True):
-        for name, released in named(arrays, f"{axis}_filter").items():
-            assert torch.allclose(found[name], released, rtol=TOLERANCE, atol=1e-8), name
+RELEASED = {
+    "x_filter": ("filter", "zero"), "y_filter": ("filter", "zero"), "x_filter_keep": ("filter", "copy"),
+    "x_layer": ("layer", "zero"), "x_weight": ("weight", "zero"), "x_dfilter": ("dfilter", "zero"),
+    "x_dlayer": ("dlayer", "zero"), "states_filter": ("filter", "zero"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", RELEASED)
+def test_directions_are_the_released_ones(arrays: dict[str, Any], model: VGG, which: str) -> None:
+    raw, released = named(arrays, f"{which.split('_')[0]}_raw"), named(arrays, which)
+    weights = dict(model.state_dict()) if which.startswith("states") else landscape.trained(model)
+    found = landscape.normalised(raw, weights, *RELEASED[which])
+    assert list(found) == list(released) == list(weights), "in the released order, of states the counters too"
+    for name, tensor in released.items():
+        assert found[name].dtype == tensor.dtype, name
+        assert torch.allclose(found[name], tensor, rtol=TOLERANCE, atol=1e-8), name
+
+
+def test_without_a_norm_directions_are_as_drawn_and_biases_copied_without_biasbn(
+    arrays: dict[str, Any], model: VGG
+) -> None:
+    weights, raw = dict(model.state_dict()), named(arrays, "states_raw")
+    found = landscape.normalised(raw, weights, "none", "copy")
+    for name, weight in weights.items():
+        assert torch.equal(found[name], raw[name] if weight.dim() > 1 else weight.to(raw[name])), name
+    assert not any(found[name].data_ptr() == weight.data_ptr() for name, weight in weights.items())
+
+
+def test_the_angle_is_the_released_one(arrays: dict[str, Any], model: VGG) -> None:
     assert landscape.cosine(*golden_directions(arrays, model)) == pytest.approx(float(arrays["cosine"]), rel=TOLERANCE)
 
 
 def test_the_surface_is_the_released_one_with_its_axes_the_right_way(arrays: dict[str, Any], model: VGG) -> None:
+    """The released array [nx, ny] is filled with x running fastest, and is to be read as [ny, nx]: on a grid as wide as it
+    is high the two are one, [i, j] being at (x_j, y_i)."""
     x, y = golden_directions(arrays, model)
-    at = arrays["x_coordinates"][1:4], arrays["y_coordinates"]  # not square: swapped axes would show
-    found = landscape.surface(model, loss_of(arrays), x, y, at)
-    assert found.shape == (5, 3) and np.allclose(found, arrays["grid_loss"][:, 1:4], rtol=TOLERANCE)
+    at = arrays["x_coordinates"], arrays["y_coordinates"]
+    found = landscape.surface(model, measure_of(arrays), x, y, at)
+    narrow = landscape.surface(model, measure_of(arrays), x, y, (at[0][1:4], at[1]))  # swapped axes would show
+    for name in ("loss", "accuracy"):
+        released = arrays[f"grid_{name}_released"].ravel().reshape(len(at[1]), len(at[0]))
+        assert np.allclose(found[name], arrays[f"grid_{name}"], rtol=TOLERANCE)
+        assert np.allclose(found[name], released, rtol=TOLERANCE) and not np.allclose(found[name], released.T)
+        assert narrow[name].shape == (5, 3) and np.allclose(narrow[name], released[:, 1:4], rtol=TOLERANCE)
     for name, weight in named(arrays, "param").items():
         assert torch.equal(model.state_dict()[name], weight), "the model has its own weights again"
 
 
-def test_between_two_models_both_ends_are_themselves(arrays: dict[str, Any], model: VGG) -> None:
-    found = landscape.between(model, loss_of(arrays), named(arrays, "other"), arrays["alphas"])
-    assert np.allclose(found, arrays["interpolation_states"], rtol=TOLERANCE)
+def test_states_move_running_statistics_and_weights_do_not(arrays: dict[str, Any], model: VGG) -> None:
+    at = np.array([0.0, 0.5]), np.array([0.0])
+    seen: list[Tensor] = []
+
+    def look(net: nn.Module) -> dict[str, float]:
+        seen.append(net.get_buffer("features.1.running_var").clone())
+        return {"loss": 0.0}
+
+    for dir_type, biases, factor in (("weights", "copy", 1.0), ("states", "zero", 1.0), ("states", "copy", 1.5)):
+        landscape.surface(model, look, *landscape.directions(model, 0, "filter", biases, dir_type), at)
+        assert torch.allclose(seen[-1], factor * seen[-2]), (dir_type, biases)
+    assert torch.equal(model.state_dict()["features.1.num_batches_tracked"], torch.tensor(0)), "counters stay"
+
+
+@pytest.mark.parametrize("dir_type", landscape.DIR_TYPES)
+def test_between_two_models_are_the_released_losses(arrays: dict[str, Any], model: VGG, dir_type: str) -> None:
+    """With `states` both ends are the models themselves; with `weights` the second has the first's running statistics."""
+    measure = measure_of(arrays)
+    found = landscape.between(model, measure, named(arrays, "other"), arrays["alphas"], dir_type)
+    assert np.allclose(found["loss"], arrays[f"interpolation_{dir_type}"], rtol=TOLERANCE)
+    own = measure(model)
+    model.load_state_dict(named(arrays, "other"))
+    other = measure(model)
+    assert [own["accuracy"], own["loss"]] == pytest.approx([found["accuracy"][1], found["loss"][1]])
+    assert (found["loss"][5] == pytest.approx(other["loss"])) == (dir_type == "states")
 
 
 def test_the_plane_of_a_path_and_the_places_in_it(arrays: dict[str, Any], model: VGG) -> None:

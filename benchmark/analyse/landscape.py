@@ -8,7 +8,20 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from benchmark.analyse.cell import SPLITS, Cell, Command, opened, whole_or_all
+from benchmark.analysis.probes.landscape import (
+    BIASES,
+    DIR_TYPES,
+    NORMS,
+    between,
+    cosine,
+    directions,
+    plane_of,
+    surface,
+    trained,
+)
 from benchmark.console import whole
 from benchmark.errors import UsageError, counted
 
@@ -17,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmark.analysis.probes.landscape import Loss
+    from benchmark.analysis.probes.landscape import Measure
 
     Arrays = dict[str, NDArray[Any]]
 
@@ -44,11 +57,25 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--range", type=_reach, default=1.0, metavar="A", help="from −A to A in units of a direction; default 1"
     )
-    parser.add_argument("--split", choices=SPLITS, default="validation", help="whose windows or images; default validation")
+    parser.add_argument("--split", choices=SPLITS, default="validation",
+                        help="whose windows or images the loss is over; train: all that it was trained on, without "
+                             "augmentation, as loss-landscape has it; default validation")  # fmt: skip
     parser.add_argument("--windows", type=whole_or_all, default=None, metavar="N|all",
                         help="so many of them, evenly over the split; default all")  # fmt: skip
     parser.add_argument("--seed", type=partial(whole, least=0), default=0, metavar="N",
                         help="of the directions, which two models of one shape have in common; default 0")  # fmt: skip
+    parser.add_argument("--dir-type", choices=DIR_TYPES, default="weights",
+                        help="what the directions move: trained parameters, or all of the state, running statistics too; "
+                             "default weights")  # fmt: skip
+    parser.add_argument("--norm", choices=NORMS, default="filter",
+                        help="each filter or layer (tensor) of a direction as long as the weights' own, or of length 1 "
+                             "(dfilter, dlayer); each number times the weight; none: as drawn; default filter")  # fmt: skip
+    parser.add_argument("--biases", choices=BIASES, default="zero",
+                        help="biases, norms and all else of one axis stay (zero; loss-landscape: biasbn), or are a copy of "
+                             "the weights in both directions (as it has them without); default zero")  # fmt: skip
+    parser.add_argument("--line", choices=DIR_TYPES, default="states",
+                        help="what goes from the first of two cells to the second: all of the state, or parameters alone, "
+                             "with the first's running statistics; default states")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
@@ -57,6 +84,8 @@ def run(options: argparse.Namespace) -> None:
 
     if len(options.cells) > 2:
         raise UsageError(f"landscape: expected one cell or two, found {len(options.cells)}")
+    if len(options.cells) == 1 and options.line != "states":
+        raise UsageError(f"landscape: --line {options.line} is about the line between two cells, found one cell")
     cells = [opened(options, text) for text in options.cells]
     found = [_around(cell, options) for cell in cells]
     if len(cells) == 2:
@@ -67,40 +96,41 @@ def run(options: argparse.Namespace) -> None:
         cell.write("landscape", arrays, [*own, ("path", paths(cell.title, arrays))])
 
 
-def _loss(cell: Cell, options: argparse.Namespace) -> Loss:
-    examples, setting, mean = cell.examples(options.split, options.windows), cell.setting, cell.loss.mean
-    return lambda model: mean(model, examples, setting)
+def _measure(cell: Cell, options: argparse.Namespace) -> Measure:
+    examples, setting, values = cell.examples(options.split, options.windows), cell.setting, cell.loss.values
+    return lambda model: values(model, examples, setting)
 
 
 def _around(cell: Cell, options: argparse.Namespace) -> Arrays:
     """The surface around one cell's weights, and along its path."""
-    import numpy as np
-
-    from benchmark.analysis.probes.landscape import cosine, directions, surface
-
-    begun, loss = time.perf_counter(), _loss(cell, options)
-    x, y = directions(cell.model, options.seed)
-    at = np.linspace(-options.range, options.range, options.grid)
-    arrays = {
-        "x": at, "y": at, "centre": np.array(loss(cell.model)), "loss": surface(cell.model, loss, x, y, (at, at)),
-        "cosine": np.array(cosine(x, y)), "seed": np.array(options.seed), "split": np.array(options.split),
+    begun, measure = time.perf_counter(), _measure(cell, options)
+    x, y = directions(cell.model, options.seed, options.norm, options.biases, options.dir_type)
+    at, here = np.linspace(-options.range, options.range, options.grid), measure(cell.model)
+    arrays = surface(cell.model, measure, x, y, (at, at)) | {
+        "x": at, "y": at, "centre": np.array(here["loss"]), "cosine": np.array(cosine(x, y)),
         "windows": np.array(len(cell.examples(options.split, options.windows))),
         "measure": np.array(cell.loss.title), "example": np.array(cell.loss.example),
+        **{name: np.array(getattr(options, name)) for name in ("seed", "split", "norm", "biases", "dir_type")},
     }  # fmt: skip
     over = counted(int(arrays["windows"]), f"{options.split} {cell.loss.example}")
-    print(
-        f"{cell.key}: {cell.loss.title} {float(arrays['centre']):.4f} over {over} at its own weights, "
-        f"{arrays['loss'].min():.4f} to {arrays['loss'].max():.4f} on the grid; {time.perf_counter() - begun:.0f} s"
-    )
-    return arrays | _path(cell, options, loss)
+    said = f"{cell.loss.title} {here['loss']:.4f} over {over} at its own weights, "
+    said += f"{_ends(arrays['loss'], '.4f')} on the grid"
+    if "accuracy" in here:
+        arrays["centre_accuracy"] = np.array(here["accuracy"])
+        said += f"; accuracy {here['accuracy']:.2f} % and {_ends(arrays['accuracy'], '.2f')} %"
+    lost = int((~np.isfinite(arrays["loss"])).sum())
+    said += f"; at {counted(lost, 'place')} the loss is no finite number" if lost else ""
+    print(f"{cell.key}: {said}; {time.perf_counter() - begun:.0f} s")
+    return arrays | _path(cell, options, measure)
 
 
-def _path(cell: Cell, options: argparse.Namespace, loss: Loss) -> Arrays:
+def _ends(around: NDArray[Any], form: str) -> str:
+    there = around[np.isfinite(around)]
+    return f"{there.min():{form}} to {there.max():{form}}" if there.size else "nowhere a finite number"
+
+
+def _path(cell: Cell, options: argparse.Namespace, measure: Measure) -> Arrays:
     """The kept epochs in their plane, and the loss on it; nothing where fewer than three are kept."""
-    import numpy as np
-
-    from benchmark.analysis.probes.landscape import plane_of, surface, trained
-
     epochs, path = [], []
     for number in cell.epochs():
         epochs.append(number)
@@ -110,16 +140,15 @@ def _path(cell: Cell, options: argparse.Namespace, loss: Loss) -> Arrays:
         return {}
     (x, y), found = plane_of(path, trained(cell.model))
     at = [_axis(found["path"][:, axis], options.grid) for axis in (0, 1)]
+    around = surface(cell.model, measure, x, y, (at[0], at[1]))
     return {
         "epochs": np.array(epochs), "path": found["path"], "path_explained": found["explained"], "path_x": at[0],
-        "path_y": at[1], "path_loss": surface(cell.model, loss, x, y, (at[0], at[1])),
+        "path_y": at[1], **{f"path_{name}": each for name, each in around.items()},
     }  # fmt: skip
 
 
 def _axis(places: NDArray[Any], count: int) -> NDArray[Any]:
     """From a little below the least place to a little above the greatest, 0, the selected weights, among them."""
-    import numpy as np
-
     least, most = min(0.0, float(places.min())), max(0.0, float(places.max()))
     beyond = MARGIN * ((most - least) or 1.0)
     return np.linspace(least - beyond, most + beyond, count)
@@ -127,10 +156,6 @@ def _axis(places: NDArray[Any], count: int) -> NDArray[Any]:
 
 def _between(first: Cell, second: Cell, options: argparse.Namespace) -> Arrays:
     """The loss on the line between two cells' weights; nothing, and a line that says why, where there is none."""
-    import numpy as np
-
-    from benchmark.analysis.probes.landscape import between
-
     here, there = first.model.state_dict(), second.model.state_dict()
     if {n: v.shape for n, v in here.items()} != {n: v.shape for n, v in there.items()}:
         print(f"no line between {first.key} and {second.key}: their weights are not of one shape")
@@ -139,7 +164,8 @@ def _between(first: Cell, second: Cell, options: argparse.Namespace) -> Arrays:
         print(f"no line between {first.key} and {second.key}: they are not of one data set and horizon")
         return {}
     at = np.linspace(-BEYOND, 1 + BEYOND, 4 * (options.grid // 2) + 1)  # 0 and 1 are among them
-    return {"line_at": at, "line_loss": between(first.model, _loss(first, options), there, at)}
+    found = between(first.model, _measure(first, options), there, at, options.line)
+    return {"line_at": at, "line": np.array(options.line), **{f"line_{name}": each for name, each in found.items()}}
 
 
 def _task(cell: Cell) -> Sequence[Any]:
@@ -149,9 +175,9 @@ def _task(cell: Cell) -> Sequence[Any]:
 
 COMMAND = Command(
     "the loss around the weights, between two cells' weights, and along a training",
-    "The mean squared error (of images the cross-entropy) on a grid around the weights, along two random directions whose "
-    "filters are as long as the weights' own, biases and norms left as they are; with two cells, both on one scale, "
-    "and on the line between their weights; where epochs were kept (run_all.py --keep weights,epochs), the training's path "
-    "in the plane in which it lies best.",
+    "The mean squared error (of images the cross-entropy, and the accuracy) on a grid around the weights, along two random "
+    "directions whose filters are as long as the weights' own, biases and norms left as they are, unless options say "
+    "otherwise; with two cells, both on one scale, and on the line between their weights; where epochs were kept "
+    "(run_all.py --keep weights,epochs), the training's path in the plane in which it lies best.",
     options, run,
 )  # fmt: skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch.nn.functional as F
@@ -28,8 +29,10 @@ def objective(model: Classifier, pictures: Pictures, setting: Setting) -> Object
     return Objective(copy.deepcopy(model).double().eval(), loss, batches)
 
 
-def mean_loss(model: Classifier, pictures: Pictures, setting: Setting) -> float:
-    """The cross-entropy over images as a Result has it, in the model's own precision."""
-    found = float(means(model, pictures, setting)["cross_entropy"])
+def values(model: Classifier, pictures: Pictures, setting: Setting) -> Mapping[str, float]:
+    """`loss`, the cross-entropy over images as they are, and `accuracy` in %, in the model's own precision; neither is a
+    number where a score is none."""
+    found = means(model, pictures, setting)
     model.eval()
-    return found
+    loss = float(found["cross_entropy"])
+    return {"loss": loss, "accuracy": math.nan if math.isnan(loss) else 100.0 - float(found["error"])}

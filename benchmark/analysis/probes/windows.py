@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -27,8 +27,8 @@ def objective(model: Forecaster, windows: Windows, setting: Setting) -> Objectiv
             doubles = (None if each is None else each.double() for each in found)
             yield Batch(*doubles), count / total  # type: ignore[arg-type]
 
-    values, weights = windows.weighed()
-    total = float(weights.sum()) * 1.0 if windows.gaps else len(windows) * windows.horizon * len(values)
+    series, weights = windows.weighed()
+    total = float(weights.sum()) * 1.0 if windows.gaps else len(windows) * windows.horizon * len(series)
 
     def loss(forecaster: Forecaster, batch: Batch) -> Tensor:
         if windows.targets is None:
@@ -38,8 +38,8 @@ def objective(model: Forecaster, windows: Windows, setting: Setting) -> Objectiv
     return Objective(copy.deepcopy(model).double().eval(), loss, batches)
 
 
-def mean_loss(model: Forecaster, windows: Windows, setting: Setting) -> float:
-    """The mean squared error over windows as a Result has it, in the model's own precision."""
-    found = float(means(model, windows, setting, only_mse=True)["mse"])
+def values(model: Forecaster, windows: Windows, setting: Setting) -> Mapping[str, float]:
+    """`loss`, the mean squared error over windows as a Result has it, in the model's own precision."""
+    found = {"loss": float(means(model, windows, setting, only_mse=True)["mse"])}
     model.eval()
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,14 @@ Arrays = Mapping[str, NDArray[Any]]
 LEVELS = 8
 WIDE = 20
 """From so many times its least on, a loss is shown on a logarithmic axis."""
+NORMS = {
+    "filter": "A direction's filters are as long as the weights' own", "dfilter": "A direction's filters have length 1",
+    "layer": "A direction's layers are as long as the weights' own", "dlayer": "A direction's layers have length 1",
+    "weight": "Each number of a direction is a random one times the weight", "none": "Directions are as they were drawn",
+}  # fmt: skip
+BIASES = {"zero": "{} stay", "copy": "of {} both have a copy"}
+ONE_AXIS = {"weights": "biases and norms", "states": "biases, norms and running statistics"}
+"""By the names that the files have, what a figure says of how the directions were drawn."""
 CENTRE = Style(colour="white", shape="plus", size=5.0, outlined=True)
 PATH = Style(colour="white", shape="circle", size=2.5, line="solid", width=0.9)
 LINE = style_of_series(0, line="solid", size=3.0)
@@ -23,26 +31,27 @@ ENDS = Style(colour="grey", line="dashed", width=0.8)
 
 
 def surfaces(cells: Sequence[tuple[str, Arrays]]) -> Figure:
-    """The cells (title, arrays) side by side, on one scale."""
-    scale = _scale([arrays["loss"] for _, arrays in cells])
+    """The cells (title, arrays) side by side, on one scale; where there is an accuracy, it stands beside the loss."""
+    shown = _shown([arrays for _, arrays in cells])
     panels = tuple(
         Panel(
-            title=title.partition(",")[0],
-            x=Axis(label="first direction"), y=Axis(label="second direction"),
-            marks=(
-                Surface(x=_places(of["x"]), y=_places(of["y"]), heights=_heights(of["loss"]), label=_label(of), **scale),
-                Points(x=(0.0,), y=(0.0,), style=CENTRE, meaning="the trained weights"),
-            ),
+            title=title.partition(",")[0], x=Axis(label="first direction"), y=Axis(label="second direction"),
+            marks=(_surface(of, name, scale), Points(x=(0.0,), y=(0.0,), style=CENTRE, meaning="the trained weights")),
         )
-        for title, of in cells
+        for title, of in cells for name, scale in shown.items() if name in of
     )  # fmt: skip
     whose = " and of ".join(title for title, _ in cells)
+    drawn = [_drawn(of) for _, of in cells]
+    if len(set(drawn)) == 1:
+        drawn = drawn[:1]
+    else:
+        drawn = [f"{title.partition(',')[0]}: {how}" for (title, _), how in zip(cells, drawn, strict=True)]
     return Figure(
-        name="landscape", title=f"The loss around the weights of {whose}, along two random directions", panels=panels,
-        panel_size=(4.4, 3.2), across=2,
+        name="landscape", title=f"{_what(shown)} around the weights of {whose}, along two random directions",
+        panels=panels, panel_size=(4.4, 3.2), across=2,
         notes=(
-            "A direction's filters are as long as the weights' own; biases and norms stay. The plus is at the weights",
-            f"There the loss is {' and '.join(format(float(of['centre']), '.4f') for _, of in cells)}",
+            *drawn, f"The plus is at the weights; there the loss is {_at_the_weights(cells, 'centre', '.4f')}",
+            *([f"The accuracy there is {_at_the_weights(cells, 'centre_accuracy', '.2f')} %"] if len(shown) > 1 else []),
         ),
     )  # fmt: skip
 
@@ -51,17 +60,22 @@ def line(first: str, second: str, arrays: Arrays) -> Figure | None:
     """The loss on the line from the weights of `first` to those of `second`; None where there is none."""
     if "line_at" not in arrays:
         return None
-    losses = holes(arrays["line_loss"].tolist())
-    marks: tuple[Mark, ...] = (
-        Points(x=_places(arrays["line_at"]), y=losses, style=LINE, meaning="on the line"),
-        Rule(across="x", at=0.0, style=ENDS, meaning=first),
-        Rule(across="x", at=1.0, style=ENDS, meaning=second),
-    )
-    y = Axis(label=_label(arrays), scale=scale_of(losses, WIDE))
-    panel = Panel(x=Axis(label="share of the way"), y=y, marks=marks)
+    shown = _shown([arrays], "line_")
+    panels = []
+    for name in shown:
+        found = holes(arrays[f"line_{name}"].tolist())
+        marks: tuple[Mark, ...] = (
+            Points(x=_places(arrays["line_at"]), y=found, style=LINE, meaning="on the line"),
+            Rule(across="x", at=0.0, style=ENDS, meaning=first),
+            Rule(across="x", at=1.0, style=ENDS, meaning=second),
+        )
+        y = Axis(label=_label(arrays, name), scale=scale_of(found, WIDE) if name == "loss" else "linear")
+        panels.append(Panel(x=Axis(label="share of the way"), y=y, marks=marks))
+    stay = str(arrays.get("line", "states")) == "weights"
     return Figure(
-        name="line", title=f"The loss between the weights of {first} (at 0) and {second} (at 1)", panels=(panel,),
-        panel_size=(4.6, 2.6),
+        name="line", title=f"{_what(shown)} between the weights of {first} (at 0) and {second} (at 1)",
+        panels=tuple(panels), panel_size=(4.6, 2.6), across=2,
+        notes=(f"Parameters alone go: running statistics are those of {first} all along",) if stay else (),
     )  # fmt: skip
 
 
@@ -71,28 +85,44 @@ def paths(key: str, arrays: Arrays) -> Figure | None:
         return None
     shares = [f"{share:.0%} of the path's variance" for share in arrays["path_explained"]]
     path, epochs = arrays["path"], arrays["epochs"]
-    surface = Surface(
-        x=_places(arrays["path_x"]), y=_places(arrays["path_y"]), heights=_heights(arrays["path_loss"]),
-        label=_label(arrays), **_scale([arrays["path_loss"]]),
-    )  # fmt: skip
-    marks = (
-        surface,
+    above = (
         Points(x=_places(path[:, 0]), y=holes(path[:, 1].tolist()), style=PATH, meaning="after an epoch",
                labels=tuple(f"epoch {number}" for number in epochs)),
         Points(x=(0.0,), y=(0.0,), style=CENTRE, meaning="the selected weights"),
     )  # fmt: skip
-    panel = Panel(
-        x=Axis(label=f"first component, {shares[0]}"), y=Axis(label=f"second component, {shares[1]}"), marks=marks
+    axes = [Axis(label=f"{which} component, {share}") for which, share in zip(("first", "second"), shares, strict=True)]
+    panels = tuple(
+        Panel(x=axes[0], y=axes[1], marks=(_surface(arrays, name, scale, "path_"), *above))
+        for name, scale in _shown([arrays], "path_").items()
     )
     return Figure(
-        name="path", title=f"{key}: the training's path from epoch {epochs[0]} to {epochs[-1]}", panels=(panel,),
-        panel_size=(5.4, 3.8), notes=("The plus is at the selected weights",),
+        name="path", title=f"{key}: the training's path from epoch {epochs[0]} to {epochs[-1]}", panels=panels,
+        panel_size=(5.4, 3.8), across=2, notes=("The plus is at the selected weights",),
     )  # fmt: skip
 
 
-def _label(arrays: Arrays) -> str:
-    example = str(arrays.get("example", "window"))
-    return f"{arrays.get('measure', 'MSE')}, {counted(int(arrays['windows']), example)} of {arrays['split']}"
+def _drawn(arrays: Arrays) -> str:
+    """How the directions were drawn, in a sentence."""
+    norm, biases = NORMS[str(arrays.get("norm", "filter"))], BIASES[str(arrays.get("biases", "zero"))]
+    return f"{norm}; {biases.format(ONE_AXIS[str(arrays.get('dir_type', 'weights'))])}"
+
+
+def _at_the_weights(cells: Sequence[tuple[str, Arrays]], name: str, form: str) -> str:
+    return " and ".join(format(float(of[name]), form) for _, of in cells if name in of)
+
+
+def _what(shown: Collection[str]) -> str:
+    return "The loss and the accuracy" if "accuracy" in shown else "The loss"
+
+
+def _label(arrays: Arrays, name: str) -> str:
+    what = arrays.get("measure", "MSE") if name == "loss" else "accuracy in %"
+    return f"{what}, {counted(int(arrays['windows']), str(arrays.get('example', 'window')))} of {arrays['split']}"
+
+
+def _surface(arrays: Arrays, name: str, scale: Mapping[str, Any], begins: str = "") -> Surface:
+    x, y, heights = (arrays[f"{begins}{each}"] for each in ("x", "y", name))
+    return Surface(x=_places(x), y=_places(y), heights=_heights(heights), label=_label(arrays, name), **scale)
 
 
 def _places(values: NDArray[Any]) -> tuple[float, ...]:
@@ -103,12 +133,18 @@ def _heights(values: NDArray[Any]) -> tuple[tuple[float | None, ...], ...]:
     return tuple(holes(line) for line in values.tolist())
 
 
-def _scale(surfaces: Sequence[NDArray[Any]]) -> dict[str, Any]:
+def _shown(cells: Sequence[Arrays], begins: str = "") -> dict[str, dict[str, Any]]:
+    """Of loss and accuracy what any of them has, with the scale that all of them share."""
+    found = {name: [of[f"{begins}{name}"] for of in cells if f"{begins}{name}" in of] for name in ("loss", "accuracy")}
+    return {name: _scale(each, name) for name, each in found.items() if each}
+
+
+def _scale(surfaces: Sequence[NDArray[Any]], name: str) -> dict[str, Any]:
     """Limits, levels and scale that all of them share, and what a height is: logarithmic where every loss is above 0."""
     heights = np.concatenate([each[np.isfinite(each)] for each in surfaces])
     least, most = (float(heights.min()), float(heights.max())) if heights.size else (0.0, 1.0)
-    log = least > 0
+    log = least > 0 and name == "loss"
     most = most if most > least else least + (abs(least) or 1.0)
     levels = (np.geomspace if log else np.linspace)(least, most, LEVELS + 2)[1:-1]
     return {"limits": (least, most), "levels": _places(levels), "scale": "log" if log else "linear",
-            "meaning": "the loss"}  # fmt: skip
+            "meaning": f"the {name}"}  # fmt: skip
