@@ -96,6 +96,9 @@ def test_the_loss_at_the_centre_is_the_results(
             assert file["loss"].shape == (4, 4) and (file["loss"] > 0).all()
             assert file["path"].shape == (3, 2) and np.allclose(file["path"][(found[0].best_epoch or 0) - 1], 0)
     assert {"landscape.png", "landscape.line.png", "landscape.path.png"} <= {path.name for path in folder.iterdir()}
+    assert command.main(["landscape", *(each.key for each in found), "--line", "weights", "--split", "train", *places]) == 0
+    with np.load(folder / "landscape.npz") as file:
+        assert str(file["line"]) == "weights" and file["line_loss"][2] == file["centre"] and "accuracy" not in file
     assert not (Kept(results, found[1].digest).analysis / "landscape.png").exists(), "of both, it stands with the first"
     assert "validation windows at its own weights" in capsys.readouterr().out
 
@@ -120,3 +123,13 @@ def test_sharpness_of_a_trained_cell_and_what_the_released_function_gives(
     with pytest.raises(SystemExit, match="2"):
         command.main(["landscape", found.key, "--range", "0"])
     assert "expected a number above 0, found '0'" in capsys.readouterr().err
+    for option, value, choices in (
+        ("--norm", "filters", "dfilter"), ("--biases", "biasbn", "copy"), ("--dir-type", "state", "weights"),
+        ("--line", "both", "states"), ("--split", "training", "validation"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit, match="2"):
+            command.main(["landscape", found.key, option, value])
+        said = capsys.readouterr().err
+        assert f"'{value}'" in said and choices in said and said.count("\n") == 1
+    assert command.main(["landscape", found.key, "--line", "weights", *places]) == 2
+    assert "--line weights is about the line between two cells, found one cell" in capsys.readouterr().err

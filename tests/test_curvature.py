@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,48 @@ def test_the_released_function_gives_another_number() -> None:
     found = curvature.released_sharpness(of, factor, np.random.default_rng(0).standard_normal(of.size))
     assert found == pytest.approx(float(arrays["released/formula_float64"]), rel=1e-5)
     assert found > 100 * float(arrays["lambda_max"])
+
+
+def pyhessian(of: Objective, v: Any, steps: int, tolerance: float) -> tuple[float, Any]:
+    """PyHessian's eigenvalue (github.com/amirgholami/PyHessian at de8cf23) by its description, and the vector after it.
+
+    Power iteration from v; every vector is divided by its length plus 1e-6, twice (the start once before the loop); it
+    stops where ⟨v, Hv⟩ has changed by less than `tolerance`, relative to the value before, which is what it gives.
+    """
+
+    def shortened(vector: Any) -> Any:
+        return vector / (np.linalg.norm(vector) + 1e-6)
+
+    before, v = None, shortened(v)
+    for _ in range(steps):
+        v = shortened(v)
+        product = of.product(v)
+        value, v = float(v @ product), shortened(product)
+        if before is not None and abs(value - before) < tolerance * (abs(before) + 1e-6):
+            break
+        before = value
+    assert before is not None
+    return before, v
+
+
+@pytest.mark.parametrize("name", ["hessian", "hessian_cnn"])
+def test_pyhessian_is_below_lambda_max_as_far_as_it_stops_early(name: str) -> None:
+    """It is 0.05 to 0.2 % below by default, and (1 − 1e-6)² of the eigenvalue largest in magnitude when run to the end."""
+    arrays = golden(name)
+    of = OURS[name](arrays)
+    ours = (lambda flat: flat) if name == "hessian_cnn" else (lambda flat: in_our_order(arrays, of, flat))
+    start, largest = ours(arrays["pyhessian/start"]), float(arrays["lambda_max"])
+    default, vector = pyhessian(of, start, 100, 1e-3)
+    assert default == pytest.approx(float(arrays["pyhessian/default"]), rel=1e-9)
+    assert np.abs(vector - ours(arrays["pyhessian/default_vector"])).max() < 1e-9
+    assert 0.0005 < 1 - default / largest < 0.0021
+    converged, _ = pyhessian(of, start, 1000, 1e-12)
+    for released in ("converged", "converged_loader"):
+        assert converged == pytest.approx(float(arrays[f"pyhessian/{released}"]), rel=1e-9)
+    assert converged == pytest.approx(largest * (1 - 1e-6) ** 2, rel=1e-9)
+    below = dataclasses.replace(of, loss=lambda model, batch: -of.loss(model, batch))
+    assert pyhessian(below, start, 1000, 1e-12)[0] == pytest.approx(-converged, rel=1e-9), "by magnitude: here it is λmin"
+    assert float(curvature.largest(below)["lambda_max"]) == pytest.approx(-float(arrays["lambda_min"]), rel=1e-5)
 
 
 def small(name: str, dtype: torch.dtype = torch.float64) -> tuple[nn.Module, Tensor, Tensor]:

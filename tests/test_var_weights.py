@@ -57,6 +57,10 @@ def test_the_weights_are_those_of_the_released_class() -> None:
     shape = known["layer_weights"].shape  # [M, B, C, N, T, h, e, e]
     ours = torch.stack(layers)[:, :, 1::2].view(len(layers), *shape[1:3], shape[5], *shape[3:5], *shape[6:])
     assert near(ours.movedim(3, 5).detach(), known["layer_weights"])
+    outputs = torch.stack([torch.einsum("rtjab,rjb->rta", each, exact.rows(exact.keys)) for each in layers])
+    layer, batch, channel, token, head, each = known["layer_outputs"].shape
+    outputs = outputs.view(layer, batch, channel, head, token, each).transpose(3, 4)
+    assert near(outputs.detach(), known["layer_outputs"]), "weights times keys are what the layer gives"
 
 
 @pytest.mark.parametrize("name", ["samovar", "fixedvar"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from baselines.cats import CATS, roughness
 from baselines.optimizers import SAM
 from baselines.released import load_released, released_gradients, released_optimizer, unused_parameters
 
@@ -86,6 +87,19 @@ def test_loss_and_gradients(arrays: Arrays) -> None:
     for name, gradient in released.items():
         assert ours[name].shape == gradient.shape
         assert np.linalg.norm(ours[name] - gradient) < TOLERANCE * norm, name
+
+
+@torch.no_grad()
+def test_the_continuity_that_cats_loss_adds() -> None:
+    with np.load(GOLDEN / "cats.npz") as file:
+        arrays = dict(file)
+    model = load_released(arrays).train()
+    assert isinstance(model, CATS) and model.continuity_beta == 1.0
+    x, y, _ = batch(arrays)
+    forecast, series = model._forecast(x)
+    assert relative(roughness(series), arrays["continuity_loss"]) < TOLERANCE
+    alone = arrays["train_loss"] - arrays["continuity_loss"]
+    assert relative((forecast - y).square().mean(), alone) < TOLERANCE
 
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["step(closure)", "by hand"])

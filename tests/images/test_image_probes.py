@@ -38,7 +38,9 @@ def test_the_hessian_is_that_of_the_cross_entropy(few: Pictures) -> None:
     of = LOSS.objective(model, few, SETTING)
     (x, y), = few.plain(20)  # fmt: skip
     assert of.value() == pytest.approx(F.cross_entropy(model(x), y).item(), rel=1e-5)
-    assert LOSS.mean(model, few, SETTING) == pytest.approx(of.value(), rel=1e-5)
+    values = LOSS.values(model, few, SETTING)
+    assert values["loss"] == pytest.approx(of.value(), rel=1e-5)
+    assert values["accuracy"] == pytest.approx(100 * (model(x).argmax(1) == y).float().mean().item())
     v = np.random.default_rng(0).standard_normal(of.size)
 
     def slope(by: float) -> np.ndarray:
@@ -54,6 +56,13 @@ def test_the_hessian_is_that_of_the_cross_entropy(few: Pictures) -> None:
     assert float(found["lambda_max"]) > 0 and float(found["max_residual"]) < 1e-3 * float(found["lambda_max"])
 
 
+def test_scores_that_are_no_numbers_have_no_accuracy(few: Pictures) -> None:
+    model = baselines.build("vgg", **SIZES, widths="2 M M M M")
+    with torch.no_grad():
+        model.features[1].running_var.fill_(-1.0)
+    assert np.isnan(list(LOSS.values(model, few, SETTING).values())).all() and not model.training
+
+
 def test_a_kernel_network_has_no_second_derivative_and_says_so(few: Pictures) -> None:
     model = baselines.build("ckn", **SIZES, layout="scratch2", filters="random", fit_alpha=0.0).eval()
     with pytest.raises(UsageError, match="whose loss autograd can derive twice, found CKN"):
@@ -66,6 +75,20 @@ def test_the_figures_name_the_loss_and_the_images(tmp_path: Path) -> None:
           "example": np.array("image")}  # fmt: skip
     surface = landscape.surfaces([("small", of)]).panels[0].marks[0]
     assert getattr(surface, "label", "") == "cross-entropy, 500 images of train"
+    with_accuracy = of | {"accuracy": 50 * np.eye(3), "centre_accuracy": np.array(50.0), "norm": np.array("dlayer"),
+                          "biases": np.array("copy"), "dir_type": np.array("states")}  # fmt: skip
+    both = landscape.surfaces([("small", with_accuracy)])
+    labels = [getattr(panel.marks[0], "label", "") for panel in both.panels]
+    assert labels == ["cross-entropy, 500 images of train", "accuracy in %, 500 images of train"]
+    assert "The loss and the accuracy around the weights of small" in both.title
+    assert both.notes == (
+        "A direction's layers have length 1; of biases, norms and running statistics both have a copy",
+        "The plus is at the weights; there the loss is 1.0000", "The accuracy there is 50.00 %",
+    )  # fmt: skip
+    of_two = landscape.surfaces([("one", with_accuracy), ("two", of | {"accuracy": np.eye(3)})])
+    assert [panel.title for panel in of_two.panels] == ["one", "one", "two", "two"], "beside each loss its accuracy"
+    assert {getattr(panel.marks[0], "limits", ()) for panel in of_two.panels[1::2]} == {(0.0, 50.0)}, "on one scale"
+    assert of_two.notes[1] == "two: A direction's filters are as long as the weights' own; biases and norms stay"
     ends_of = {
         "lambda_max": np.array(2.0),
         "lambda_min": np.array(-1.0),

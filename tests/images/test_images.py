@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from pools import Here
 from recipes import made_up
 
+import benchmark
 import run_all
 from benchmark.analysis.__main__ import main as main_of_analysis
 from benchmark.config.catalogue import catalogue
@@ -241,6 +243,25 @@ def probes_of_images(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "over 10 validation images at its own weights" in said and "10 of 80 train images, cross-entropy" in said
     assert "power_iteration" not in said and len(list((folder / "results/analysis").glob("*/landscape.png"))) == 1
+    over_the_training_set(folder, [asked[0], *asked[2:]], capsys)
+
+
+def over_the_training_set(folder: Path, asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """As the released tool has it: every image that was trained on, not augmented though the recipe says so."""
+    options = ["--grid", "3", "--split", "train", "--norm", "layer", "--biases", "copy", "--dir-type", "states"]
+    assert main_of_analysis(["landscape", *asked, *options]) == 0
+    assert "over 80 train images at its own weights" in capsys.readouterr().out
+    model, task = benchmark.load(asked[0], folder / "results", config=[folder / "small.yaml", folder / "own.yaml"])
+    assert isinstance(task.training, Images) and task.training.augmented
+    (seen,) = task.training.train.plain(80)
+    with torch.no_grad():
+        scores: Any = model(seen.x)
+    with np.load(folder / "results/analysis" / task.result.digest / "landscape.npz") as file:
+        assert float(file["centre"]) == pytest.approx(F.cross_entropy(scores, seen.y).item(), rel=1e-5)
+        assert float(file["centre_accuracy"]) == pytest.approx(100 * (scores.argmax(1) == seen.y).double().mean().item())
+        assert file["windows"] == 80 and file["loss"][1, 1] == file["centre"]
+        assert file["accuracy"].shape == (3, 3) and file["accuracy"][1, 1] == file["centre_accuracy"]
+        assert [str(file[name]) for name in ("split", "norm", "biases", "dir_type")] == ["train", "layer", "copy", "states"]
 
 
 def test_what_does_not_belong_together_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import torch
 from recipes import made_up
 
 import baselines
+from baselines.optimizers import SAM
 from baselines.released import load_released, released_gradients, released_optimizer
 from benchmark.config.recipe import Training
 from benchmark.problems.images import Batch, Images, Pictures
@@ -50,26 +51,27 @@ def test_output_loss_and_gradient(arrays: dict[str, Any]) -> None:
         assert np.abs(gradient - arrays[f"grad/{name}"]).max() / whole < TOLERANCE, name
 
 
-def trained(config: dict[str, Any], model: Any) -> Stepper:
-    """What our loop moves it with, for a variant of the golden file."""
+def trained(config: dict[str, Any], model: Any, twice: bool = True) -> Stepper:
+    """What our loop moves it with, for a variant of the golden file; twice: whether statistics move twice a step."""
     name = config["optimizer"].lower()
     values = {"optimizer": name, "learning_rate": config["lr"], "weight_decay": config["weight_decay"]}
     values |= {"momentum": config["momentum"]} if name == "sgd" else {}
-    recipe = made_up("vgg", rho=config.get("rho"), **values, statistics_twice=True)
+    recipe = made_up("vgg", rho=config.get("rho"), **values, statistics_twice=twice)
     assert isinstance(recipe.training, Training)
     none = torch.zeros(0, dtype=torch.int64)
     nothing = Pictures(torch.zeros(0, 40, 40, 3, dtype=torch.uint8), none, torch.ones(3), torch.zeros(3))
     return Stepper(model.train(), recipe.training, Images(nothing, nothing, recipe.setting))
 
 
-@pytest.mark.parametrize("ours", [True, False], ids=["the loop", "released_optimizer"])
-@pytest.mark.parametrize("variant", ["adam", "sam", "sgd", "sam_sgd"])
-def test_five_steps(arrays: dict[str, Any], variant: str, ours: bool) -> None:
+def five_steps(arrays: dict[str, Any], variant: str, ours: bool, twice: bool = True) -> tuple[Any, torch.Tensor]:
+    """The model after them, and their losses [5]."""
     config = json.loads(arrays["config"].item())
     model: Any = load_released(arrays)
     y, losses = torch.from_numpy(arrays["y"]), []
-    stepper = trained(config["variants"][variant], model) if ours else None
+    stepper = trained(config["variants"][variant], model, twice) if ours else None
     optimizer = released_optimizer(model.train(), config | {"variant": variant}) if not ours else None
+    if isinstance(optimizer, SAM) and not twice:
+        optimizer.model = model
     for x in torch.from_numpy(arrays["step_x"]):
 
         def closure(x: torch.Tensor = x) -> torch.Tensor:
@@ -84,14 +86,45 @@ def test_five_steps(arrays: dict[str, Any], variant: str, ours: bool) -> None:
             assert optimizer is not None
             with torch.enable_grad():
                 losses.append(torch.as_tensor(optimizer.step(closure)))
-    assert relative(torch.stack(losses).detach(), arrays[f"{variant}/step_losses"]) < TOLERANCE
+    return model, torch.stack(losses).detach()
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["the loop", "released_optimizer"])
+@pytest.mark.parametrize("variant", ["adam", "sam", "sgd", "sam_sgd"])
+@torch.no_grad()
+def test_five_steps(arrays: dict[str, Any], variant: str, ours: bool) -> None:
+    with torch.enable_grad():
+        model, losses = five_steps(arrays, variant, ours)
+    assert relative(losses, arrays[f"{variant}/step_losses"]) < TOLERANCE
+    after = {name: each.clone() for name, each in model.state_dict().items() if "num_batches" not in name}
     if "sgd" in variant:
-        with torch.no_grad():
-            found = model.eval()(torch.from_numpy(arrays["x"]))
+        found = model.eval()(torch.from_numpy(arrays["x"]))
         assert relative(found, arrays[f"{variant}/output_after_steps"]) < TOLERANCE
-    with torch.no_grad():
-        found = model.train()(torch.from_numpy(arrays["x"]))
+    found = model.train()(torch.from_numpy(arrays["x"]))
     assert relative(found, arrays[f"{variant}/train_output_after_steps"]) < TOLERANCE
+    prefix = f"{variant}/param_after/"
+    assert {f"{prefix}{name}" for name in after} == {name for name in arrays if name.startswith(prefix)}
+    for name in after.keys() - noise_of(arrays, variant):
+        assert relative(after[name], arrays[f"{prefix}{name}"]) < TOLERANCE, name
+
+
+def noise_of(arrays: dict[str, Any], variant: str) -> set[str]:
+    """What Adam moves at random: biases before a batch norm, and the running means that follow them."""
+    if "sgd" in variant:
+        return set()
+    biases = json.loads(arrays["config"].item())["noise_parameters"]
+    places = [name.removesuffix("bias").rstrip(".").rsplit(".", 1) for name in biases]
+    return {*biases, *(f"{where}.{int(place) + 1}.running_mean" for where, place in places)}
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["the loop", "released_optimizer"])
+@torch.no_grad()
+def test_statistics_that_move_in_the_first_pass_alone(arrays: dict[str, Any], ours: bool) -> None:
+    with torch.enable_grad():
+        model, _ = five_steps(arrays, "sam_sgd", ours, twice=False)
+    found = model.eval()(torch.from_numpy(arrays["x"]))
+    assert relative(found, arrays["sam_sgd/output_after_steps_once"]) < TOLERANCE
+    assert relative(found, arrays["sam_sgd/output_after_steps"]) > 100 * TOLERANCE, "and not twice"
 
 
 @pytest.mark.parametrize(("net", "count"), [("vgg9", 2_789_706), ("vgg16", 14_991_946), ("vgg19", 20_304_202)])

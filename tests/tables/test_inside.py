@@ -77,6 +77,21 @@ def test_the_page_has_the_numbers_and_figures_of_analysis(made: Any, capsys: pyt
     assert {"training", "VAR weights by lag"} <= figures.keys() and capsys.readouterr().err == ""
 
 
+def test_the_accuracy_stands_beside_the_loss_where_there_is_one(made: Any) -> None:
+    made.add("toy", 4, "With_SAM", 0.4)
+    percent = np.arange(0.0, 90.0, 10).reshape(3, 3)
+    look(made.results, 0.4, landscape=ARRAYS["landscape"] | {"accuracy": percent, "centre_accuracy": 40.0, "norm": "none"})
+    (figure,) = [each for each in data_of(page(made))["figures"] if each["name"] == "landscape"]
+    heights = [panel["marks"][0] for panel in figure["panels"]]
+    assert [each["label"] for each in heights] == [
+        "MSE, 64 windows of validation",
+        "accuracy in %, 64 windows of validation",
+    ]
+    assert heights[1]["heights"] == percent.tolist() and heights[1]["scale"] == "linear"
+    assert figure["notes"][0] == "Directions are as they were drawn; biases and norms stay"
+    assert figure["notes"][-1] == "The accuracy there is 40.00 %"
+
+
 def test_what_is_damaged_or_of_another_training_is_named_and_not_shown(
     made: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
