@@ -14,6 +14,8 @@ from tables.figures.style import Style, style_of_series
 
 Arrays = Mapping[str, NDArray[Any]]
 LEVELS = 8
+SIZE = (4.1, 3.2)
+"""Inches of a panel, of which two stand side by side on the page, too."""
 WIDE = 20
 """From so many times its least on, a loss is shown on a logarithmic axis."""
 NORMS = {
@@ -48,7 +50,7 @@ def surfaces(cells: Sequence[tuple[str, Arrays]]) -> Figure:
         drawn = [f"{title.partition(',')[0]}: {how}" for (title, _), how in zip(cells, drawn, strict=True)]
     return Figure(
         name="landscape", title=f"{_what(shown)} around the weights of {whose}, along two random directions",
-        panels=panels, panel_size=(4.4, 3.2), across=2,
+        panels=panels, panel_size=SIZE, across=2,
         notes=(
             *drawn, f"The plus is at the weights; there the loss is {_at_the_weights(cells, 'centre', '.4f')}",
             *([f"The accuracy there is {_at_the_weights(cells, 'centre_accuracy', '.2f')} %"] if len(shown) > 1 else []),
@@ -75,7 +77,7 @@ def line(first: str, second: str, arrays: Arrays) -> Figure | None:
     return Figure(
         name="line", title=f"{_what(shown)} between the weights of {first} (at 0) and {second} (at 1)",
         panels=tuple(panels), panel_size=(4.6, 2.6), across=2,
-        notes=(f"Parameters alone go: running statistics are those of {first} all along",) if stay else (),
+        notes=(f"Parameters alone go: running statistics are those of {first.partition(',')[0]}",) if stay else (),
     )  # fmt: skip
 
 
@@ -97,7 +99,7 @@ def paths(key: str, arrays: Arrays) -> Figure | None:
     )
     return Figure(
         name="path", title=f"{key}: the training's path from epoch {epochs[0]} to {epochs[-1]}", panels=panels,
-        panel_size=(5.4, 3.8), across=2, notes=("The plus is at the selected weights",),
+        panel_size=(5.4, 3.8) if len(panels) == 1 else SIZE, across=2, notes=("The plus is at the selected weights",),
     )  # fmt: skip
 
 

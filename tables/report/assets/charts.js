@@ -134,12 +134,12 @@ const Charts = (() => {
   const longest = (axis) => Math.max(0, ...(axis.categories ?? []).map((name) => name.length));
 
   function panel(of, figure, data) {
-    const head = element("div", {}, [element("strong", {}, of.title ?? ""), element("span", {}, of.remark ?? "")]);
+    const heights = of.marks.find((mark) => mark.kind === "surface"), remark = of.remark ?? heights?.label ?? "";
+    const head = element("div", {}, [element("strong", {}, of.title ?? ""), element("span", {}, remark)]);
     if (!of.marks.length) return element("div", { class: "panel" }, [head, element("p", {}, "Nothing to show.")]);
     const [across, down] = figure.size, height = Math.max(150, down * INCH), width = Math.max(230, across * INCH);
     const places = of.marks.flatMap((mark) => mark.kind === "points" ? numbers(mark.x, mark.y.length) : []);
     const x = scale(of.x ?? {}, width, places), y = scale(of.y ?? {}, height, []), map = of.marks.find((mark) => mark.kind === "heat");
-    const heights = of.marks.find((mark) => mark.kind === "surface");
     const parts = of.marks.map((mark) => drawn(mark, data, { x: of.x ?? {}, y: of.y ?? {} }));
     const said = parts.flatMap(([, texts]) => texts);
     const crowded = (of.x?.categories ?? []).length * longest(of.x ?? {}) * 7 > width;
@@ -152,12 +152,12 @@ const Charts = (() => {
     const svg = Plot.plot({
       width, height: height + (crowded ? 30 : 0), x, y, ...(color ? { color } : {}), marginTop: 22, marginRight: 14,
       marginLeft: 34 + Math.max(14, longest(of.y ?? {}) * 6.4), marginBottom: crowded ? 40 + longest(of.x) * 4 : 36,
-      style: { fontSize: "11px" }, ariaLabel: `${figure.title}${of.title ? `: ${of.title}` : ""}`,
+      style: { fontSize: "11px" }, ariaLabel: [figure.title, of.title, heights?.label].filter(Boolean).join(": "),
       marks: [...parts.flatMap(([marks]) => marks), ...(said.length ? [tip(said)] : [])],
     });
     svg.setAttribute("role", "img"); // a picture with one name: its parts have none of their own
     for (const part of svg.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
-    return element("div", { class: "panel" }, of.title || of.remark ? [head, svg] : [svg]);
+    return element("div", { class: "panel" }, of.title || remark ? [head, svg] : [svg]);
   }
 
   const tip = (said) => Plot.tip(said, Plot.pointer({ x: "x", y: "y", title: "said", fill: "var(--raised)", stroke: "var(--line)" }));
