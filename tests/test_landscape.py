@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from baselines import build
 from benchmark.analysis.probes import landscape
 from benchmark.errors import UsageError
+from tables.figures.probes import landscape as figure
 
 GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = 1e-5
@@ -96,6 +97,11 @@ def test_directions_are_the_released_ones(arrays: dict[str, Any], model: VGG, wh
     for name, tensor in released.items():
         assert found[name].dtype == tensor.dtype, name
         assert torch.allclose(found[name], tensor, rtol=TOLERANCE, atol=1e-8), name
+
+
+def test_the_figure_has_words_for_each_of_them() -> None:
+    assert figure.NORMS.keys() == landscape.NORMS.keys() and figure.BIASES.keys() == landscape.BIASES.keys()
+    assert tuple(figure.ONE_AXIS) == landscape.DIR_TYPES
 
 
 def test_without_a_norm_directions_are_as_drawn_and_biases_copied_without_biasbn(
