@@ -83,6 +83,36 @@ def test_every_module_that_is_a_command_is_held_here() -> None:
     assert found == ALL.keys() - {"run_all.py"}
 
 
+OPTION = re.compile(r"--[a-z][a-z-]*")
+
+
+def documented() -> dict[str, set[str]]:
+    """By command, with its word where it has some, the options in docs/interfaces.md; 'the same' are analysis' first."""
+    found: dict[str, set[str]] = {"run_all.py": set()}
+    for line in (ROOT / "docs/interfaces.md").read_text("utf-8").splitlines():
+        first, *_, last = re.split(r"(?<!\\)\|", line)[1:-1] or [""] * 2
+        if line.startswith("| `--"):
+            found["run_all.py"] |= {*OPTION.findall(first)}
+        elif named := re.match(r" `(python -m [\w.]+)((?: [a-z]+(?:\\\|[a-z]+)*)?)[ `]", first):
+            for word in named[2].split(r"\|"):
+                also = found["python -m benchmark.analysis attention"] if "the same" in last else set()
+                found[f"{named[1]} {word.strip()}".strip()] = also | {*OPTION.findall(first + last)}
+    return found
+
+
+def test_every_option_of_every_help_is_in_the_interfaces(capsys: pytest.CaptureFixture[str]) -> None:
+    def said(main: Main, *words: str) -> str:
+        assert call(main, *words, "--help") == 0
+        return capsys.readouterr().out
+
+    found: dict[str, set[str]] = {}
+    for name, main in ALL.items():
+        for word in re.findall(r"^    ([a-z]+)(?: |$)", said(main), re.MULTILINE) or [""]:
+            told = said(main, *filter(None, [word]))
+            found[f"{name} {word}".strip()] = {*re.findall(r"^  (--[a-z-]+)", told, re.MULTILINE)}
+    assert documented() == {name: options for name, options in found.items() if not name.endswith(".simulation")}
+
+
 def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*given: object) -> None:
         raise KeyboardInterrupt
