@@ -153,7 +153,7 @@ def patchtst(s: Sizes, a: Any) -> tuple[float, float, int]:
     patches = (s.lookback - a.patch) // a.stride + 2
     rows = s.batch * s.channels
     tokens, weights = rows * patches * a.width, rows * a.heads * patches**2
-    layer = (8 + 2 * _MASK) * tokens + (2 + _MASK) * rows * patches * a.ff_width + weights
+    layer = (8 + 2 * _MASK + (1 + _MASK) * a.double_dropout) * tokens + (2 + _MASK) * rows * patches * a.ff_width + weights
     parameters = _linear(a.patch, a.width) + patches * a.width + _linear(a.width * patches, s.horizon)
     parameters += a.layers * (_encoder_layer(a.width, a.ff_width) + 1)
     held = a.layers * layer + 3 * weights + 3 * tokens + 4 * s.inputs + 3 * s.outputs

@@ -21,7 +21,8 @@ class PatchTST(Forecaster):
 
     RevIN without affine part; the last value repeated `stride` times; patches of `patch` steps every `stride`, P of
     them; Lin(patch→width) + learned positions; `layers` encoder layers with residual attention scores; the P vectors
-    flattened, width first, and Lin(width·P→H). PyTorch's default initialisation, positions U(±0.02).
+    flattened, width first, and Lin(width·P→H). PyTorch's default initialisation, positions U(±0.02). With `double_dropout`
+    what attention gives is dropped out twice, by masks of its own each time, as in the released code.
 
     Raises ValueError unless `heads` divides `width`, and for a look-back under patch − stride.
     """
@@ -41,6 +42,7 @@ class PatchTST(Forecaster):
         dropout: Rate = 0.2,
         patch: Size = 16,
         stride: Size = 8,
+        double_dropout: bool = False,
     ) -> None:
         super().__init__()
         if lookback + stride < patch:
@@ -51,7 +53,7 @@ class PatchTST(Forecaster):
         self.embedding = nn.Linear(patch, width)
         self.position = nn.Parameter(torch.empty(patches, width).uniform_(-0.02, 0.02))
         self.dropout = Dropout(dropout)
-        self.layers = nn.ModuleList(_EncoderLayer(width, heads, ff_width, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(_EncoderLayer(width, heads, ff_width, dropout, double_dropout) for _ in range(layers))
         self.head = nn.Linear(width * patches, horizon)
 
     def forward(self, x: Tensor, marks: Tensor | None = None) -> Tensor:
@@ -69,8 +71,9 @@ class PatchTST(Forecaster):
 class _EncoderLayer(nn.Module):
     """x ← BN(x + attention(x)); x ← BN(x + FFN(x)); BN per width, over batch, channels and patches."""
 
-    def __init__(self, width: int, heads: int, ff_width: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, ff_width: int, dropout: float, double_dropout: bool) -> None:
         super().__init__()
+        self.double_dropout = double_dropout
         self.attention = _ResidualAttention(width, heads)
         self.attention_norm = nn.BatchNorm1d(width)
         self.up = nn.Linear(width, ff_width)
@@ -81,6 +84,8 @@ class _EncoderLayer(nn.Module):
     def forward(self, x: Tensor, scores: Tensor | None) -> tuple[Tensor, Tensor]:
         """x [R, P, d] and the scores [R, h, P, P] of the layer before, to the same of this layer."""
         attended, scores = self.attention(x, scores)
+        if self.double_dropout:
+            attended = self.dropout(attended)
         x = self._normalise(self.attention_norm, x + self.dropout(attended))
         hidden = mlp(x.flatten(0, 1).T, self.up, self.down, "gelu", self.dropout).T.view_as(x)
         return self._normalise(self.ff_norm, x + self.dropout(hidden)), scores

@@ -60,23 +60,27 @@ class Training(Setting):
     eps: PositiveFloat
     weight_decay: NonNegativeFloat = Field(description="L2 in the gradient (adam, sgd), decoupled (adamw)")
     schedule: Literal[
-        "constant", "cosine_restarts", "halved_every_epoch", "decayed_every_epoch", "one_cycle", "multi_step", "linear"
+        "constant", "cosine_restarts", "halved_every_epoch", "decayed_every_epoch", "one_cycle", "cosine_cycle",
+        "multi_step", "linear",
     ]
     minimum_learning_rate: NonNegativeFloat = Field(
-        description="floor of cosine_restarts; last rate of one_cycle and linear"
+        description="floor of cosine_restarts; last rate of one_cycle, cosine_cycle and linear"
     )
     restart_period: PositiveInt = Field(description="epochs between restarts of cosine_restarts")
     clip_norm: PositiveFloat | None = Field(description="global gradient norm; null: no clipping")
     rho: NonNegativeFloat | None = Field(description="SAM's radius (GSAM's largest one); null without SAM")
     selection: Literal["best_validation", "last_epoch"] = Field(description="which weights are tested")
-    warmup_share: Share = Field(default=0.05, description="of all steps, the part in which one_cycle's rate rises")
-    warmup_divisor: PositiveFloat = Field(default=10.0, description="one_cycle begins with the learning rate divided by it")
+    warmup_share: Share = Field(default=0.05, description="of all steps, the part in which a cycle's rate rises")
+    warmup_divisor: PositiveFloat = Field(default=10.0, description="a cycle begins with the learning rate divided by it")
     epoch_decay: Share = Field(default=0.95, description="decayed_every_epoch multiplies the rate by it")
     full_rate_epochs: PositiveInt = Field(
         default=1, description="epochs of decayed_every_epoch at the learning rate itself"
     )
+    first_epoch_divisor: PositiveFloat = Field(
+        default=1.0, description="decayed_every_epoch: the first epoch has the learning rate divided by it"
+    )
     cycled_beta1: tuple[Share, Share] | None = Field(
-        default=None, description="one_cycle moves beta1 from the first to the second and back; null: it stays"
+        default=None, description="a cycle moves beta1 from the first to the second and back; null: it stays"
     )
     void_accumulation: bool = Field(
         default=False, description="zero the gradient before every micro-batch; step on every k-th one's alone"

@@ -19,7 +19,9 @@ ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "samformer": [{}, {"width": 4, "variant": "pytorch"}, {"revin": False}],
     "ablated": [{}, {"width": 4, "revin": False, "sigma_reparam": True}],
     "tsmixer": [{}, {"ff_width": 5, "blocks": 3}],
-    "patchtst": [{}, {"width": 8, "heads": 2, "layers": 1, "ff_width": 7, "patch": 5, "stride": 3}],
+    "patchtst": [
+        {}, {"width": 8, "heads": 2, "layers": 1, "ff_width": 7, "patch": 5, "stride": 3}, {"double_dropout": True},
+    ],
     "itransformer": [{}, {"width": 24, "heads": 2, "layers": 3, "ff_width": 7, "time_marks": True}],
     "dlinear": [{}, {"kernel_size": 3}],
     "formerbaseline": [{}, {"width": 24, "heads": 2, "layers": 1, "mlp_ratio": 3, "positions": 100}],
