@@ -145,7 +145,8 @@ def test_what_there_is_to_choose_from(tiny: Callable[[int], Path], capsys: pytes
         in out
     )
     assert "\n    switches:      batch_mixed_denorm, buffered_order, epochs_100, " in out
-    assert "\n  ETTh1:           17,420 rows, 7 channels, of fits, itransformer, ltsf_linear, samformer, samovar\n" in out
+    papers = "fits, itransformer, ltsf_linear, patchtst, samformer, samovar"
+    assert f"\n  ETTh1:           17,420 rows, 7 channels, of {papers}\n" in out
     assert "\n  ETT:             ETTh1, ETTh2, ETTm1, ETTm2\n" in out
     assert call(run_all.main, "--list", "--no-mlflow") == 2
     assert "--no-mlflow does not go with it" in capsys.readouterr().err
