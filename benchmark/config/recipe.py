@@ -60,8 +60,14 @@ class Training(Setting):
     eps: PositiveFloat
     weight_decay: NonNegativeFloat = Field(description="L2 in the gradient (adam, sgd), decoupled (adamw)")
     schedule: Literal[
-        "constant", "cosine_restarts", "halved_every_epoch", "decayed_every_epoch", "one_cycle", "cosine_cycle",
-        "multi_step", "linear",
+        "constant",
+        "cosine_restarts",
+        "halved_every_epoch",
+        "decayed_every_epoch",
+        "one_cycle",
+        "cosine_cycle",
+        "multi_step",
+        "linear",
     ]
     minimum_learning_rate: NonNegativeFloat = Field(
         description="floor of cosine_restarts; last rate of one_cycle, cosine_cycle and linear"

@@ -20,7 +20,9 @@ ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "ablated": [{}, {"width": 4, "revin": False, "sigma_reparam": True}],
     "tsmixer": [{}, {"ff_width": 5, "blocks": 3}],
     "patchtst": [
-        {}, {"width": 8, "heads": 2, "layers": 1, "ff_width": 7, "patch": 5, "stride": 3}, {"double_dropout": True},
+        {},
+        {"width": 8, "heads": 2, "layers": 1, "ff_width": 7, "patch": 5, "stride": 3},
+        {"double_dropout": True},
     ],
     "itransformer": [{}, {"width": 24, "heads": 2, "layers": 3, "ff_width": 7, "time_marks": True}],
     "dlinear": [{}, {"kernel_size": 3}],
