@@ -68,6 +68,16 @@ def test_options(made: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert r"\usepackage{booktabs,siunitx}" in text and "Against" not in text
 
 
+def test_the_note_says_which_column_or_horizon_has_which_lookback(made: Any, row: Any) -> None:
+    def said(*cells: tuple[int, str, int]) -> str:
+        rows = [row("toy", horizon, model, lookback=lookback) for horizon, model, lookback in cells]
+        text = document(made.paper, rows, "paper", "paper", AS_IT_IS, Wish())
+        return text.partition("look-back ")[2].partition(". ")[0]
+
+    assert said((4, "With_SAM", 16), (4, "Plain", 32)) == r"16 (With\_SAM), 32 (Plain)"
+    assert said((4, "With_SAM", 16), (8, "With_SAM", 32)) == "16 ($H = 4$), 32 ($H = 8$)"
+
+
 def wide(made: Any, row: Any, models: int) -> tuple[Any, list[Any]]:
     """A table of so many models with long names, four horizons, three data sets."""
     names = [f"A_long_name_{i}" for i in range(models)]
