@@ -91,7 +91,7 @@ def _grid(grid: argparse._ArgumentGroup) -> None:
     grid.add_argument("--protocol", default="paper", metavar="paper|released[+SWITCH…]",
                       help="as the paper says (default), or as its code does; with single switches besides")  # fmt: skip
     grid.add_argument("--profile", choices=("paper", "quick"), default="paper",
-                      help="quick: one seed, look-back ≤ 512, ≤ 60 steps, ≤ 64 validation and test windows")  # fmt: skip
+                      help="quick: one seed, look-back ≤ 512, ≤ 60 steps, judged by ≤ 64 windows (256 images)")  # fmt: skip
     grid.add_argument("--config", action="append", type=place, default=[], metavar="FILE",
                       help="a YAML of your own: a paper, data sets, recipe overrides; repeatable")  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Random numbers of a forward pass: from torch's default generator, or from one of each replica's own.
 
 Where several trainings are one program (`torch.func.vmap` over their weights), each has a generator of its own, and a layer
-draws from it what it would draw from the default one if it were trained alone: the same numbers in the same order.
+draws from it what it would draw from the default one if it were trained alone: on a CPU the same numbers in the same order.
+On a GPU dropout alone is torch's one kernel, which makes other masks of them.
 """
 
 from __future__ import annotations

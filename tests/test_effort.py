@@ -101,7 +101,7 @@ def test_a_training_that_may_end_early_is_not_taken_for_all_of_its_epochs() -> N
     one = cells(asked("--subset", "ETTh1", "--papers", "samformer", "--horizons", "96", "--seeds", "1"))[0]
     assert one.recipe is not None and one.recipe.training is not None
     assert (one.recipe.training.epochs, one.recipe.training.patience) == (300, 5)
-    assert 10 < hours.by_sizes(one, DATASETS["ETTh1"]) < 200, "it took 37 to 137 s where docs/measured was made"
+    assert 10 < hours.by_sizes(one, DATASETS["ETTh1"]) < 200, "it took 79 to 145 s where docs/measured was made"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import torch
 
 from benchmark.config.catalogue import catalogue
 from benchmark.config.recipe import Recipe
+from benchmark.errors import counted
 from benchmark.perf import cases
 from benchmark.perf.cases import CASES, Case
 from benchmark.perf.steps import clock, timed
@@ -124,7 +125,7 @@ def measure(case: Case, device: str, turns: int) -> Together:
             at_once[groups] = round_of(case, device, groups)
         except torch.OutOfMemoryError as error:
             clear(error)
-            said.append(f"{groups} programs of {SEEDS} at once, and more: out of memory")
+            said.append(f"{counted(groups, 'program')} of {SEEDS} at once, and more: out of memory")
             break
         finally:
             free()
@@ -193,7 +194,7 @@ def stacked_cases(columns: Sequence[str]) -> list[Case]:
 
 def _in_words(found: Together) -> str:
     together = ", ".join(f"{ms:.2f} of {count} as one program" for count, ms in found.step.items())
-    at_once = "".join(f", {ms:.2f} a round of {count} programs of {SEEDS}" for count, ms in found.at_once.items())
+    at_once = "".join(f", {ms:.2f} of {counted(n, 'program')} of {SEEDS} at once" for n, ms in found.at_once.items())
     return "\n".join([f"  ms a step: {found.alone:.2f} alone, {together}{at_once}", *(f"  {line}" for line in found.said)])
 
 
