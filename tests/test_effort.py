@@ -138,7 +138,28 @@ def test_shorter_commands_are_for_long_ones_alone() -> None:
     assert len(shorter.commands(request, found, [1000.0] * len(found), 1)) == 3
 
 
-def test_what_to_do_next(tmp_path: Path) -> None:
+def test_more_seeds_are_advised_where_they_give_a_verdict(tmp_path: Path) -> None:
+    def said(model: str, verdict: str, *options: str) -> str:
+        words = ("--subset", "ETTh1", "--papers", "samformer", "--horizons", "96", "--models", model)
+        request = asked(*words, "--results-dir", str(tmp_path), *options)
+        found = cells(request)
+        there = judged.JudgedCell(verdict=verdict, n=1, to_judge=3 * (verdict == "too few seeds"),
+                                  digests=(found[0].digest or "",))  # fmt: skip
+        key = judged.row_key("samformer", "paper", "paper", "ETTh1", 96, model, found[0].cell.sam)
+        judged.write(tmp_path, judged.Judged({key: there}))
+        return what_next(request, found, ["done"] * len(found), THERE.papers, False)[0]
+
+    seeds, code = "next, since a verdict takes three seeds: ", "next, what the authors' code does otherwise: "
+    assert said("SAMformer", "too few seeds", "--seeds", "1").startswith(seeds)
+    assert said("SAMformer", "not comparable", "--seeds", "1").startswith(code), "no number of seeds is compared with it"
+    assert said("SAMformer", "", "--seeds", "1").startswith(code), "nothing is printed"
+    assert said("Ridge", "too few seeds", "--seeds", "1").startswith(code), "it has one seed, however many are asked for"
+    assert said("SAMformer", "too few seeds", "--seeds", "3").startswith(code), "not again: some of the three have failed"
+
+
+def test_what_to_do_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where no run has left anything
+
     def said(*options: str, status: str = "done", interrupted: bool = False) -> list[str]:
         request = asked("--subset", "ETTh1", "--papers", "samformer", "--horizons", "96", *options)
         found = cells(request)
@@ -146,7 +167,6 @@ def test_what_to_do_next(tmp_path: Path) -> None:
 
     command = "python run_all.py --subset ETTh1 --papers samformer --horizons 96"
     assert said("--profile", "quick") == [f"next, since a smoke run says nothing of a paper: {command}"]
-    assert said("--seeds", "1") == [f"next, since a verdict takes three seeds: {command} --seeds 3"]
     assert said() == [f"next, what the authors' code does otherwise: {command} --protocol released"]
     assert said("--protocol", "released") == ["next, which protocol is nearest: python -m tables explain samformer"]
     places = ("--config", "my own.yaml", "--results-dir", "elsewhere")

@@ -18,6 +18,7 @@ from benchmark.grid.asked import Request
 from benchmark.grid.cells import Planned, as_json, by_digest
 from benchmark.grid.digest import semantics_note
 from benchmark.grid.plan import switches_of
+from benchmark.store import judged
 from benchmark.store.result import STATUSES
 from benchmark.store.store import Store
 
@@ -97,13 +98,22 @@ def what_next(
             *lines,
             f"next, since a smoke run says nothing of a paper: {_run(request, profile='paper')}",
         ]
-    seeds = {p.cell.seed for p in cells if papers[p.cell.paper].printed is not None}
-    if len(seeds) < 3 and not request.auto_seeds:
+    if not request.auto_seeds and _lacks_seeds(cells, takes.known(cells, papers, judged.read(request.results_dir))):
         return [*lines, f"next, since a verdict takes three seeds: {_run(request, seeds=tuple(range(3)))}"]
     if request.protocol == "paper" and any(paper.released for paper in printed):
         return [*lines, f"next, what the authors' code does otherwise: {_run(request, protocol='released')}"]
     several = [paper.name for paper in printed if paper.switches]  # without one a paper has no other protocol
     return [*lines, *(f"next, which protocol is nearest: {_explain(request, name)}" for name in several)]
+
+
+def _lacks_seeds(cells: Sequence[Planned], found: takes.Known) -> bool:
+    """Whether a row of a trained model, asked for with fewer seeds than a verdict takes, has a printed number that it can
+    be compared with: `found` says of which rows the verdict is `too few seeds`."""
+    return any(
+        row in found and found[row].to_judge > len({planned.cell.seed for planned in members})
+        and any(planned.recipe is not None and planned.recipe.training is not None for planned in members)
+        for row, members in takes.rows(cells)
+    )  # fmt: skip
 
 
 def _explain(request: Request, paper: str) -> str:
