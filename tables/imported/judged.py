@@ -79,15 +79,14 @@ def judge_file(known: Catalogue, path: Path, paper: Paper, lookback: int = 0) ->
 
 def _unsaid(path: Path, placed: Placed) -> list[str]:
     """That look-backs are not said, where that keeps numbers from being compared."""
-    count = len(
-        {(row.key.dataset, row.key.horizon, row.key.model) for row in placed.rows if row.ours.n and not row.key.lookback}
-    )
-    if not count:
+    unsaid = [row for row in placed.rows if row.ours.n and not row.key.lookback]
+    if not unsaid:
         return []
-    cells = counted(count, "cell")
-    return [
-        f"{path}: {cells} without a look-back, compared with nothing printed: a column 'lookback', or --lookback N, says it"
-    ]
+    cells = counted(len({(row.key.dataset, row.key.horizon, row.key.model) for row in unsaid}), "cell")
+    printed = {row.printed.lookback for row in unsaid if row.printed is not None}
+    one = printed.pop() if len(printed) == 1 else ""
+    how = f"--lookback {one} where it is that of the printed numbers" if one.isdecimal() else "--lookback N"
+    return [f"{path}: {cells} without a look-back, compared with nothing printed: a column 'lookback', or {how}, says it"]
 
 
 def write(judged: Judged, out: Path, subject_files: Callable[[Subject, Path], list[Path]],

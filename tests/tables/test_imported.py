@@ -162,11 +162,18 @@ def test_means_have_a_deviation_and_a_number(tmp_path: Path, capsys: pytest.Capt
     judged = judge_file(known, path, known.papers["samformer"])
     assert judged.left == [f"{path}:3: std: expected the standard deviation over the 5 trainings, found nothing; left out"]
     (row,) = (row for row in judged.subject.rows if row.ours.n)
-    assert row.comparison.words == "not comparable" and "--lookback N, says" in judged.notes[0]
+    assert row.comparison.words == "not comparable"
+    assert judged.notes[0].endswith("or --lookback 512 where it is that of the printed numbers, says it")
     judged = judge_file(known, path, known.papers["samformer"], lookback=512)
     (row,) = (row for row in judged.subject.rows if row.ours.n)
     assert (row.comparison.words, row.ours.mean, row.ours.std, row.ours.n) == ("reproduced", 0.381, 0.001, 5)
     assert judged.notes == []
+    path.write_text("dataset,horizon,model,mse,std,n\nETTh1,96,SAMformer,0.381,0.001,5\nETTh1,96,iTransformer,0.4,0.01,5\n")
+    judged = judge_file(known, path, known.papers["samformer"])
+    assert "2 cells without" in judged.notes[0] and judged.notes[0].endswith("or --lookback N, says it"), (
+        "printed: 512 and 96"
+    )
+    path.write_text("dataset,horizon,model,mse,std,n\nETTh1,96,SAMformer,0.381,0.001,5\nETTh1,192,SAMformer,0.409,,5\n")
     assert main(["judge", str(path), "--paper", "samformer", "--lookback", "512", "--out", str(tmp_path / "out")]) == 1
 
 
