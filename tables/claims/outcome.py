@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from tables.statistics import Interval
 
 HOLDS = "holds"
-DIRECTION = "its direction holds"
+DIRECTION = "lower"
+"""Of a paper's sentence about weights that has no number: how far it is lower stands behind, and nothing more is judged."""
 SMALLER = "an improvement, smaller than claimed"
 FAILS = "does not hold"
 UNSIZED = "an improvement, its size not shown"
@@ -56,8 +57,9 @@ OF_WEIGHTS = (
     "What `python -m benchmark.analysis` measures in trained weights (λmax of the loss's Hessian, row entropy of the "
     "attention) is compared seed by seed, over the same windows: the figure is by how many times it is lower, the "
     "geometric mean over the seeds, its interval Student's t over their logarithms, 95 %, from three seeds on. Of a "
-    "paper's sentence, which has no number here, it is judged whether it is lower, and not how far: where the interval "
-    "lies above 1 `its direction holds`, and a check of ours `holds`; where it lies below, it `does not hold`; else it is "
+    "paper's sentence, which has no number here, it is judged whether the measure is lower, and not whether by as much "
+    "as the sentence says: where the interval lies above 1 it is `lower`, and by how much stands behind, which may be far "
+    "less than is said; a check of ours `holds` there. Where the interval lies below 1, either `does not hold`; else it is "
     "`inconclusive`, and `not measured` where nobody has looked."
 )
 

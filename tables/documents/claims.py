@@ -21,7 +21,7 @@ from tables.claims.evaluate import (
     parts,
 )
 from tables.claims.evidence import Evidence
-from tables.claims.outcome import OF_CELLS, OF_WEIGHTS, RULE, UNDECIDED
+from tables.claims.outcome import DIRECTION, OF_CELLS, OF_WEIGHTS, RULE, UNDECIDED
 from tables.claims.reader import SUMS, WHOSE, Claim
 from tables.layout.markdown import HOLE, escape, number
 from tables.numbers import span
@@ -125,7 +125,7 @@ def _brief(claim: Claim, finding: Finding) -> str:
     over = "seeds" if claim.kind == "measure" else "data sets"
     why = f", 95 % over {over} {_interval(finding.estimate.interval)}" if undecided else ""
     figure = f"{_figure(claim, finding.estimate)}{given[finding.gives if claim.value else None]}"
-    return f"{finding.verdict}: {figure}{why}{there}"
+    return f"{finding.verdict}{', by' if finding.verdict == DIRECTION else ':'} {figure}{why}{there}"
 
 
 def _said(claim: Claim) -> str:

@@ -58,12 +58,12 @@ def test_the_ratio_of_seeds_and_its_interval(made: Any, claim: Claim) -> None:
     logs = [math.log(each) for each in (8, 10, 7)]
     mean = sum(logs) / 3
     half = float(student(0.975, 2)) * math.sqrt(sum((each - mean) ** 2 for each in logs) / 2 / 3)
-    assert found.verdict == "its direction holds" and found.seeds == (3, 3) and found.estimate.cells == 1
+    assert found.verdict == "lower" and found.seeds == (3, 3) and found.estimate.cells == 1
     assert found.estimate.value == pytest.approx(math.exp(mean))
     interval = found.estimate.interval
     assert (interval.low, interval.high) == pytest.approx((math.exp(mean - half), math.exp(mean + half)))
     text = document([claim], read(made.catalogue, made.results)[1])
-    assert "| its direction holds: 8.24 × |" in " ".join(text.split()) and "not measured" not in text.split("## sharper")[1]
+    assert "| lower, by 8.24 × |" in " ".join(text.split()) and "not measured" not in text.split("## sharper")[1]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_other_windows_and_other_trainings_are_not_compared(made: Any, claim: Cl
     measure(made, [], [1.0, 1.0, 1.0], windows=32)
     assert judged(made, claim).verdict == "not measured"
     measure(made, [], [1.0, 1.0, 1.0])
-    assert judged(made, claim).verdict == "its direction holds"
+    assert judged(made, claim).verdict == "lower"
     assert judged(made, replace(claim, whose="own")).verdict == "holds", "a check asks for no more"
     made.add("toy", 4, "Plain", 0.60, 0.61, 0.62)
     assert judged(made, claim).verdict == "not measured", "what was measured is about the trainings that were there"
