@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from benchmark.config.paper import Paper
 from benchmark.errors import UsageError, counted
@@ -12,6 +12,7 @@ from tables.documents.protocols import switches
 from tables.explain.nearness import Column, RowsByKind, Standing, columns, gaps, nearer_in, words
 from tables.layout.markdown import HOLE, escape, number
 from tables.pipe import pipe
+from tables.rows.means import horizon_name
 from tables.statistics import over_sets
 
 INTRODUCTION = (
@@ -44,7 +45,8 @@ def document(papers: Iterable[tuple[Paper, RowsByKind]], figures: bool) -> str:
         found = columns(paper, rows_of)
         if found:
             parts.append(f"## {escape(paper.name)}")
-            parts += [part for column in found for part in _section(paper, column)]
+            names = column_names(paper, found)
+            parts += [part for name, column in zip(names, found, strict=True) for part in _section(paper, name, column)]
             if figures:
                 parts.append(f"![Deviation by cell and protocol]({paper.name}.explain.png)")
             names = [*(f"paper+{switch}" for switch in paper.switches), *(["released"] if paper.released else [])]
@@ -68,16 +70,30 @@ def summary(paper: Paper, rows_of: RowsByKind) -> str:
             f"explain {paper.name}: expected cells with a printed number and three seeds under two protocols, found "
             f"protocols: {there}{other}"
         )
-    return "\n".join(f"{column_name(paper, column)}: {words(column)}" for column in found)
+    return "\n".join(f"{name}: {words(column)}" for name, column in zip(column_names(paper, found), found, strict=True))
 
 
-def column_name(paper: Paper, column: Column) -> str:
-    """Its model, and its metric where the paper prints several."""
+def column_names(paper: Paper, found: Sequence[Column]) -> list[str]:
+    """Of each its model, its metric where the paper prints several, and its cells where one stands here more than once."""
     several = paper.printed is not None and len(paper.printed.metrics) > 1
-    return f"{column.model}, {METRICS[column.metric].title}" if several else column.model
+    names = [f"{of.model}, {METRICS[of.metric].title}" if several else of.model for of in found]
+    return [f"{name} over {_cells(paper, of)}" if names.count(name) > 1 else name
+            for name, of in zip(names, found, strict=True)]  # fmt: skip
 
 
-def _section(paper: Paper, column: Column) -> list[str]:
+def _cells(paper: Paper, column: Column) -> str:
+    """Its data sets, with the horizons where they are not all that the paper has."""
+    of_set: dict[str, list[int]] = {}
+    for dataset, horizon in column.cells:
+        of_set.setdefault(dataset, []).append(horizon)
+    named = []
+    for dataset, horizons in of_set.items():
+        whole = len(horizons) == len(paper.horizons_of(dataset))
+        named.append(dataset if whole else f"{dataset} ({', '.join(map(horizon_name, horizons))})")
+    return ", ".join(named)
+
+
+def _section(paper: Paper, name: str, column: Column) -> list[str]:
     paper_itself = next((s for s in column.standings if "paper" in (s.protocol, *s.same)), None)
     by_name = {standing.protocol: standing for standing in column.standings}
     lines = [_line(column, by_name[name], paper_itself) for name in in_order(paper, by_name)]
@@ -87,7 +103,7 @@ def _section(paper: Paper, column: Column) -> list[str]:
         f"{', '.join(f'`{name}`' for name in s.same)}."
         for s in column.standings if s.same
     ]  # fmt: skip
-    return [f"### {escape(column_name(paper, column))}", words(column),
+    return [f"### {escape(name)}", words(column),
             pipe(lines, HEADS, align), *same]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from benchmark.config.paper import Paper
 from benchmark.grid.plan import switches_of
 from benchmark.judging.verdict import VERDICTS
 from benchmark.workloads import METRICS
+from tables.documents.explain import column_names
 from tables.explain.nearness import RowsByKind
 from tables.explain.nearness import columns as explained_columns
 from tables.explain.nearness import words as explained
@@ -68,7 +69,8 @@ def answer(paper: Paper, rows_of: RowsByKind) -> Answer | None:
             counts[protocol] = {verdict: counted[verdict] for verdict in VERDICTS if counted[verdict]}
     if not columns:
         return None
-    nearest = [(found.model, explained(found)) for found in explained_columns(paper, rows_of)]
+    compared = explained_columns(paper, rows_of)
+    nearest = list(zip(column_names(paper, compared), map(explained, compared), strict=True))
     on = dict.fromkeys(name for protocol in counts for name in switches_of(paper, protocol))
     switches = [(name, paper.switches[name].what) for name in on]
     return Answer(paper=paper, columns=columns, counts=counts, nearest=nearest, switches=switches)

@@ -148,6 +148,15 @@ def test_a_protocol_with_fewer_cells_hides_none_of_the_others(paper: Paper) -> N
     assert columns(paper, apart) == [], "no cell in common"
 
 
+def test_a_column_that_stands_twice_says_over_which_cells(paper: Paper) -> None:
+    of = {("paper", "paper"): rows("paper", *[3] * 8, sets=2), (MIXED, "paper"): rows(MIXED, *[1] * 8, sets=2),
+          (KERAS, "paper"): rows(KERAS, *[2] * 8, sets=2)[:6]}  # fmt: skip
+    names = ["SAMformer over ETTh1, ETTh2", "SAMformer over ETTh1, ETTh2 (96, 192)"]
+    assert [line.partition(": ")[0] for line in summary(paper, of).splitlines()] == names
+    text = document([(paper, of)], figures=False)
+    assert [line for line in text.splitlines() if line.startswith("### ")] == [f"### {name}" for name in names]
+
+
 def test_the_same_trainings_are_no_second_protocol(paper: Paper) -> None:
     of = {("paper", "paper"): rows("paper", 3, 4), (KERAS, "paper"): rows(KERAS, 3, 4, trained="paper"),
           (MIXED, "paper"): rows(MIXED, 1, 1)}  # fmt: skip
