@@ -14,6 +14,7 @@ from benchmark.grid.asked import Shown
 from benchmark.judging.verdict import VERDICTS
 from benchmark.workloads import METRICS
 from tables.claims.evidence import Evidence
+from tables.layout.texts import OFTEN_WRONG
 from tables.numbers import fixed, span
 from tables.rows.judge import OfColumn, column_verdicts
 from tables.rows.means import judged
@@ -63,7 +64,20 @@ def _table(paper: Paper, rows: Sequence[Row], protocol: str, profile: str) -> st
     heads = ["column", "cells", "seeds", *(["off by", "verdict", "of its cells"] if printed else [f"mean {metric}"])]
     what = f": our {metric} beside the printed one" if printed else f": {metric}, nothing to compare it with"
     text = str(tabulate(lines, heads, tablefmt="simple", disable_numparse=True))
-    return "\n".join([*textwrap.wrap(about + what, WIDTH), *map(str.rstrip, text.splitlines())])
+    table = map(str.rstrip, text.splitlines())
+    return "\n".join([*textwrap.wrap(about + what, WIDTH), *table, *_often_wrong(compared)])
+
+
+def _often_wrong(compared: Sequence[Row]) -> list[str]:
+    """How often a `better` or `worse` is wrong, by the fewest seeds of ours and of the paper's that one is by; nothing
+    where none is given."""
+    given = [row for row in compared if row.comparison.verdict in ("better", "worse")]
+    if not given:
+        return []
+    n = min(row.ours.n for row in given)
+    m = min(row.printed.seeds_behind for row in given if row.printed is not None)
+    at_2, at_5 = (OFTEN_WRONG[5 if m >= 5 else 1][spread][(n >= 5) + (n >= 10)] for spread in (2, 5))
+    return [f"better, worse: wrong in {at_2} % at a spread of 2 %, {at_5} % at 5 % (docs/verdicts.md)"]
 
 
 def _judged(cells: Sequence[Row], of: OfColumn | None) -> list[str]:

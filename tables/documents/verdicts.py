@@ -9,6 +9,7 @@ from benchmark.config.paper import Paper
 from benchmark.judging.verdict import VERDICTS
 from benchmark.workloads import METRICS
 from tables.layout.markdown import HOLE, MARKS, escape, number
+from tables.layout.texts import OFTEN_WRONG
 from tables.numbers import span
 from tables.pipe import pipe
 from tables.rows.judge import OfColumn, column_verdicts
@@ -49,11 +50,6 @@ ON_AVERAGE = (
 )
 COLUMN_HEADS = ["column", "cells", "n", "m", "pooled spread", "mean deviation", "90 % interval", "(standard errors)",
                 "largest", "verdict"]  # fmt: skip
-OFTEN_WRONG = {
-    1: {1: ("4.1", "2.7", "1.8"), 2: ("21", "15", "10"), 5: ("65", "57", "50")},
-    5: {1: ("1.3", "0.5", "0.4"), 2: ("7.9", "3.7", "2.1"), 5: ("45", "30", "19")},
-}
-"""In percent, of 3, 5 and 10 seeds: by the paper's seeds and the spread (%), as the simulation gives it."""
 
 
 def _often_wrong() -> str:

@@ -13,7 +13,7 @@ from benchmark.config.paper import Layout, Paper
 from benchmark.workloads import METRICS
 from tables.layout.latexstyle import HOLE, MARKS, VERDICTS, Latex, escape
 from tables.layout.table import ColumnKey, LineKey, Options, PaperTable, paper_tables
-from tables.layout.texts import name, own_lookbacks
+from tables.layout.texts import name, often_wrong, own_lookbacks
 from tables.numbers import fixed, known, span
 from tables.rows.build import lookback_notes
 from tables.rows.means import horizon_name
@@ -275,3 +275,5 @@ def _notes(style: _Style, protocol: str, profile: str) -> Iterator[str]:
         if found:
             words = {verdict: VERDICTS[verdict][1] for verdict in found} | {"within": "neither is shown"}
             yield f"Against the printed number: {'; '.join(f'{VERDICTS[v][0]} {words[v]}' for v in found)}."
+        if {"better", "worse"} & set(found):
+            yield escape(often_wrong())

@@ -11,7 +11,16 @@ from benchmark.workloads import METRICS, Metric
 from tables.layout.latexstyle import CODE_MARK, FILLED_MARK, HOLE, MARKS, RECIPE_MARK, VERDICTS, Latex, escape
 from tables.layout.pages import Page, pages_of
 from tables.layout.table import AS_IT_IS, SAME_CELLS, Options, PaperTable, paper_tables
-from tables.layout.texts import TextGrid, on_average, own_lookbacks, printed_alone, printed_lookbacks, transposed, upright
+from tables.layout.texts import (
+    TextGrid,
+    often_wrong,
+    on_average,
+    own_lookbacks,
+    printed_alone,
+    printed_lookbacks,
+    transposed,
+    upright,
+)
 from tables.numbers import span
 from tables.rows.build import lookback_notes
 from tables.rows.row import Row
@@ -171,9 +180,11 @@ def _rule(metric: Metric) -> str:
 def _legend(table: PaperTable, tabular: str, about: str) -> str:
     """What the numbers are, what marks mean, how look-backs were chosen, what stands below, what was not run."""
     used = [v for v in VERDICTS if any(r.comparison.verdict == v for r in table.cells.values())]
-    rule = "; ".join(f"{VERDICTS[v][0]} {VERDICTS[v][1]}" for v in used if VERDICTS[v][0] and VERDICTS[v][0] in tabular)
+    used = [v for v in used if VERDICTS[v][0] and VERDICTS[v][0] in tabular]
+    rule = "; ".join(f"{VERDICTS[v][0]} {VERDICTS[v][1]}" for v in used)
     sentences = [about] if about else []
     sentences += [f"Verdict on the printed number: {rule}."] if rule else []
+    sentences += [escape(often_wrong())] if {"better", "worse"} & set(used) else []
     marks = "; ".join(f"{mark} {text}" for mark, text in LEGEND.items() if mark in tabular)
     sentences += [f"{marks}."] if marks else []
     sentences += [said] if (said := on_average(table, Latex())) else []

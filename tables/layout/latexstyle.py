@@ -16,7 +16,7 @@ VERDICTS = {
     "reproduced": ("$=$", "reproduced"),
     "better": (r"$\downarrow$", "better (lower than printed)"),
     "worse": (r"$\uparrow$", "worse (higher than printed)"),
-    "within": (r"$\sim$", "neither is proven (the list of cells says within what)"),
+    "within": (r"$\sim$", "neither is proven (within what, the list of cells in the .md beside this .tex says)"),
     "too few seeds": (r"$\circ$", "too few seeds"),
     "not finite": ("$!$", "not finite (a seed diverged)"),
     "not comparable": (

@@ -186,6 +186,24 @@ def _last(table: PaperTable, style: Style, below: Below, column: ColumnKey, metr
     return "" if kind == "sign" else style.hole
 
 
+OFTEN_WRONG = {
+    1: {1: ("4.1", "2.7", "1.8"), 2: ("21", "15", "10"), 5: ("65", "57", "50")},
+    5: {1: ("1.3", "0.5", "0.4"), 2: ("7.9", "3.7", "2.1"), 5: ("45", "30", "19")},
+}
+"""In percent, of 3, 5 and 10 seeds: by the paper's seeds and the spread (%), as the simulation gives it."""
+
+
+def often_wrong() -> str:
+    """How often a `better` or `worse` is wrong, in a sentence, to stand below a table that shows one."""
+    at = {m: {spread: "/".join(of[spread]) for spread in (2, 5)} for m, of in OFTEN_WRONG.items()}
+    return (
+        "How often a better or worse that is given is wrong depends on what is true: where six of ten printed numbers are "
+        f"exactly right and the others off by N(0, 4 %), with 3/5/10 seeds of ours, in {at[1][2]} % of cases at a spread "
+        f"of 2 % and in {at[1][5]} % at 5 % against a paper that ran once, in {at[5][2]} % and {at[5][5]} % against five "
+        "seeds of it."
+    )
+
+
 def printed_alone(table: PaperTable) -> str:
     """Why columns of the table are printed only; empty where none is."""
     if all(model in table.paper.columns for model, _ in table.columns):

@@ -148,7 +148,8 @@ column    cells    seeds    off by    verdict     of its cells
 --------  -------  -------  --------  ----------  -----------------------------
 With_SAM  3 of 4   1 to 3   +0.0 %    reproduced  1 reproduced, 2 too few seeds
 Plain     2 of 4   3        -10.0 %   better      1 better, 1 not comparable
-Wider     1 of 1   1                  none"""
+Wider     1 of 1   1                  none
+better, worse: wrong in 21 % at a spread of 2 %, 65 % at 5 % (docs/verdicts.md)"""
 
 
 def test_quick_beside_paper_stands_in_files_of_its_own(made: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from benchmark.judging.compare import Beside, Ours, compare
 from benchmark.judging.printed import PrintedNumber
 from benchmark.workloads import FORECASTING
-from tables.documents.verdicts import OFTEN_WRONG
+from tables.layout.texts import OFTEN_WRONG
 from tables.rows import simulation
 from tables.rows.drawn import ONCE, draw, each_alone, percent, todays
 from tables.rows.simulation import SEEDS, SPREADS, wrong_of_given
