@@ -6,7 +6,7 @@ from benchmark.judging.verdict import rule
 from benchmark.workloads import METRICS, WORKLOADS
 from tables.documents import comparison
 from tables.documents.verdicts import summary
-from tables.layout.celllist import table
+from tables.layout.celllist import of_others, table
 from tables.layout.markdown import LEGEND, VARIANTS, escape, own_table
 from tables.layout.subject import Subject
 from tables.layout.table import paper_tables
@@ -36,6 +36,8 @@ def document(of: Subject) -> str:
     if len(parts) > 2 and shown:
         parts.append("## Cell by cell")
     parts.append(table(paper, shown) if shown else "No cell of this table has been run to its end.")
+    for heading, text in of_others(paper, shown):
+        parts += [f"## Cell by cell: {heading}", text]
     if paper.printed:
         parts.append(f"Printed: {escape(', '.join(paper.printed.tables))}. {rule(paper.metric)}")
     text = "\n".join(parts)

@@ -19,22 +19,7 @@ def table(paper: Paper, rows: Sequence[Row]) -> str:
     first, *more = (METRICS[name] for name in paper.metrics)
     by_key = {r.key: r for r in rows}
     shown = [row for row in rows if row.key.metric == first.name]
-    axes = [head for axis, head in AXES.items() if axis in paper.axes]
-    theirs = ["its L"] if "lookback" in paper.axes else []
-    heads = ["data set", *axes, "model", "SAM", f"{first.title}, ours (n)", "printed", *theirs, "deviation"]
-    align = ["left", *("right" for _ in axes), "left", "left", "right", "right", *("right" for _ in theirs), "right"]
-    lines = [[*_cell(row, paper.axes), *_compared(row, paper.axes)] for row in shown]
-    if any(row.printed is not None for row in shown):
-        heads += ["spread", "m"]
-        align += ["right", "right"]
-        lines = [[*line, *_judged_by(row)] for line, row in zip(lines, shown, strict=True)]
-    heads.append("verdict")
-    align.append("left")
-    lines = [[*line, verdict(row)] for line, row in zip(lines, shown, strict=True)]
-    if any(row.comparison.needed is not None for row in shown):
-        heads.append("would decide")
-        align.append("left")
-        lines = [[*line, would_decide(row)] for line, row in zip(lines, shown, strict=True)]
+    heads, align, lines = _against_printed(paper, shown)
     for other in more:
         heads.append(f"{other.title}, ours (n)")
         align.append("right")
@@ -46,6 +31,39 @@ def table(paper: Paper, rows: Sequence[Row]) -> str:
         best = [None if r.variant else optimum(r.key.dataset, r.key.lookback, r.key.horizon) for r in shown]
         lines = [[*line, number(value)] for line, value in zip(lines, best, strict=True)]
     return pipe(lines, heads, align)
+
+
+def of_others(paper: Paper, rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """The same of each further metric that the paper prints, over the cells in which it does: a heading and a table."""
+    found = []
+    for name in paper.metrics[1:]:
+        shown = [row for row in rows if row.key.metric == name and row.printed is not None]
+        if shown:
+            heads, align, lines = _against_printed(paper, shown)
+            found.append((f"{METRICS[name].title}, where it is printed", pipe(lines, heads, align)))
+    return found
+
+
+def _against_printed(paper: Paper, shown: Sequence[Row]) -> tuple[list[str], list[str], list[list[str]]]:
+    """Heads, alignments and lines of rows of one metric: the cell, ours beside the printed number, what it is judged by."""
+    axes = [head for axis, head in AXES.items() if axis in paper.axes]
+    theirs = ["its L"] if "lookback" in paper.axes else []
+    title = METRICS[shown[0].key.metric if shown else paper.metric.name].title
+    heads = ["data set", *axes, "model", "SAM", f"{title}, ours (n)", "printed", *theirs, "deviation"]
+    align = ["left", *("right" for _ in axes), "left", "left", "right", "right", *("right" for _ in theirs), "right"]
+    lines = [[*_cell(row, paper.axes), *_compared(row, paper.axes)] for row in shown]
+    if any(row.printed is not None for row in shown):
+        heads += ["spread", "m"]
+        align += ["right", "right"]
+        lines = [[*line, *judged_by(row)] for line, row in zip(lines, shown, strict=True)]
+    heads.append("verdict")
+    align.append("left")
+    lines = [[*line, verdict(row)] for line, row in zip(lines, shown, strict=True)]
+    if any(row.comparison.needed is not None for row in shown):
+        heads.append("would decide")
+        align.append("left")
+        lines = [[*line, would_decide(row)] for line, row in zip(lines, shown, strict=True)]
+    return heads, align, lines
 
 
 AXES = {"lookback": "L", "horizon": "H"}
@@ -65,16 +83,12 @@ def _compared(row: Row, axes: Sequence[str]) -> list[str]:
             HOLE if deviation is None else f"{number(deviation, 1)} %"]  # fmt: skip
 
 
-def _judged_by(row: Row) -> list[str]:
-    """The spread of a seed, in percent of the printed number; the paper's seeds."""
-    found = row.comparison.spread_pct
-    return [HOLE if found is None else f"{number(found, 2)} %", HOLE if row.printed is None else paper_seeds(row)]
-
-
-def paper_seeds(row: Row) -> str:
-    """Over how many seeds the paper took its number, and where it does not say so."""
-    assert row.printed is not None
-    return str(row.printed.seeds or "1 (not said)")
+def judged_by(row: Row) -> tuple[str, str]:
+    """The spread of a seed, in percent of the printed number; over how many seeds the paper took its number, and where it
+    does not say so."""
+    spread_of_seed, printed_number = row.comparison.spread_pct, row.printed
+    return (HOLE if spread_of_seed is None else f"{number(spread_of_seed, 2)} %",
+            HOLE if printed_number is None else str(printed_number.seeds or "1 (not said)"))  # fmt: skip
 
 
 def verdict(row: Row) -> str:

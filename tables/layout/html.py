@@ -113,10 +113,10 @@ def breakable(text: str) -> Markup:
 
 
 HEADS = ("paper", "protocol", "data set", "H", "column", "ours (n)", "printed", "deviation, %", "verdict", "would decide",
-         "L", "SAM", "metric")  # fmt: skip
+         "spread", "m", "L", "SAM", "metric")  # fmt: skip
 LINE = Markup(
     "<tr><th scope=row>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=n>{}</td><td class=n>{}</td>"
-    "<td class=n>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
+    "<td class=n>{}</td><td>{}</td><td>{}</td><td class=n>{}</td><td class=n>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
 )
 
 
@@ -140,5 +140,6 @@ def _line(of: Subject, row: Row, name: Callable[[Subject, Row], str]) -> Markup:
         link(row, spread(row), lambda row: name(of, row)),
         printed,
         HOLE if off is None else number(off, 1), chip(row) if row.comparison.verdict else "no printed number",
-        celllist.would_decide(row), key.lookback or HOLE, "on" if key.sam else "off", METRICS[key.metric].title,
+        celllist.would_decide(row), *celllist.judged_by(row), key.lookback or HOLE, "on" if key.sam else "off",
+        METRICS[key.metric].title,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from benchmark.workloads import METRICS
 from tables.figures import curves, forecast
 from tables.figures.page_renderer import SHORT, Pool, as_data
 from tables.figures.style import Style
-from tables.layout.celllist import verdict, would_decide
+from tables.layout.celllist import judged_by, verdict, would_decide
 from tables.layout.markdown import HOLE, number, spread
 from tables.layout.subject import Subject
 from tables.numbers import known
@@ -116,12 +116,14 @@ def _shown(value: object) -> str:
 
 
 def _metric(row: Row) -> list[str]:
-    """Metric, ours, printed, the printed number's look-back and source, deviation, verdict twice, seeds that decide."""
+    """Metric, ours, printed, the printed number's look-back and source, deviation, spread and m, verdict twice, seeds that
+    decide."""
     printed, off = row.printed, row.comparison.deviation_pct
     return [
         METRICS[row.key.metric].title, spread(row), HOLE if printed is None else number(printed.value),
         printed.lookback if printed else "", f"{printed.provenance} ({printed.status})" if printed else "",
-        HOLE if off is None else f"{number(off, 1)} %", row.comparison.verdict.replace(" ", "-"), verdict(row),
+        HOLE if off is None else f"{number(off, 1)} %", *judged_by(row), row.comparison.verdict.replace(" ", "-"),
+        verdict(row),
         would_decide(row),
     ]  # fmt: skip
 

@@ -39,6 +39,21 @@ def test_whole_table(made: Any) -> None:
     assert "nan" not in text and "-0.000" not in text and "Not run" not in text
 
 
+def test_each_further_metric_that_is_printed_has_its_own_cell_by_cell(made: Any, row: Any) -> None:
+    mse = [row(horizon=horizon, mean=0.45, published=0.45) for horizon in (4, 8)]
+    mae = [row(metric="mae", mean=0.5, published=0.6), row(metric="mae", horizon=8, mean=0.55)]
+    text = document(Subject(paper=made.paper, rows=[*mse, *mae], protocol="paper", profile="paper"))
+    first, _, second = text.partition("## Cell by cell: MAE, where it is printed\n\n")
+    assert "MAE, ours (n)" in first, "the first table is as it was"
+    heads, _, line, after = second.splitlines()[:4]
+    shown = dict(zip(map(str.strip, heads.split("|")), map(str.strip, line.split("|")), strict=True))
+    assert (shown["MAE, ours (n)"], shown["printed"], shown["deviation"]) == ("0.500 ± 0.001 (3)", "0.600", "−16.7 %")
+    assert (shown["spread"], shown["m"], shown["verdict"]) == ("0.17 %", "1 (not said)", "better")
+    assert after == "" and "MSE, ours" not in second, "where nothing of it is printed there is no line"
+    text = document(Subject(paper=made.paper, rows=[mse[1], mae[1]], protocol="paper", profile="paper"))
+    assert "## Cell by cell\n" in text and "where it is printed" not in text
+
+
 def test_a_set_without_results_is_named_and_not_shown(made: Any) -> None:
     made.add("toy", 4, "With_SAM", 0.4)
     table = rows(made.catalogue, made.paper, index(Store(made.results)), "paper", "paper")

@@ -24,12 +24,14 @@ from tables.figures import curves
 from tables.figures.data import Axis, Figure, Heat, HeatCell, Panel, Points, Rule, Surface
 from tables.figures.page_renderer import SHORT, Pool, as_data, style_as_data
 from tables.figures.style import Style
+from tables.layout.html import HEADS
 from tables.layout.table import Options
 from tables.render import read, render, write_report
 from tables.report.answer import answer
 from tables.report.markup import anchor, html
 from tables.report.page import ASSETS
 from tables.rows.results import Curve
+from tables.rows.row import Row
 
 pytest_plugins = ("tests.tables.made_up",)
 
@@ -140,8 +142,9 @@ def test_a_cell_has_its_seeds_its_recipe_with_sources_and_its_verdict(made: Any)
         [2, ["0.3790", "0.4790"], "0.3790", 3, 3, 2.0],
     ]  # fmt: skip
     assert data["environments"][cell["seeds"][0][7]] == [["torch", "2"]]
-    assert cell["metrics"][0][:8] == ["MSE", "0.380 ± 0.001 (3)", "0.380", "16", "paper (verified)", "0.0 %", "reproduced",
-                                      "reproduced"]  # fmt: skip
+    assert cell["metrics"][0][:10] == ["MSE", "0.380 ± 0.001 (3)", "0.380", "16", "paper (verified)", "0.0 %", "0.26 %",
+                                       "1 (not said)", "reproduced", "reproduced"]  # fmt: skip
+    assert cell["metrics"][1][6:8] == ["–", "–"], "of what is not printed there is neither spread nor m"
     recipe = [data["values"][place] for place in cell["recipe"]]
     assert ["rho", "0.5", "verified", "test"] in recipe and ["sam", "on", "", ""] in recipe and cell["parameters"] == 7
     line, best = cell["curves"]["panels"][0]["marks"][:2]
@@ -149,6 +152,30 @@ def test_a_cell_has_its_seeds_its_recipe_with_sources_and_its_verdict(made: Any)
     assert line["x"] == {"from": 1} and best["x"] == [3]
     assert data["cells"]["made/paper+other_rho/toy/4/With_SAM/sam"]["switches"] == ["other_rho"]
     assert data["cells"]["made/a_b & 50%#<1/8/Plain"]["lost"] == [0], "a seed that diverged"
+
+
+def test_the_list_of_cells_has_what_a_verdict_is_by(made: Any) -> None:
+    made.fill()
+    text = page(made)
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', text[text.index('<table class="cells"') :])[: len(HEADS)]
+    assert tuple(heads) == HEADS and {"spread", "m"} < set(HEADS)
+    (line,) = (found for found in re.findall(r"<tr><th scope=row>made</th>.*", text) if ">0.380 ± 0.001 (3)<" in found)
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", line)
+    assert cells[HEADS.index("spread") - 1 : HEADS.index("spread") + 1] == ["0.26 %", "1 (not said)"]
+
+
+def test_the_nearest_protocols_are_named_by_column_metric_and_cells(made: Any, row: Any) -> None:
+    def rows(*off: float, metric: str = "mse") -> list[Row]:
+        return [row(horizon=(4, 8)[place], mean=0.5 + each, published=0.5, metric=metric) for place, each in enumerate(off)]
+
+    of = {("paper", "paper"): rows(0.1, 0.2), ("paper+other_rho", "paper"): rows(0.0, 0.1),
+          ("paper+more_epochs", "paper"): rows(0.3)}  # fmt: skip
+    found = answer(made.paper, of)
+    assert found is not None and [name for name, _ in found.nearest] == ["With_SAM over toy", "With_SAM over toy (4)"]
+    printed = replace(made.paper.printed, metrics=("mse", "mae"))
+    both = {kind: [*table, *rows(0.1, metric="mae")] for kind, table in list(of.items())[:2]}
+    found = answer(replace(made.paper, printed=printed), both)
+    assert found is not None and [name for name, _ in found.nearest] == ["With_SAM, MSE", "With_SAM, MAE"]
 
 
 def test_a_cell_shows_one_forecast_and_a_damaged_one_is_passed_over(made: Any) -> None:

@@ -36,9 +36,9 @@
     return [frame, made];
   };
   function metrics(cell) {
-    return table("Ours beside the printed number", ["metric", "ours (n)", "printed", "its look-back", "where it was read", "deviation", "verdict", "would decide"],
-      cell.metrics.map(([title, ours, printed, lookback, source, off, kind, words, more]) =>
-        [title, ours, printed, lookback || "–", source || "–", off, element("span", { class: `verdict ${kind || "none"}` }, words), more || "–"]));
+    return table("Ours beside the printed number", ["metric", "ours (n)", "printed", "its look-back", "deviation", "spread", "m", "verdict", "would decide", "where it was read"],
+      cell.metrics.map(([title, ours, printed, lookback, source, off, spread, m, kind, words, more]) =>
+        [title, ours, printed, lookback || "–", off, spread, m, element("span", { class: `verdict ${kind || "none"}` }, words), more || "–", source || "–"]));
   }
   function seeds(cell) {
     const heads = ["seed", ...cell.metrics.map(([title]) => `test ${title}`), "validation", "best epoch", "epochs", "seconds", "Result", "trained with"];
