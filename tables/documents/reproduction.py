@@ -10,9 +10,10 @@ from benchmark.config.paper import Paper
 from benchmark.errors import UsageError, counted, either
 from benchmark.grid.plan import in_order
 from tables.documents.explain import summary as explained
+from tables.documents.verdicts import ON_AVERAGE
 from tables.documents.verdicts import summary as verdicts
 from tables.explain.nearness import RowsByKind
-from tables.layout.celllist import table
+from tables.layout.celllist import of_others, table
 from tables.layout.markdown import LEGEND, escape
 from tables.rows.results import Index
 from tables.rows.row import Row
@@ -47,7 +48,9 @@ def document(of: Published) -> str:
         kinds = {protocol: rows_of[protocol, "paper"] for protocol in names}
         if any(row.ours.n for rows in kinds.values() for row in rows):
             parts += _paper(of, paper, kinds, rows_of)
-    text = "\n".join(parts)
+    text = "\n\n".join(parts)
+    first, said, rest = text.partition(ON_AVERAGE)  # what every section would say, once
+    parts = [first + said + rest.replace(ON_AVERAGE, "Columns as a whole:")]
     if legend := [line for mark, line in LEGEND.items() if mark in text]:
         parts.append("\\\n".join(legend))
     return "\n\n".join(parts) + "\n"
@@ -65,7 +68,15 @@ def _paper(of: Published, paper: Paper, kinds: Mapping[str, Sequence[Row]], rows
         parts.append(f"### Protocol {escape(protocol)}")
         if counted := verdicts(paper, done, "paper"):
             parts.append(counted)
-        parts.append(table(paper, done))
+        same = _as_under_paper(done, kinds["paper"]) if protocol != "paper" and "paper" in kinds else []
+        elsewhere = {row.key for row in same}
+        shown = [row for row in done if row.key not in elsewhere]
+        parts.append(table(paper, shown))
+        for heading, text in of_others(paper, shown):
+            parts += [f"#### {heading}", text]
+        if same:
+            columns = ", ".join(escape(model) for model in dict.fromkeys(row.key.model for row in same))
+            parts.append(f"Not trained, and the same under this protocol as under `paper`, where they stand: {columns}.")
         parts.append(f"The paper's own tables with these numbers: [{name}.md]({_link(of)}/{name}.md).")
     try:
         words = explained(paper, rows_of)
@@ -76,19 +87,28 @@ def _paper(of: Published, paper: Paper, kinds: Mapping[str, Sequence[Row]], rows
     return [*parts, *_not_measured(of, paper, kinds.get("paper", []))]
 
 
+def _as_under_paper(rows: Sequence[Row], of_paper: Sequence[Row]) -> list[Row]:
+    """Those of models that are not trained whose Results are the very ones that stand under protocol paper."""
+    there = {row.key: row.ours.digests for row in of_paper}
+    return [
+        row for row in rows
+        if row.recipe is not None and row.recipe.training is None and there.get(row.key) == row.ours.digests
+    ]  # fmt: skip
+
+
 def _measured(of: Published, paper: Paper, kinds: Mapping[str, Sequence[Row]]) -> str:
-    """How many trainings, of what, on what, in how many hours."""
+    """How many trainings, of what, on what, in how many hours of a core."""
     digests = {d for rows in kinds.values() for row in rows for d in (*row.ours.digests, *row.choice.passed_over)}
     hours = sum(of.index.done[digest].get("seconds", 0.0) for digest in digests if digest in of.index.done) / 3600
     done = [row for rows in kinds.values() for row in rows if row.ours.n]
     sets = [name for name in paper.datasets if any(row.key.dataset == name for row in done)]
     seeds = sorted({row.ours.n for row in done})
     each = f"{' or '.join(map(str, seeds))} {'seed' if seeds == [1] else 'seeds'}"
+    one = " (1: not trained, or one seed so far)" if 1 in seeds else ""
     machine = of.index.trained_with(digests)
     said = (
-        f"{counted(len(digests), 'Result')} in {hours:.1f} hours of one core each, on {', '.join(map(escape, sets))}, with "
-        f"{each} a cell (1: not trained, or one seed so far), under {len(kinds)} "
-        f"{either(len(kinds), 'protocol', 'protocols')}."
+        f"{counted(len(digests), 'Result')}, {hours:.1f} core hours in all, on {', '.join(map(escape, sets))}, with {each} "
+        f"a cell{one}, under {len(kinds)} {either(len(kinds), 'protocol', 'protocols')}."
     )
     return f"{said} {machine}" if machine else said
 

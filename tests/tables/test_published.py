@@ -18,6 +18,7 @@ from benchmark.judging.verdict import VERDICTS
 from benchmark.store import exchange
 from benchmark.store.store import Store
 from tables.__main__ import main
+from tables.documents.verdicts import ON_AVERAGE
 
 sys.path.insert(0, str(ROOT / "tests" / "frozen"))
 from test_old_store import unpack
@@ -34,6 +35,18 @@ def published(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("semantics_2")
+def test_one_seed_is_explained_where_a_cell_has_one_and_each_printed_metric_has_its_cells(tmp_path: Path) -> None:
+    folder = tmp_path / "docs" / "measured"
+    folder.mkdir(parents=True)
+    chosen = exchange.Chosen(papers=("itransformer",), models=("iTransformer",))
+    exchange.export(Store(unpack(tmp_path / "results")), chosen, folder / "a.jsonl.gz")
+    assert main(["render", "--from", str(folder), "--no-figures"]) == 0
+    document = (folder.parent / "reproduction.md").read_text("utf-8")
+    assert "with 2 seeds a cell, under 1 protocol." in document
+    assert document.count("\n#### MAE, where it is printed\n") == 1
+
+
+@pytest.mark.usefixtures("semantics_2")
 def test_it_renders_the_same_each_time_and_says_what_came_out_otherwise(
     published: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,6 +60,13 @@ def test_it_renders_the_same_each_time_and_says_what_came_out_otherwise(
     document = (published.parent / "reproduction.md").read_text("utf-8")
     assert "a.jsonl.gz: " in document and "### Protocol paper" in document and "its file was not at hand" in document
     assert "quick" not in document, "smoke runs say nothing about a paper"
+    assert document.count(ON_AVERAGE) == 1 and "\nColumns as a whole:\n" in document
+    assert re.search(r"\n\d+ Results, [\d.]+ core hours in all, on .*seeds a cell \(1: not trained, or one", document)
+    assert document.count("| LastValue ") == 2, "ETTh1 at 96 and 192, under paper alone"
+    same = (
+        "Not trained, and the same under this protocol as under `paper`, where they stand: LastValue, SeasonalNaive, Ridge."
+    )
+    assert document.count(same) == 2
     capsys.readouterr()
     (published / "tables" / "old.md").write_text("stale")
     (published / "tables" / "claims.md").write_text("by hand")
