@@ -21,13 +21,17 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 LONGEST = (
-    "test_runner.py", "test_tracking.py", "test_dask.py", "test_faults.py", "test_mistakes.py", "test_tracking_server.py",
-    "test_replicas.py", "test_programs.py", "test_own.py", "test_footprint.py", "test_training.py", "test_cli.py",
-    "test_own_check.py", "test_resolution.py", "test_report_browser.py", "test_kept.py", "test_load.py",
-    "test_own_run.py", "test_own_plan.py", "test_own_paper.py", "test_graphs.py", "test_images.py", "test_ckn_training.py",
-    "test_analysis.py", "test_curvature.py", "test_kernels.py",
+    "test_runner.py", "test_tracking.py", "test_dask.py", "test_faults.py", "test_graphs.py", "test_replicas.py",
+    "test_lanes.py", "test_programs.py", "test_mistakes.py", "test_contributing.py", "test_footprint.py", "test_kept.py",
+    "test_published.py", "test_kernels.py", "test_documents.py", "test_tracking_server.py", "test_cli.py", "test_own.py",
+    "test_parity.py", "test_render.py", "test_bad_input.py", "test_own_run.py", "test_report_browser.py",
+    "test_own_check.py", "test_analysis.py", "test_own_paper.py", "test_checkpoint.py", "test_load.py",
+    "test_malformed.py", "test_training.py", "test_imported.py", "test_ckn_training.py", "test_images.py",
+    "test_forecastfigure.py", "test_evaluation.py", "test_resume.py", "test_resolution.py", "test_architecture.py",
+    "test_synthetic.py", "test_digests.py",
 )  # fmt: skip
-"""Files of ten seconds and more, as measured; a new one that is as long belongs here."""
+"""Files of ten seconds and more, the longest first, by `--durations=0`; a new one that is as long belongs here, since all
+others wait for one that is begun late."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
