@@ -126,6 +126,11 @@ def finite(case: Case) -> str | None:
     loss = model.train().training_loss(*case.batch(FEW))
     if loss.dim() != 0 or not bool(loss.isfinite()):
         return f"the training loss is expected to be one finite number, found {loss.detach().tolist()!s:.60}"
+    if not loss.requires_grad:
+        return (
+            "the training loss depends on no parameter: a model in closed form, which is not trained, derives from "
+            "baselines.base.ClosedForm and has fit(train, validation)"
+        )
     loss.backward()
     wild = [n for n, p in model.named_parameters() if p.grad is not None and not bool(p.grad.isfinite().all())]
     return f"the gradient is NaN or infinite at once: {_some(wild)}" if wild else None

@@ -62,6 +62,12 @@ def test_a_faulty_model_is_named_by_its_fault_and_by_no_other(name: str) -> None
         assert [each for each, wrong in found.items() if wrong] == [name], found
 
 
+def test_a_loss_that_no_parameter_enters_is_said_and_what_to_derive_from() -> None:
+    body = "    def forward(self, x): return x.mean(1, keepdim=True).expand(-1, 4, -1)\n    def fit(self, train): pass\n"
+    said = CHECKS["finite"](case(body))
+    assert said is not None and "no parameter" in said and "baselines.base.ClosedForm" in said
+
+
 WHOLE = {
     "plain": PLAIN,
     "begins at 0": "        nn.init.zeros_(self.map.weight)\n        self.out = nn.Linear(horizon, horizon)\n"
