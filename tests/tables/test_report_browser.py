@@ -180,6 +180,15 @@ def serious(found: Any) -> None:
     assert not bad, [(each["id"], each["help"], [node["html"][:200] for node in each["nodes"][:3]]) for each in bad]
 
 
+def test_on_a_telephone_the_page_is_read_without_scrolling_sideways(browser: Any, small: Path) -> None:
+    there = opened(browser, small).page
+    there.set_viewport_size({"width": 390, "height": 844})
+    longer = "for (const head of document.querySelectorAll('h2, h3')) head.append('a_long_name'.repeat(9))"
+    there.evaluate(longer)
+    assert there.evaluate("document.documentElement.scrollWidth") == 390
+    there.close()
+
+
 def test_two_thousand_results_are_five_megabytes_and_open_in_two_seconds(
     browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
