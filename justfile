@@ -23,6 +23,13 @@ quick:
 long:
     python -m pytest -q -m long
 
+# what only a GPU can show, in some fifteen minutes: its tests, SAMformer and the Transformer on ETT from command to table,
+# and the milliseconds of a step of each model, alone, as one program, and several programs at once
+gpu:
+    python -m pytest -q tests/test_graphs.py tests/test_lanes.py -k on_a_device
+    time python run_all.py --papers samformer --subset ETT --models SAMformer,Transformer --seeds 5 --device cuda --no-mlflow --results-dir results/gpu
+    python -m benchmark.perf --parts replicas --device cuda --turns 3 --json results/gpu/steps.json
+
 # what documents show and the code says: the picture of the rooms, the tables of docs/verdicts.md, what was measured; the
 # last line says what of the published run would come out otherwise
 docs:
