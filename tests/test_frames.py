@@ -49,7 +49,7 @@ def test_from_main_to_sams_second_pass(
     asked = ["--papers", "tiny", "--models", "SAMformer", "--horizons", "4", "--seeds", "1", "--no-mlflow"]
     assert run_all.main(["--config", str(tiny(1)), *asked, "--results-dir", str(tmp_path / "results")]) == 0
     assert seen["parent"] == ["main", "go", "run", "submit"]
-    assert seen["worker"] == ["work", "train", "train_and_test", "fit", "run_epoch", "step", "ascend"]
+    assert seen["worker"] == ["work", "train", "train_and_test", "fit", "_go_on", "run_epoch", "step", "ascend"]
 
 
 @pytest.mark.usefixtures("semantics_2")
