@@ -83,7 +83,7 @@ def _judge_options(commands: argparse._SubParsersAction[Parser]) -> None:
     )  # fmt: skip
     judging.add_argument("file", type=Path, metavar="FILE")
     judging.add_argument("--paper", required=True, metavar="PAPER", help="samformer, say")
-    judging.add_argument("--lookback", type=int, default=0, metavar="N",
+    judging.add_argument("--lookback", type=int, default=None, metavar="N",
                          help="of numbers that do not say theirs, in steps; else they are compared with none")  # fmt: skip
     judging.add_argument("--out", type=Path, metavar="DIR", help="where to; default: FILE's name and .judged, beside it")
     judging.add_argument("--beside", type=Path, metavar="DIR",
@@ -242,10 +242,12 @@ def _judge(options: argparse.Namespace) -> int:
         raise UsageError(
             f"--out: {out} holds Results of this suite, which are not mixed with imported numbers; choose another"
         )
-    if options.lookback < 0:
+    if options.lookback is not None and options.lookback < 1:
         raise UsageError(f"--lookback: expected steps from 1, found {options.lookback}")
+    if options.beside and not options.beside.is_dir():
+        raise UsageError(f"--beside: expected a results folder, found none at {options.beside}")
     check_own(known.papers.values())
-    judged = judge_file(known, options.file, known.papers[name], options.lookback)
+    judged = judge_file(known, options.file, known.papers[name], options.lookback or 0)
     for said in (*judged.notes, *judged.left):
         print(said, file=sys.stderr)
     print("\n".join(sentences(judged)))

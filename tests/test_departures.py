@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from itertools import chain, pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +19,8 @@ import baselines
 from baselines.base import Forecaster
 from benchmark.config.catalogue import catalogue
 from benchmark.config.recipe import Training
+from benchmark.config.resolve import candidates, resolve
+from benchmark.data.registry import DATASETS
 from benchmark.data.windows import Batch, Windows
 from benchmark.errors import DataError
 from benchmark.problems import forecasting
@@ -300,6 +303,16 @@ def test_the_last_test_batch_is_dropped_where_the_switch_says_so() -> None:
     assert len(made().whole_batches(55)) == 55
     with pytest.raises(ValueError, match="no whole batch of 56"):
         made().whole_batches(56)
+
+
+def test_a_smoke_run_with_fewer_test_windows_than_a_batch_tests_on_all_of_them(data_dir: Path) -> None:
+    paper = catalogue().papers["patchtst"]
+    column = paper.columns["PatchTST-42"]
+    (recipe,) = candidates(resolve(paper, column, "ETTh1", 96, False, paper.released, "quick"))
+    assert recipe.training is not None and recipe.training.batch_size > (recipe.bounds.max_windows or 0) > 0
+    _, held = forecasting.load(recipe, DATASETS["ETTh1"], data_dir / "ETT-small/ETTh1.csv", 96, torch.device("cpu"),
+                               evaluation_batch=lambda channels: 64, sha256="", cache_dir=None)  # fmt: skip
+    assert len(held.windows) == recipe.bounds.max_windows
 
 
 @pytest.mark.parametrize("rho", [None, 0.5])

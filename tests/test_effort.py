@@ -138,6 +138,14 @@ def test_shorter_commands_are_for_long_ones_alone() -> None:
     assert len(shorter.commands(request, found, [1000.0] * len(found), 1)) == 3
 
 
+def test_a_shorter_command_has_the_columns_of_its_paper_alone() -> None:
+    request = asked("--subset", "ETTh1", "--papers", "patchtst,itransformer", "--models", "PatchTST-42,iTransformer")
+    found = cells(request)
+    told = shorter.commands(request, found, [1000.0] * len(found), 1)
+    alone = [line for line in told if line.count("--papers itransformer ") or line.count("--papers patchtst ")]
+    assert alone and not [line for line in alone if "PatchTST-42,iTransformer" in line], told
+
+
 def test_more_seeds_are_advised_where_they_give_a_verdict(tmp_path: Path) -> None:
     def said(model: str, verdict: str, *options: str) -> str:
         words = ("--subset", "ETTh1", "--papers", "samformer", "--horizons", "96", "--models", model)

@@ -87,6 +87,8 @@ def run(options: argparse.Namespace) -> None:
     if len(options.cells) == 1 and options.line != "states":
         raise UsageError(f"landscape: --line {options.line} is about the line between two cells, found one cell")
     cells = [opened(options, text) for text in options.cells]
+    if len({cell.key for cell in cells}) < len(cells):
+        raise UsageError(f"landscape: expected two cells between which to draw a line, found {cells[0].title} twice")
     found = [_around(cell, options) for cell in cells]
     if len(cells) == 2:
         found[0] |= _between(cells[0], cells[1], options)

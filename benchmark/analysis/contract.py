@@ -17,6 +17,7 @@ from benchmark.analysis.independence import dependence
 from benchmark.config.recipe import Training
 from benchmark.data.windows import Batch
 from benchmark.errors import counted
+from benchmark.problems.base import Once
 from benchmark.training.replicas import Stack, why_not_stacked
 from benchmark.training.step import Program, Stepper
 from benchmark.training.streams import own_generators, seed_default
@@ -52,7 +53,7 @@ class Case:
         model: Any = baselines.build(self.source, **sizes, **self.arguments).to(self.device)
         if isinstance(model, ClosedForm):
             windows = [(each.x, each.y) for each in (self.batch(4 * FEW, 0), self.batch(4 * FEW, 1))]
-            model.fit(windows, windows)
+            model.fit(Once(windows), Once(windows))
         return model
 
     def batch(self, windows: int, seed: int = 0) -> Batch:
@@ -128,7 +129,7 @@ def finite(case: Case) -> str | None:
         return f"the training loss is expected to be one finite number, found {loss.detach().tolist()!s:.60}"
     if not loss.requires_grad:
         return (
-            "the training loss depends on no parameter: a model in closed form, which is not trained, derives from "
+            "the training loss depends on no parameter that is trained: a model in closed form derives from "
             "baselines.base.ClosedForm and has fit(train, validation)"
         )
     loss.backward()

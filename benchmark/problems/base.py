@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -67,6 +67,20 @@ class Problem(Protocol):
 
     def fit(self, model: Any) -> None:
         """Fits a model in closed form (`baselines.base.ClosedForm`)."""
+
+
+class Once:
+    """Batches that are made as they are taken. Raises ValueError where they are gone through a second time."""
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self._batches = batches
+        self._taken = False
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._taken:
+            raise ValueError("fit goes through a split's windows a second time; they are there once: keep what it needs")
+        self._taken = True
+        return iter(self._batches)
 
 
 class Held(Protocol):

@@ -6,12 +6,14 @@ import csv
 import io
 import math
 
-from benchmark.errors import UsageError, nearest
+from benchmark.errors import UsageError, counted, nearest
 from tables.imported.number import Number, Read
 
 ALWAYS = ("dataset", "horizon", "model", "mse")
 OF_SEEDS, OF_MEANS = ("seed",), ("std", "n")
 OPTIONAL = ("lookback", "mae")
+LARGEST = 1e100
+"""Whose square is still a number; an error that is larger is a mistake of the file's."""
 FORM = "dataset,horizon,model,seed,mse[,mae,lookback] or dataset,horizon,model,mse,std,n[,lookback]"
 
 
@@ -35,6 +37,9 @@ def read_csv(name: str, text: str) -> Read:
         if not any(field.strip() for field in fields):
             continue
         try:
+            if len(fields) > len(head):
+                expected = f"expected {counted(len(head), 'field')} as in the head"
+                raise ValueError(f"{expected}, found {len(fields)}: decimal commas?")
             found.numbers.append(_number(reader.line_num, dict(zip(head, map(str.strip, fields), strict=False)), means))
         except ValueError as error:
             found.left.append((reader.line_num, str(error)))
@@ -73,6 +78,6 @@ def _error(of: dict[str, str], column: str) -> float:
         value = float(text)
     except ValueError:
         raise ValueError(f"{column}: expected a number, found '{text}'") from None
-    if value < 0:
-        raise ValueError(f"{column}: expected a number from 0, found '{text}'")
+    if value < 0 or LARGEST < value < math.inf:
+        raise ValueError(f"{column}: expected a number from 0 to {LARGEST:g}, found '{text}'")
     return value

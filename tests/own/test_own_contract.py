@@ -68,6 +68,26 @@ def test_a_loss_that_no_parameter_enters_is_said_and_what_to_derive_from() -> No
     assert said is not None and "no parameter" in said and "baselines.base.ClosedForm" in said
 
 
+TWICE = """
+import torch
+from baselines.base import ClosedForm
+class Twice(ClosedForm):
+    def __init__(self, lookback, horizon, channels):
+        super().__init__()
+        self.horizon = horizon
+    def fit(self, train, validation):
+        self.mean = sum(float(x.mean()) for x, y in train)
+        self.off = sum(float((x - self.mean).abs().mean()) for x, y in train)
+    def forward(self, x, marks=None): return x[:, -1:].expand(-1, self.horizon, -1)
+"""
+
+
+def test_a_closed_form_that_goes_through_its_windows_twice_is_told_so() -> None:
+    """A run makes them as they are taken: the second time there would be none, and what is fitted would be wrong."""
+    given = Case(Source("twice", "Twice", (Module("twice", "twice.py", TWICE.encode()),)), {}, 8, 4, 3, None, "cpu")
+    assert "a second time" in (told(CHECKS["shapes"], given) or "")
+
+
 WHOLE = {
     "plain": PLAIN,
     "begins at 0": "        nn.init.zeros_(self.map.weight)\n        self.out = nn.Linear(horizon, horizon)\n"

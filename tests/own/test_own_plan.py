@@ -132,7 +132,10 @@ def test_arguments_are_read_through_bases_and_files(tmp_path: Path) -> None:
 
 def test_a_full_interface_may_be_in_closed_form_and_have_a_loss_of_its_own(tmp_path: Path) -> None:
     head = "from baselines.base import ClosedForm\n"
-    text = head + SIX_LINES.replace("nn.Module", "ClosedForm") + "    def fit(self, train, validation): pass\n"
+    plain = head + SIX_LINES.replace("nn.Module", "ClosedForm") + "    def fit(self, train, validation): pass\n"
+    with pytest.raises(UsageError, match=r"called with the marks, too, .*: forward\(self, x, marks=None\)"):
+        catalogue([written(tmp_path, model=plain)])
+    text = plain.replace("forward(self, x)", "forward(self, x, marks=None)")
     found = cells(catalogue([written(tmp_path, model=text)]), "Mine")
     assert [planned.cell.seed for planned in found] == [0] and found[0].recipe and found[0].recipe.training is None
     signature = catalogue([written(tmp_path)]).models["mine"].signature

@@ -130,6 +130,8 @@ ETTh1,96,SAMformer,4,zero,512,
 ETTh1,100,SAMformer,0,0.381,512,
 Wether,96,SAMformer,0,0.381,512,
 ETTh1,96,Mine,0,0.36,512,
+ETTh1,96,SAMformer,5,0,381,512,
+ETTh1,96,SAMformer,6,1e200,512,
 """
 
 
@@ -145,6 +147,8 @@ def test_lines_without_a_place_are_named_and_the_rest_is_judged(tmp_path: Path, 
         7: "seed: expected a whole number from 0, found 'x'", 8: "mse: expected a number, found 'zero'",
         9: "horizon: samformer has 96, 192, 336, 720 for ETTh1, found 100",
         10: "dataset: 'Wether' is not in the grid of samformer; did you mean 'Weather'?",
+        12: "expected 7 fields as in the head, found 8: decimal commas?",
+        13: "mse: expected a number from 0 to 1e+100, found '1e200'",
     }  # fmt: skip
     assert said[1:] == [f"{path}:{line}: {what}; left out" for line, what in expected.items()]
     text = (tmp_path / "out/tables/samformer.imported.csv").read_text()

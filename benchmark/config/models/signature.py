@@ -65,11 +65,11 @@ def read(source: Source, find: Find) -> Signature:
     arguments, takes_any = _constructor(known, surely, source.cls)
     forward = _method(known, "forward")
     if isinstance(forward, ast.FunctionDef):
-        _check_forward(forward, source.cls)
+        _check_forward(forward, source.cls, full=bool(bases & _FULL))
     elif forward is None and surely:
         raise ValueError(f"{source.cls} has no method forward(x), from windows [B, L, C] to forecasts [B, H, C]")
     own_loss = _method(known, "training_loss") is not None
-    full = bool(bases & {"Forecaster", "ClosedForm"})
+    full = bool(bases & _FULL)
     partial = _constant(known, "partial_targets") is True if full else not own_loss
     return Signature(source, arguments, takes_any, "ClosedForm" in bases, partial)
 
@@ -168,7 +168,11 @@ def _parameters(asked: ast.arguments) -> Iterator[tuple[ast.arg, Any]]:
         yield argument, REQUIRED if node is None else None
 
 
-def _check_forward(forward: ast.FunctionDef, cls: str) -> None:
+_FULL = {"Forecaster", "ClosedForm"}
+"""Bases whose forward is called with the marks always."""
+
+
+def _check_forward(forward: ast.FunctionDef, cls: str, full: bool) -> None:
     positional = [*forward.args.posonlyargs, *forward.args.args]
     needed = [a.arg for a in positional[: len(positional) - len(forward.args.defaults)]][1:]
     needed += [a.arg for a, d in zip(forward.args.kwonlyargs, forward.args.kw_defaults, strict=True) if d is None]
@@ -176,6 +180,8 @@ def _check_forward(forward: ast.FunctionDef, cls: str) -> None:
     if not takes_one or len(needed) > 2 or any(a.arg in needed for a in forward.args.kwonlyargs):
         found = ", ".join(needed) or "nothing"
         raise ValueError(f"{cls}.forward is called as forward(x) or forward(x, marks), and asks for {found}")
+    if full and len(positional) < 3 and forward.args.vararg is None:
+        raise ValueError(f"{cls}.forward is called with the marks, too, as a Forecaster's: forward(self, x, marks=None)")
 
 
 def _kind(annotation: ast.expr | None, tree: ast.Module) -> Kind:

@@ -22,15 +22,19 @@ def commands(request: Request, cells: Sequence[Planned], seconds: Sequence[float
         return []
     found: list[tuple[float, str]] = []
     paper, seed = _cheapest(cells, seconds, "paper"), min(planned.cell.seed for planned in cells)
+    alone: dict[str, object] = {"papers": (paper,)}
+    if request.models is not None:  # a name that no chosen paper has would be refused
+        columns = {planned.cell.model.casefold() for planned in cells if planned.cell.paper == paper} | {"all"}
+        alone["models"] = tuple(name for name in request.models if name.casefold() in columns)
     choices: list[tuple[dict[str, object], dict[str, object]]] = [
-        ({"paper": paper}, {"papers": (paper,)}),
+        ({"paper": paper}, alone),
         ({"seed": seed}, {"seeds": (seed,)}),
-        ({"paper": paper, "seed": seed}, {"papers": (paper,), "seeds": (seed,)}),
+        ({"paper": paper, "seed": seed}, {**alone, "seeds": (seed,)}),
     ]
     of_paper = [(p, s) for p, s in zip(cells, seconds, strict=True) if p.cell.paper == paper]
     dataset = _cheapest([p for p, _ in of_paper], [s for _, s in of_paper], "dataset")
     choices.append(({"paper": paper, "seed": seed, "dataset": dataset},
-                    {"papers": (paper,), "seeds": (seed,), "subset": (dataset,)}))  # fmt: skip
+                    {**alone, "seeds": (seed,), "subset": (dataset,)}))  # fmt: skip
     for wanted, changes in choices:
         left = [s for p, s in zip(cells, seconds, strict=True) if all(getattr(p.cell, k) == v for k, v in wanted.items())]
         taken = sum(left) / max(1, min(at_once, len(left)))
