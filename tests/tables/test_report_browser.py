@@ -124,6 +124,8 @@ def test_a_cell_opens_by_key_by_click_and_by_address(browser: Any, small: Path) 
 
 
 def test_the_list_is_searched_filtered_and_sorted(browser: Any, small: Path) -> None:
+    from playwright.sync_api import expect
+
     page = opened(browser, small).page
     shown = page.locator("table.cells tbody tr:visible")
     everything = shown.count()
@@ -132,7 +134,7 @@ def test_the_list_is_searched_filtered_and_sorted(browser: Any, small: Path) -> 
     assert page.locator("#shown").inner_text() == f"{shown.count()} of {everything} cells."
     assert all("toy" in text and "Plain" in text for text in shown.all_inner_texts())
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function(f"document.querySelectorAll('table.cells tbody tr:not([hidden])').length === {everything}")
+    expect(shown).to_have_count(everything)  # waits; a string to wait for would be evaluated, which the page forbids
     page.get_by_label("verdict", exact=True).select_option("reproduced")
     assert shown.count() == 2 and all("reproduced" in text for text in shown.all_inner_texts())
     page.get_by_label("verdict", exact=True).select_option("")
@@ -178,6 +180,27 @@ def test_nobody_is_shut_out(browser: Any, small: Path, scheme: str) -> None:
 def serious(found: Any) -> None:
     bad = [each for each in found.response["violations"] if each["impact"] in ("serious", "critical")]
     assert not bad, [(each["id"], each["help"], [node["html"][:200] for node in each["nodes"][:3]]) for each in bad]
+
+
+BOXES = """() => [...document.querySelectorAll('figure.chart svg')].flatMap((svg) => {
+  const boxes = (parts) => [...svg.querySelectorAll(parts)].map((each) => each.getBBox());
+  const ends = (parts) => boxes(parts).map((box) => [box.x, box.x + box.width]);
+  const lines = ends('g[stroke="#fff"] path:not([transform])');
+  return lines.length ? [[ends('rect'), lines]] : [];
+})"""
+"""Of each map: from where to where its cells reach, and its lines."""
+
+
+def test_lines_of_equal_loss_end_where_the_surface_was_looked_at(browser: Any, made: Any, small: Path) -> None:
+    look(made.results, read(made.catalogue, made.results)[0])
+    there = opened(browser, write_report(*read(made.catalogue, made.results), made.results)).page
+    there.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    maps = there.evaluate(BOXES)
+    assert maps
+    for cells, lines in maps:
+        left, right, half = min(cells)[0], max(end for _, end in cells), (cells[0][1] - cells[0][0]) / 2
+        assert all(left + half - 1 < start and end < right - half + 1 for start, end in lines)
+    there.close()
 
 
 def test_on_a_telephone_the_page_is_read_without_scrolling_sideways(browser: Any, small: Path) -> None:

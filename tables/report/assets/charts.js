@@ -30,7 +30,8 @@ const Charts = (() => {
     const x = numbers(mark.x, mark.y.length);
     const rows = mark.y.map((y, i) => ({ x: x[i], y, spread: mark.spread?.[i], about: mark.labels?.[i] }));
     const there = rows.filter((row) => row.y !== null);
-    const tone = colour(style.colour), width = style.width ?? 1, strokeOpacity = style.opacity ?? 1, marks = [];
+    const bright = panel.surface && style.colour === "white"; // on a map white is white, in the dark page too
+    const tone = bright ? "#fff" : colour(style.colour), width = style.width ?? 1, strokeOpacity = style.opacity ?? 1, marks = [];
     if (style.line && style.line !== "none") {
       const strokeDasharray = style.line === "dashed" ? "5 3" : undefined;
       const strokeWidth = width * POINT; // what lies beyond the axes' limits is cut off, as it is in the pictures
@@ -43,9 +44,13 @@ const Charts = (() => {
     }
     if (style.shape) {
       const strokes = style.shape === "cross", filled = style.filled ?? true;
-      marks.push(Plot.dot(there, { x: "x", y: "y", r: Math.max(1.4, ((style.size ?? 6) / 2) * POINT), symbol: symbol(style.shape),
-        stroke: style.outlined ? "currentColor" : tone, strokeWidth: strokes ? width * POINT : 1.2, strokeOpacity,
-        fill: strokes ? "none" : filled ? tone : "var(--page)", fillOpacity: strokeOpacity }));
+      const dot = { x: "x", y: "y", r: Math.max(1.4, ((style.size ?? 6) / 2) * POINT), symbol: symbol(style.shape), strokeOpacity,
+        fill: strokes ? "none" : filled ? tone : "var(--page)", fillOpacity: strokeOpacity };
+      if (bright && style.outlined) {
+        marks.push(Plot.dot(there, { ...dot, stroke: "#000", strokeWidth: 4 }), Plot.dot(there, { ...dot, stroke: tone, strokeWidth: 2 }));
+      } else {
+        marks.push(Plot.dot(there, { ...dot, stroke: style.outlined ? "currentColor" : tone, strokeWidth: strokes ? width * POINT : 1.2 }));
+      }
     }
     const said = there.map((row) => ({ x: row.x, y: row.y, said: [
       [mark.series, mark.meaning].filter(Boolean).join(": "), row.about,
@@ -89,10 +94,30 @@ const Charts = (() => {
       y1: mark.y[j] - half(mark.y, j), y2: mark.y[j] + half(mark.y, j) })));
     const marks = [
       Plot.rect(there, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "height" }),
-      Plot.contour(mark.heights.flat(), { width: mark.x.length, height: mark.y.length,
-        x1: there[0].x1, x2: there.at(-1).x2, y1: there[0].y1, y2: there.at(-1).y2, value: Plot.identity, thresholds: mark.levels, stroke: "white", strokeWidth: 0.7 }),
+      Plot.line(contours(mark), { x: "x", y: "y", z: "of", stroke: "#fff", strokeWidth: 0.7 }),
     ];
     return [marks, there.filter((d) => d.height !== null).map((d) => ({ x: d.x, y: d.y, said: `${mark.meaning}\n${shown(d.height)}` }))];
+  }
+
+  function contours(mark) { // between the outermost places alone: beyond them d3 closes its rings, where nothing is known
+    const [across, down] = [mark.x.length, mark.y.length], found = [];
+    const at = (places, grid) => {
+      const i = Math.max(0, Math.min(Math.floor(grid - 0.5), places.length - 2));
+      return places[i] + (grid - 0.5 - i) * (places[i + 1] - places[i]);
+    };
+    const inside = ([x, y]) => x >= 0.5 && x <= across - 0.5 && y >= 0.5 && y <= down - 0.5;
+    const heights = mark.heights.flat().map((height) => height ?? NaN);
+    let of = 0;
+    for (const { coordinates } of d3.contours().size([across, down]).thresholds(mark.levels)(heights)) {
+      for (const ring of coordinates.flat()) {
+        of += 1;
+        for (const place of ring) {
+          if (inside(place)) found.push({ of, x: at(mark.x, place[0]), y: at(mark.y, place[1]) });
+          else of += 1;
+        }
+      }
+    }
+    return found;
   }
 
   function drawn(mark, data, panel) {
@@ -134,13 +159,15 @@ const Charts = (() => {
   const longest = (axis) => Math.max(0, ...(axis.categories ?? []).map((name) => name.length));
 
   function panel(of, figure, data) {
-    const heights = of.marks.find((mark) => mark.kind === "surface"), remark = of.remark ?? heights?.label ?? "";
+    const heights = of.marks.find((mark) => mark.kind === "surface");
+    const colouring = heights && `${heights.label}: ${shown(heights.limits[0])} (violet) to ${shown(heights.limits[1])} (yellow)`;
+    const remark = of.remark ?? colouring ?? "";
     const head = element("div", {}, [element("strong", {}, of.title ?? ""), element("span", {}, remark)]);
     if (!of.marks.length) return element("div", { class: "panel" }, [head, element("p", {}, "Nothing to show.")]);
     const [across, down] = figure.size, height = Math.max(150, down * INCH), width = Math.max(230, across * INCH);
     const places = of.marks.flatMap((mark) => mark.kind === "points" ? numbers(mark.x, mark.y.length) : []);
     const x = scale(of.x ?? {}, width, places), y = scale(of.y ?? {}, height, []), map = of.marks.find((mark) => mark.kind === "heat");
-    const parts = of.marks.map((mark) => drawn(mark, data, { x: of.x ?? {}, y: of.y ?? {} }));
+    const parts = of.marks.map((mark) => drawn(mark, data, { x: of.x ?? {}, y: of.y ?? {}, surface: Boolean(heights) }));
     const said = parts.flatMap(([, texts]) => texts);
     const crowded = (of.x?.categories ?? []).length * longest(of.x ?? {}) * 7 > width;
     if (crowded) x.tickRotate = -40;
