@@ -63,6 +63,7 @@ def body(content: bytes, *, claim: int | None = None, stall: float = 0, status: 
         request.send_response(status)
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(content) if claim is None else claim))
+        request.send_header("Connection", "close")  # as it is: a client that asks on it again may do so before it is told
         if attached:
             request.send_header("Content-Disposition", 'attachment; filename="file"')
         request.end_headers()
