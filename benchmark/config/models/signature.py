@@ -63,13 +63,13 @@ def read(source: Source, find: Find) -> Signature:
     if surely and not bases - {"ABC"}:
         raise ValueError(f"{source.cls} is no torch.nn.Module: neither it nor a base of it is one")
     arguments, takes_any = _constructor(known, surely, source.cls)
+    full = bool(bases & _FULL)
     forward = _method(known, "forward")
     if isinstance(forward, ast.FunctionDef):
-        _check_forward(forward, source.cls, full=bool(bases & _FULL))
+        _check_forward(forward, source.cls, full)
     elif forward is None and surely:
         raise ValueError(f"{source.cls} has no method forward(x), from windows [B, L, C] to forecasts [B, H, C]")
     own_loss = _method(known, "training_loss") is not None
-    full = bool(bases & _FULL)
     partial = _constant(known, "partial_targets") is True if full else not own_loss
     return Signature(source, arguments, takes_any, "ClosedForm" in bases, partial)
 
