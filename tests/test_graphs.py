@@ -32,9 +32,9 @@ from benchmark.training.streams import seed_default
 
 
 class StandIn:
-    """Replays by doing it again. fails: what recording raises. stale: a replay does nothing."""
+    """Replays by doing it again. fails: what recording raises. stale: from which replay on nothing is done."""
 
-    def __init__(self, fails: Exception | None = None, stale: bool = False) -> None:
+    def __init__(self, fails: Exception | None = None, stale: int | None = None) -> None:
         self.fails, self.stale, self.records, self.replays = fails, stale, 0, 0
 
     def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
@@ -45,7 +45,7 @@ class StandIn:
 
         def replay() -> None:
             self.replays += 1
-            if not self.stale:
+            if self.stale is None or self.replays < self.stale:
                 computation()
 
         return replay
@@ -112,7 +112,7 @@ def test_what_is_no_tensor_belongs_to_the_form() -> None:
             "it cannot be recorded (not permitted)",
         ),
         (StandIn(at_the_end("of a look at a number")), "it cannot be recorded (of a look at a number)"),
-        (StandIn(stale=True), "its first replay is off by"),
+        (StandIn(stale=1), "its first replay is off by"),
     ],
 )
 def test_what_cannot_be_recorded_or_replays_otherwise_is_called_and_said_once(recorder: StandIn, said: str) -> None:
@@ -120,6 +120,55 @@ def test_what_cannot_be_recorded_or_replays_otherwise_is_called_and_said_once(re
     assert torch.equal(walk.total, plainly()) and recorder.records == 1 and not walk.recorded.replays
     assert len(walk.said) == 1 and walk.said[0].startswith(f"no CUDA graph of the walk: {said}")
     assert walk.said[0].endswith("; it runs kernel by kernel")
+
+
+class Sum:
+    """A total [2] to which inputs [2, n] are added, and its recorder: a replay adds what recording it added."""
+
+    def __init__(self) -> None:
+        self.total, self.said, self.fails = torch.zeros(2), list[str](), False
+        self.recorded = Recorded("the sum", self.take, [self.total], [], self, self.said.append)
+
+    def take(self, inputs: Sequence[Tensor]) -> None:
+        if self.fails:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.total += inputs[0].sum(dim=1)
+
+    def record(self, computation: Callable[[], None], generators: Sequence[torch.Generator]) -> Callable[[], None]:
+        before = self.total.clone()
+        computation()
+        added = self.total - before
+
+        def replay() -> None:
+            self.total += added
+
+        return replay
+
+
+def test_a_replay_with_other_inputs_is_held_against_a_run_too() -> None:
+    """The first cannot tell what a recording has for good."""
+    its = Sum()
+    for value in (1.0, 2.0, 3.0):
+        its.recorded([torch.full((2, 3), value)])
+    assert its.total.tolist() == [18.0, 18.0] and not its.recorded.replays
+    assert len(its.said) == 1 and "its second replay is off by" in its.said[0]
+
+
+def test_where_a_run_beside_it_finds_no_memory_it_is_replayed() -> None:
+    its = Sum()
+    its.recorded([torch.ones(2, 3)])
+    its.fails = True
+    its.recorded([torch.ones(2, 3)])
+    assert its.total.tolist() == [6.0, 6.0] and its.recorded.replays and not its.said
+
+
+def test_a_recording_that_goes_wrong_later_ends_what_was_trained_with_it() -> None:
+    """The eighth replay is held against a run, and finds what the fifth began."""
+    walk = Walk(StandIn(stale=5))
+    for _ in range(7):
+        walk.recorded([torch.ones(2, 3)])
+    with pytest.raises(RuntimeError, match=r"replay 8 of the walk is off by .* since replay 4: .* by --replicas 1"):
+        walk.recorded([torch.ones(2, 3)])
 
 
 def test_memory_that_runs_out_is_no_reason_to_do_without() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +20,19 @@ MOST_OFF = 1e-2
 below, also in bfloat16; an input that is not the latest, or a mask that is drawn otherwise, is far above."""
 
 Function = Callable[[Sequence[Any]], None]
+
+
+_Kept = tuple[list[Tensor], list[Tensor]]
+"""What a computation changes, and the states of the generators that it draws from."""
+
+
+@dataclass
+class _Recording:
+    """inputs: what it reads each time, whose tensors lie where they lay. replays: how many there have been."""
+
+    inputs: list[Any]
+    replay: Callable[[], None]
+    replays: int = 0
 
 
 class Recorder(Protocol):
@@ -84,8 +98,9 @@ class Recorded:
     """A function of tensors that changes others in place, recorded once for each form of its inputs: their shapes and kinds
     and what is no tensor among them.
 
-    The first replay of each recording is held against a run that is not recorded. Where that differs, or where nothing can
-    be recorded, `say` is told why, once, and the function is called from then on.
+    Its first replay, the second, which is the first with other inputs, the fourth, the eighth and so on are held against
+    runs that are not recorded. Where one of the first two differs, or where nothing can be recorded, `say` is told why,
+    once, and the function is called from then on. If a later one differs, those before it may have been wrong, too.
     """
 
     def __init__(
@@ -97,7 +112,7 @@ class Recorded:
         self._name, self._function, self._changes, self._generators = name, function, changes, generators
         self._recorder, self._say = recorder, say
         self._given_up = False
-        self._recordings: dict[tuple[object, ...], tuple[list[Any], Callable[[], None]]] = {}
+        self._recordings: dict[tuple[object, ...], _Recording] = {}
 
     @property
     def replays(self) -> bool:
@@ -105,18 +120,21 @@ class Recorded:
         return bool(self._recordings) and not self._given_up
 
     def __call__(self, inputs: Sequence[Any]) -> None:
-        """Does it once."""
+        """Does it once. Raises RuntimeError where a replay after the second is not what it repeats."""
         form = tuple((each.shape, each.dtype) if isinstance(each, Tensor) else each for each in inputs)
+        recording = self._recordings.get(form)
         if self._given_up:
             self._function(inputs)
-        elif form not in self._recordings:
+        elif recording is None:
             self._first(form, inputs)
         else:
-            here, replay = self._recordings[form]
-            for mine, given in zip(here, inputs, strict=True):
+            for mine, given in zip(recording.inputs, inputs, strict=True):
                 if isinstance(mine, Tensor):
                     mine.copy_(given, non_blocking=True)
-            replay()
+            if recording.replays & (recording.replays + 1):
+                self._off(recording, None)
+            else:
+                self._held(recording)
 
     def _first(self, form: tuple[object, ...], inputs: Sequence[Any]) -> None:
         """Runs it, records it, and runs the recording from where the first run began."""
@@ -129,10 +147,9 @@ class Recorded:
                 self._function(here)
             expected = self._kept()
             self._put(begin)
-            replay = self._recorder.record(lambda: self._function(here), self._generators)
+            recording = _Recording(here, self._recorder.record(lambda: self._function(here), self._generators))
             self._put(begin)  # a recording that was played while it was made has moved it
-            replay()
-            off = _most_off(expected[0], self._changes)
+            off = self._off(recording, expected)
         except torch.OutOfMemoryError:
             self._put(begin)
             raise
@@ -143,19 +160,46 @@ class Recorded:
             self._put(begin)
             self._function(here)
         elif off <= MOST_OFF:
-            self._recordings[form] = here, replay
+            self._recordings[form] = recording
         else:
             self._without(f"its first replay is off by {off:.2g} of what it repeats")
             self._put(expected)
+
+    def _held(self, recording: _Recording) -> None:
+        """Replays it, and holds that against a run that is not recorded, where there is memory for both."""
+        begin = self._kept()
+        try:
+            self._function(recording.inputs)
+            expected = self._kept()
+        except torch.OutOfMemoryError:
+            expected = None
+        self._put(begin)
+        off = self._off(recording, expected)
+        if expected is None or off <= MOST_OFF:
+            return
+        if recording.replays > 2:
+            raise RuntimeError(
+                f"replay {recording.replays} of {self._name} is off by {off:.2g} of what it repeats, and so may be others "
+                f"since replay {recording.replays // 2}: what was trained with CUDA graphs here cannot be trusted; "
+                "train it without them, by --replicas 1"
+            )
+        self._without(f"its second replay is off by {off:.2g} of what it repeats")
+        self._put(expected)
+
+    def _off(self, recording: _Recording, expected: _Kept | None) -> float:
+        """Replays it: by how much that is off."""
+        recording.replays += 1
+        recording.replay()
+        return 0.0 if expected is None else _most_off(expected[0], self._changes)
 
     def _without(self, why: str) -> None:
         self._given_up = True
         self._say(f"no CUDA graph of {self._name}: {why}; it runs kernel by kernel")
 
-    def _kept(self) -> tuple[list[Tensor], list[Tensor]]:
+    def _kept(self) -> _Kept:
         return [each.clone() for each in self._changes], [each.get_state() for each in self._generators]
 
-    def _put(self, kept: tuple[list[Tensor], list[Tensor]]) -> None:
+    def _put(self, kept: _Kept) -> None:
         for changed, value in zip(self._changes, kept[0], strict=True):
             changed.copy_(value)
         for generator, state in zip(self._generators, kept[1], strict=True):
