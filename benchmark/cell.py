@@ -112,7 +112,7 @@ class Attempt:
         if self.unwritten is not None:
             raise StopTraining
 
-    def failed(self, error: Exception) -> Result:
+    def failed(self, error: BaseException) -> Result:
         """What a cell that could not be trained or measured comes to."""
         from benchmark.training.loop import Diverged
 
@@ -156,7 +156,7 @@ def train_and_test(
                 attempt.replica.on_epoch = _teller(attempt, attempt.replica)
         replicas = [attempt.replica for attempt in attempts if attempt.replica is not None]
         fit(replicas, problem, stacked=stacked, max_steps=first.recipe.bounds.max_steps, say=say)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a user's model may end its process, which other cells are to be trained by
         for attempt in attempts:
             if attempt.result is None and attempt.unwritten is None:
                 attempt.end(attempt.failed(error))

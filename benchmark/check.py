@@ -102,7 +102,7 @@ def report(subject: Subject, datasets: Mapping[str, DataSet]) -> tuple[list[str]
         lines.append(f"  ok      {name}" if note is None else f"  note    {name}: {note}")
     try:
         return lines + _takes(subject, datasets), kept
-    except Exception as error:  # the user's code, at another of its sizes
+    except (Exception, SystemExit) as error:  # the user's code, at another of its sizes
         from benchmark.analysis.contract import said
 
         return [*lines, f"  BROKEN  a step: {said(error)}"], False

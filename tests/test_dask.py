@@ -120,7 +120,7 @@ def test_cells_that_go_wrong_end_as_results_there_too(
     where = ["--backend", "dask", "--scheduler", cluster.address]
     done = run_all("--subset", "toy", "--papers", "tiny,bad", *options, *where, PYTHONPATH=MISBEHAVING)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-    assert done.stdout.splitlines()[-1] == "cells=18 done=12 refused=0 failed=6", done.stdout
+    assert done.stdout.splitlines()[-1] == "cells=19 done=12 refused=0 failed=7", done.stdout
     found = {str(r.cell["model"]): r for r in Store(tmp_path / "results").results() if r.cell["paper"] == "bad"}
     assert {way: result.status for way, result in found.items()} == {way: said[0] for way, said in EXPECTED.items()}
     assert "misbehaving.py" in (found["hang"].traceback or "")

@@ -209,6 +209,13 @@ def bfloat16(case: Case) -> str | None:
     return None if bool(loss.isfinite()) else "its loss is no number in bfloat16"
 
 
+def fit(case: Case) -> str | None:
+    """That it is trained though it has `fit`, if so."""
+    if case.training is None or not callable(getattr(getattr(case.build(), "model", None), "fit", None)):
+        return None
+    return "it has one, which nobody calls: it is trained; a model in closed form derives from baselines.base.ClosedForm"
+
+
 def replicas(case: Case) -> str | None:
     """Why two trainings of it cannot be one program, if they cannot: they are then trained one by one."""
     if case.training is None:
@@ -261,7 +268,7 @@ CHECKS: Mapping[str, Check] = {
     "gradients": gradients,
 }  # fmt: skip
 """By what is checked; each has a sentence for what is broken, or None. The first has to hold for the others to be tried."""
-NOTED: Mapping[str, Check] = {"bfloat16": bfloat16, "several as one program": replicas}
+NOTED: Mapping[str, Check] = {"bfloat16": bfloat16, "several as one program": replicas, "fit": fit}
 """The same of what a model may leave."""
 
 
@@ -269,7 +276,7 @@ def told(check: Check, case: Case) -> str | None:
     """What a check says; what it raises counts as broken, in one line."""
     try:
         return check(case)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return said(error)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from benchmark.config.catalogue import Catalogue
 from benchmark.config.paper import Paper
 from benchmark.errors import UsageError, counted, told
 from benchmark.files import read, write_atomically
+from benchmark.judging.printed import printed_numbers
 from tables.claims.evidence import Evidence
 from tables.claims.reader import load_claims
 from tables.documents import claims as claims_document
@@ -73,8 +75,22 @@ def judge_file(known: Catalogue, path: Path, paper: Paper, lookback: int = 0) ->
         subject=Subject(paper=placed.paper, rows=placed.rows, protocol=IMPORTED, profile="paper",
                         notes=[note, *([lines] if left else [])]),
         evidence=Evidence(whole, {paper.name: {(IMPORTED, "paper"): placed.rows}}),
-        note=note, left=left, notes=[*found.notes, *_unsaid(path, placed)],
+        note=note, left=left,
+        notes=[*found.notes, *_misspelt(path, paper, placed), *_unsaid(path, placed), *_elsewhere(path, placed)],
     )  # fmt: skip
+
+
+def _misspelt(path: Path, paper: Paper, placed: Placed) -> list[str]:
+    """Names that are none of the paper's columns, but nearly so."""
+    printed = {model for _, _, model, _ in printed_numbers(paper.printed)} if paper.printed else set()
+    known = {*paper.columns, *printed}
+    others = [name for name in placed.paper.columns if name not in known]
+    return [
+        f"{path}: '{name}' is no column of {paper.name}, and stands as one of its own, beside which nothing is printed; "
+        f"did you mean '{meant}'?"
+        for name in others
+        for meant in get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    ]
 
 
 def _unsaid(path: Path, placed: Placed) -> list[str]:
@@ -87,6 +103,19 @@ def _unsaid(path: Path, placed: Placed) -> list[str]:
     one = printed.pop() if len(printed) == 1 else ""
     how = f"--lookback {one} where it is that of the printed numbers" if one.isdecimal() else "--lookback N"
     return [f"{path}: {cells} without a look-back, compared with nothing printed: a column 'lookback', or {how}, says it"]
+
+
+def _elsewhere(path: Path, placed: Placed) -> list[str]:
+    """That numbers are of other look-backs than those that are printed, which keeps them from being compared."""
+    cells: dict[tuple[int, str], set[tuple[str, int, str]]] = {}
+    for row in placed.rows:
+        printed = row.printed.lookback if row.printed is not None else ""
+        if row.ours.n and row.key.lookback and printed.isdecimal() and int(printed) != row.key.lookback:
+            cells.setdefault((row.key.lookback, printed), set()).add((row.key.dataset, row.key.horizon, row.key.model))
+    return [
+        f"{path}: {counted(len(found), 'cell')} of look-back {ours}, printed at {printed}: not compared"
+        for (ours, printed), found in sorted(cells.items())
+    ]
 
 
 def write(judged: Judged, out: Path, subject_files: Callable[[Subject, Path], list[Path]],

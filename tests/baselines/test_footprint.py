@@ -46,7 +46,7 @@ LARGE: dict[str, tuple[int, int, int, int, dict[str, Any]]] = {
     "itransformer": (8, 96, 96, 250, {"width": 128}),
     "patchtst": (4, 336, 96, 16, {"heads": 16}),
     "dlinear": (32, 1024, 96, 300, {}),
-    "formerbaseline": (8, 512, 96, 7, {}),
+    "formerbaseline": (2, 512, 96, 7, {}),
     "fits": (64, 512, 96, 200, {}),
     "cats": (8, 512, 96, 24, {}),
 }

@@ -28,6 +28,8 @@ class Misbehaving(Forecaster):
         kind, _, place = self.how.partition(" ")
         if kind == "raise":
             raise ValueError("as it was asked to")
+        if kind == "leave":
+            raise SystemExit("as it was asked to")
         if kind == "lost":
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
         if kind == "diverge":

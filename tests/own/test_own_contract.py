@@ -62,6 +62,17 @@ def test_a_faulty_model_is_named_by_its_fault_and_by_no_other(name: str) -> None
         assert [each for each, wrong in found.items() if wrong] == [name], found
 
 
+def test_a_fit_that_nobody_calls_is_noted() -> None:
+    said = told(contract.fit, case(PLAIN + "    def fit(self, train, validation): raise RuntimeError\n"))
+    assert said is not None and "nobody calls" in said and "baselines.base.ClosedForm" in said
+
+
+def test_a_model_that_ends_its_process_is_a_faulty_one() -> None:
+    """In a run it would end the run."""
+    leaves = PLAIN.replace("return", "raise SystemExit('no licence') ;")
+    assert told(CHECKS["shapes"], case(leaves)) == taken.tried(case(leaves)) == "SystemExit: no licence (mine.py:8)"
+
+
 def test_a_loss_that_no_parameter_enters_is_said_and_what_to_derive_from() -> None:
     body = "    def forward(self, x): return x.mean(1, keepdim=True).expand(-1, 4, -1)\n    def fit(self, train): pass\n"
     said = CHECKS["finite"](case(body))

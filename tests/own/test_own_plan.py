@@ -144,6 +144,27 @@ def test_a_full_interface_may_be_in_closed_form_and_have_a_loss_of_its_own(tmp_p
     assert not catalogue([written(tmp_path, model=own_loss)]).models["mine"].signature.partial_targets
 
 
+@pytest.mark.parametrize(
+    ("head", "base", "ours"),
+    [
+        ("from baselines.base import Forecaster", "Forecaster", True),
+        ("from baselines.base import Forecaster as Base", "Base", True),
+        ("from baselines import base as b", "b.Forecaster", True),
+        ("import baselines.base", "baselines.base.Forecaster", True),
+        ("from other_library.models import Forecaster", "Forecaster", False),
+        ("import other_library as lib", "lib.Forecaster", False),
+    ],
+)
+def test_a_base_of_the_same_name_from_elsewhere_is_not_ours(tmp_path: Path, head: str, base: str, ours: bool) -> None:
+    """Ours is called with the marks, and whoever derives from it without taking them is told so."""
+    path = written(tmp_path, model=f"{head}\n{SIX_LINES.replace('nn.Module', base)}")
+    if not ours:
+        assert catalogue([path]).models["mine"].signature.partial_targets
+        return
+    with pytest.raises(UsageError, match="called with the marks, too"):
+        catalogue([path])
+
+
 def test_what_travelled_is_what_is_built_and_two_folders_do_not_mix(tmp_path: Path) -> None:
     models = []
     for name, horizon in (("a", "horizon"), ("b", "horizon + 1")):

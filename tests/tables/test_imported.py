@@ -159,6 +159,16 @@ def test_lines_without_a_place_are_named_and_the_rest_is_judged(tmp_path: Path, 
     assert "Mine ours" in (tmp_path / "out/tables/samformer.imported.md").read_text("utf-8")
 
 
+def test_a_misspelt_column_and_another_look_back_are_said(tmp_path: Path) -> None:
+    path, known = tmp_path / "given.csv", catalogue()
+    lines = ["ETTh1,96,SAMformr,0,0.38,512", "ETTh1,96,SAMformer,0,0.38,96", "ETTh1,192,SAMformer,0,0.42,96"]
+    path.write_text("\n".join(["dataset,horizon,model,seed,mse,lookback", *lines]))
+    judged = judge_file(known, path, known.papers["samformer"])
+    assert judged.left == [] and len(judged.notes) == 2
+    assert "'SAMformr' is no column of samformer" in judged.notes[0] and "did you mean 'SAMformer'?" in judged.notes[0]
+    assert judged.notes[1].endswith("2 cells of look-back 96, printed at 512: not compared")
+
+
 def test_means_have_a_deviation_and_a_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "means.csv"
     path.write_text("dataset,horizon,model,mse,std,n\nETTh1,96,SAMformer,0.381,0.001,5\nETTh1,192,SAMformer,0.409,,5\n")

@@ -63,7 +63,7 @@ def read(source: Source, find: Find) -> Signature:
     if surely and not bases - {"ABC"}:
         raise ValueError(f"{source.cls} is no torch.nn.Module: neither it nor a base of it is one")
     arguments, takes_any = _constructor(known, surely, source.cls)
-    full = bool(bases & _FULL)
+    full = bool(bases & _OURS)
     forward = _method(known, "forward")
     if isinstance(forward, ast.FunctionDef):
         _check_forward(forward, source.cls, full)
@@ -86,7 +86,7 @@ def _find_class(module: Module, name: str, find: Find, seen: set[str]) -> _Class
                 if (alias.asname or alias.name) == name:
                     other = find(absolute(module, node))
                     inside = _find_class(other, alias.name, find, seen) if other and other.name not in seen else None
-                    return inside or alias.name
+                    return inside or _bare(alias.name, absolute(module, node))
         elif isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
             return name
     return None
@@ -96,12 +96,30 @@ def _lineage(first: _Class, find: Find, depth: int = 0) -> Iterator[_Class | str
     """The class and its bases, each before its own; of those that are nobody's own the bare names."""
     yield first
     for base in first.node.bases:
-        name = ast.unparse(base).rpartition(".")[2]
+        where, _, name = ast.unparse(base).rpartition(".")
+        name = _bare(name, _meant(where, first.module)) if where else name
         found = _find_class(first.module, name, find, set()) if isinstance(base, ast.Name) else None
         if isinstance(found, _Class) and found.node is not first.node and depth < 50:
             yield from _lineage(found, find, depth + 1)
         else:
             yield found if isinstance(found, str) else name
+
+
+def _bare(name: str, where: str) -> str:
+    """A class's name without where it is from; in full where it is called as one of ours and is none."""
+    return f"{where}.{name}" if name in _OURS and where.partition(".")[0] != "baselines" else name
+
+
+def _meant(where: str, module: Module) -> str:
+    """The full name of what a module calls `where`, as far as its imports say."""
+    first, dot, rest = where.partition(".")
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            base = f"{absolute(module, node)}." if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                if alias.asname == first or (alias.name == first and not alias.asname):
+                    return base + alias.name + dot + rest
+    return where
 
 
 def _method(classes: list[_Class], name: str) -> ast.stmt | None:
@@ -168,7 +186,7 @@ def _parameters(asked: ast.arguments) -> Iterator[tuple[ast.arg, Any]]:
         yield argument, REQUIRED if node is None else None
 
 
-_FULL = {"Forecaster", "ClosedForm"}
+_OURS = {"Forecaster", "ClosedForm"}
 """Bases whose forward is called with the marks always."""
 
 
