@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from conftest import ROOT
 
+from benchmark.machine import own_process
 from benchmark.runner.pool import KEEP_MEMORY, ONE_THREAD, process
+from benchmark.runner.worker import prepare
 
 
 def grow(kept: list[bytearray] = []) -> int:  # noqa: B006
@@ -28,6 +31,16 @@ def test_a_worker_that_has_grown_stays() -> None:
         assert executor.submit(os.getpid).result() == first
         assert executor.submit(os.getenv, "MALLOC_MMAP_MAX_").result() == "0"
         assert executor.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
+    finally:
+        executor.shutdown(kill_workers=True)
+
+
+def test_what_a_worker_has_imported_is_not_looked_through_for_garbage() -> None:
+    """By each cell that begins there, which took longer than a small cell."""
+    executor = process(ONE_THREAD)
+    try:
+        executor.submit(prepare, own_process()).result()
+        assert executor.submit(gc.get_freeze_count).result() > 100_000 and executor.submit(gc.isenabled).result()
     finally:
         executor.shutdown(kill_workers=True)
 
