@@ -154,10 +154,18 @@ def test_a_replay_with_other_inputs_is_held_against_a_run_too() -> None:
     assert len(its.said) == 1 and "its second replay is off by" in its.said[0]
 
 
-def test_where_a_run_beside_it_finds_no_memory_it_is_replayed() -> None:
+@pytest.mark.parametrize("where", ["copying", "running", "comparing"])
+def test_where_a_run_beside_it_finds_no_memory_it_is_replayed(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*given: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
     its = Sum()
     its.recorded([torch.ones(2, 3)])
-    its.fails = True
+    its.fails = where == "running"
+    if where == "copying":
+        monkeypatch.setattr(its.recorded, "_kept", none_left)
+    elif where == "comparing":
+        monkeypatch.setattr(graphs, "_most_off", none_left)
     its.recorded([torch.ones(2, 3)])
     assert its.total.tolist() == [6.0, 6.0] and its.recorded.replays and not its.said
 
