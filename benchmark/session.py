@@ -281,7 +281,8 @@ class Session:
         from benchmark.tracking.invocation import Invocation
 
         papers = {member.digest: member.experiment.cell.paper for job in jobs for member in job.members}
-        self.invocation = Invocation.start(self.request.results_dir, papers, jobs[0].experiment.commit, self.picture)
+        picture = None if self.request.no_figures else self.picture
+        self.invocation = Invocation.start(self.request.results_dir, papers, jobs[0].experiment.commit, picture)
         return [replace(job, watcher=self.invocation.target) for job in jobs]
 
     def _jobs(self, together: Sequence[Sequence[Planned]], stacked: bool) -> list[Job]:

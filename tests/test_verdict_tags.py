@@ -104,10 +104,27 @@ def test_a_cells_run_gets_its_log_its_result_and_a_picture_once(tmp_path: Path) 
         log_artifacts=lambda run_id, folder: given.append((run_id, sorted(path.name for path in Path(folder).iterdir()))),
         set_tag=lambda run_id, name, value: given.append((run_id, name, value)),
     )
-    shown = [Shown("1", "key", "aa", False), Shown("2", "key", "none", False), Shown("3", "key", "aa", True)]
+    shown = [Shown("1", "key", "aa", ""), Shown("2", "key", "none", ""), Shown("3", "key", "aa", "yes")]
     assert attach(client, shown, tmp_path, lambda kept, key: kept.read_bytes() + key.encode()) == 0
     assert given == [("1", ["forecast.png", "log.txt", "result.json"]), ("1", "attached", "yes"), ("2", "attached", "yes")]
     assert attach(client, shown, tmp_path, None, seconds=-1) == 2, "time is over"
+
+
+def test_a_run_without_figures_leaves_the_pictures_to_sync(tmp_path: Path) -> None:
+    for name in ("logs/aa.log", "forecasts/aa.npz"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(name)
+    given: list[Any] = []
+    client: Any = SimpleNamespace(
+        log_artifacts=lambda run_id, folder: given.append(sorted(path.name for path in Path(folder).iterdir())),
+        set_tag=lambda run_id, name, value: given.append(value),
+    )
+    attach(client, [Shown("1", "key", "aa", "")], tmp_path, None)
+    assert given == [["log.txt"], "yes, but for pictures"]
+    attach(client, [Shown("1", "key", "aa", given[1])], tmp_path, None)
+    assert len(given) == 2, "nothing twice"
+    attach(client, [Shown("1", "key", "aa", given[1])], tmp_path, lambda kept, key: b"drawn")
+    assert given[2:] == [["forecast.png", "log.txt"], "yes"]
 
 
 def test_an_invocations_run_says_its_command_and_the_sums_of_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:

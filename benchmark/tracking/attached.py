@@ -15,28 +15,29 @@ if TYPE_CHECKING:
 
 Picture = Callable[[Path, str], bytes | None]
 """From a cell's file of kept forecasts, and the cell's key, to a PNG of them; None where there is nothing to draw."""
-ATTACHED = "attached"
-"""The tag of a run that has its files."""
+ATTACHED, ALL, BUT_PICTURES = "attached", "yes", "yes, but for pictures"
+"""The tag of a run that has its files, and what it says: an invocation with `--no-figures` draws none."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A run that shows a Result: the run's id, the Result's key and digest, whether the run has its files."""
+    """A run that shows a Result: the run's id, the Result's key and digest, which files the run says it has."""
 
     run_id: str
     key: str
     digest: str
-    attached: bool
+    attached: str
 
 
 def attach(
     client: MlflowClient, shown: Iterable[Shown], results_dir: Path, picture: Picture | None, seconds: float = float("inf")
 ) -> int:
     """Gives runs their files, as far as there are any and they have not got them; returns how many were left out because
-    `seconds` were over. Raises what MLflow raises."""
+    `seconds` were over. picture: None where none are wanted. Raises what MLflow raises."""
     end, left = time.monotonic() + seconds, 0
+    enough = (ALL,) if picture is not None else (ALL, BUT_PICTURES)
     for run in shown:
-        if run.attached:
+        if run.attached in enough:
             continue
         if time.monotonic() > end:
             left += 1
@@ -44,7 +45,7 @@ def attach(
         with tempfile.TemporaryDirectory() as folder:
             if _collect(Path(folder), results_dir, run, picture):
                 client.log_artifacts(run.run_id, folder)
-        client.set_tag(run.run_id, ATTACHED, "yes")
+        client.set_tag(run.run_id, ATTACHED, enough[-1])
     return left
 
 

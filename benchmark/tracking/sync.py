@@ -113,7 +113,7 @@ class Rebuild:
             return
         else:
             shows = self._show(result, gone)
-        attached = whole is not None and whole.data.tags.get(ATTACHED) == "yes"
+        attached = whole.data.tags.get(ATTACHED, "") if whole is not None else ""
         self.shown.append(Shown(shows, result.key, result.digest, attached))
         self.say_standing(shows, result, whole)
         for run in found:
