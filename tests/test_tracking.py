@@ -25,6 +25,7 @@ from benchmark.machine import host
 from benchmark.store.store import Store
 from benchmark.tracking import runs, server
 from benchmark.tracking.__main__ import main
+from benchmark.tracking.attached import ALL, ATTACHED, BUT_PICTURES
 from benchmark.tracking.sync import KIND, search
 
 ARGUMENTS = [
@@ -42,7 +43,7 @@ ARGUMENTS = [
     "cpu",
     "--no-figures",
 ]
-OWN = {"process", runs.PARENT, "results_dir"}  # tags that two runs of one cell differ in, beside its times
+OWN = {"process", runs.PARENT, "results_dir", ATTACHED}  # tags that two runs of one cell differ in, beside its times
 EPOCH_METRICS = ("train_loss", "val_mse", "lr", "grad_norm")
 MEASURED = {"train_loss", "val_mse", "lr", "grad_norm", "seconds", "peak_memory_bytes"}
 
@@ -207,9 +208,15 @@ def test_the_invocations_run_has_the_tables(fresh: Path) -> None:
 
 
 def test_sync_after_an_undisturbed_run_changes_nothing(fresh: Path) -> None:
+    """But that it draws what a run with `--no-figures` has not."""
     before = cells_shown(fresh, ids=True)
     assert sync(fresh).out.endswith(": 2 whole already\n")
-    assert cells_shown(fresh, ids=True) == before and len(invocations(fresh)) == 1
+    after = cells_shown(fresh, ids=True)
+    assert [shown[3].pop(ATTACHED) for shown in before] == 2 * [BUT_PICTURES]
+    assert [shown[3].pop(ATTACHED) for shown in after] == 2 * [ALL]
+    assert after == before and len(invocations(fresh)) == 1
+    files = {Path(each.path).name for each in client(fresh).list_artifacts(after[0][-3])}
+    assert files == {"log.txt", "result.json", "forecast.png"}
 
 
 def test_what_is_lost_is_made_anew_and_doubles_go(fresh: Path, copy: Path) -> None:
