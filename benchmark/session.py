@@ -44,7 +44,7 @@ class Session:
     def __init__(self, request: Request, picture: Picture | None = None) -> None:
         self.request, self.catalogue = chosen(request, catalogue(request.config))
         check_own(self.catalogue.papers.values())
-        self.picture = picture
+        self.picture = None if request.no_figures else picture
         self.folder = data_dir(request.data_dir)
         self.store = Store(request.results_dir)
         self.supply = Supply(self.folder)
@@ -281,8 +281,7 @@ class Session:
         from benchmark.tracking.invocation import Invocation
 
         papers = {member.digest: member.experiment.cell.paper for job in jobs for member in job.members}
-        picture = None if self.request.no_figures else self.picture
-        self.invocation = Invocation.start(self.request.results_dir, papers, jobs[0].experiment.commit, picture)
+        self.invocation = Invocation.start(self.request.results_dir, papers, jobs[0].experiment.commit, self.picture)
         return [replace(job, watcher=self.invocation.target) for job in jobs]
 
     def _jobs(self, together: Sequence[Sequence[Planned]], stacked: bool) -> list[Job]:
