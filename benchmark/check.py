@@ -84,13 +84,14 @@ def _by_itself(model: OwnModel, device: str) -> Case:
 
 
 def report(subject: Subject, datasets: Mapping[str, DataSet]) -> tuple[list[str], bool]:
-    """What was found, line by line, and whether the model keeps the contract."""
+    """Says what is tried; returns what was found, line by line, and whether the model keeps the contract."""
     from benchmark.analysis.contract import CHECKS, NOTED, told
 
     case = subject.case
     batch = f", batch {case.training.batch_size}" if case.training is not None else ", not trained"
     at = f"look-back {case.lookback}, horizon {case.horizon}, {counted(case.channels, 'channel')}{batch}"
-    lines, kept = [f"{subject.model.name} ({case.source.name}), {subject.title}: {at}"], True
+    print(f"{subject.model.name} ({case.source.name}), {subject.title}: {at}", flush=True)  # its code may end the process
+    lines, kept = list[str](), True
     for number, (name, check) in enumerate(CHECKS.items()):
         wrong = told(check, case)
         kept &= wrong is None

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
+from collections.abc import Collection
+from difflib import get_close_matches
 
 from benchmark.errors import UsageError, counted, nearest
 from tables.imported.number import Number, Read
@@ -14,6 +17,8 @@ OF_SEEDS, OF_MEANS = ("seed",), ("std", "n")
 OPTIONAL = ("lookback", "mae")
 LARGEST = 1e100
 """Whose square is still a number; an error that is larger is a mistake of the file's."""
+MOST_TRAININGS = 100_000
+"""Of one cell."""
 FORM = "dataset,horizon,model,seed,mse[,mae,lookback] or dataset,horizon,model,mse,std,n[,lookback]"
 
 
@@ -21,6 +26,8 @@ def read_csv(name: str, text: str) -> Read:
     """Every line that can be read; of the others, why not. Raises UsageError for a head of another form."""
     reader = csv.reader(io.StringIO(text, newline=""))
     head = [column.strip().casefold() for column in next(reader, [])]
+    if len(head) == 1 and (other := next((each for each in (";", "\t", "|") if each in head[0]), None)):
+        raise UsageError(f"{name}:1: the columns are separated by {other!r}; expected commas")
     for column in head:
         if column and head.count(column) > 1:
             raise UsageError(f"{name}:1: column '{column}' stands twice; remove one")
@@ -32,7 +39,8 @@ def read_csv(name: str, text: str) -> Read:
     used = {*ALWAYS, *(OF_MEANS if means else OF_SEEDS), "lookback", *(() if means else ("mae",))}
     found = Read()
     if surplus := [column for column in head if column not in used]:
-        found.notes.append(f"{name}: columns that are not used: {', '.join(surplus)}")
+        named = [f"{each}{_meant(each, used - set(head))}" if each else "one without a name" for each in surplus]
+        found.notes.append(f"{name}: columns that are not used: {', '.join(named)}")
     for fields in reader:
         if not any(field.strip() for field in fields):
             continue
@@ -46,6 +54,12 @@ def read_csv(name: str, text: str) -> Read:
     return found
 
 
+def _meant(column: str, lacking: Collection[str]) -> str:
+    """Which of the columns that a file has not got a name may be."""
+    like = get_close_matches(column.replace("_", ""), sorted(lacking), n=1, cutoff=0.8)
+    return f" (did you mean '{like[0]}'?)" if like else ""
+
+
 def _number(line: int, of: dict[str, str], means: bool) -> Number:
     for column in ("dataset", "model"):
         if not of.get(column):
@@ -53,6 +67,8 @@ def _number(line: int, of: dict[str, str], means: bool) -> Number:
     lookback = _whole(of, "lookback", 1) if of.get("lookback") else 0
     metrics = {name: _error(of, name) for name in ("mse", "mae") if name == "mse" or (of.get(name) and not means)}
     n = _whole(of, "n", 1) if means else 1
+    if n > MOST_TRAININGS:
+        raise ValueError(f"n: expected a whole number from 1 to {MOST_TRAININGS:,}, found '{of['n']}'")
     if means and n > 1 and not of.get("std"):
         raise ValueError(f"std: expected the standard deviation over the {n} trainings, found nothing")
     std = _error(of, "std") if means and n > 1 else None
@@ -65,7 +81,7 @@ def _number(line: int, of: dict[str, str], means: bool) -> Number:
 
 
 def _whole(of: dict[str, str], column: str, least: int) -> int:
-    text = of.get(column, "")
+    text = re.sub(r"(?<=[0-9])\.0+$", "", of.get(column, ""))  # as pandas writes whole numbers beside a gap
     if not (text.isascii() and text.isdigit()) or int(text) < least:
         raise ValueError(f"{column}: expected a whole number from {least}, found '{text}'")
     return int(text)

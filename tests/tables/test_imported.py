@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmark.config.catalogue import catalogue
+from benchmark.errors import UsageError
 from benchmark.judging.printed import printed_numbers
 from tables.__main__ import main
 from tables.claims.evidence import Evidence
+from tables.imported.csvfile import read_csv
 from tables.imported.judged import judge_file, write
 from tables.imported.tslib import read_tslib
 from tables.rows.judge import judge
@@ -167,6 +169,17 @@ def test_a_misspelt_column_and_another_look_back_are_said(tmp_path: Path) -> Non
     assert judged.left == [] and len(judged.notes) == 2
     assert "'SAMformr' is no column of samformer" in judged.notes[0] and "did you mean 'SAMformer'?" in judged.notes[0]
     assert judged.notes[1].endswith("2 cells of look-back 96, printed at 512: not compared")
+
+
+def test_what_a_table_program_writes_is_read_or_said() -> None:
+    """Whole numbers as 512.0, an index without a name, a column that is nearly called so, separators that are no commas."""
+    read = read_csv("x.csv", ",dataset,horizon,model,seed,mse,look_back\n0,ETTh1,96.0,SAMformer,0.0,0.38,512\n")
+    assert (read.numbers[0].horizon, read.numbers[0].seed, read.numbers[0].lookback, read.left) == (96, 0, 0, [])
+    assert read.notes == ["x.csv: columns that are not used: one without a name, look_back (did you mean 'lookback'?)"]
+    with pytest.raises(UsageError, match=r"x\.csv:1: the columns are separated by ';'; expected commas"):
+        read_csv("x.csv", "dataset;horizon;model;seed;mse\n")
+    read = read_csv("x.csv", "dataset,horizon,model,mse,std,n\nETTh1,96,SAMformer,0.38,0.01,1000000000000\n")
+    assert read.left == [(2, "n: expected a whole number from 1 to 100,000, found '1000000000000'")]
 
 
 def test_means_have_a_deviation_and_a_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
