@@ -83,15 +83,19 @@ def _by_itself(model: OwnModel, device: str) -> Case:
     return Case(model.signature.source, arguments, **ALONE, training=training, device=device)
 
 
-def report(subject: Subject, datasets: Mapping[str, DataSet]) -> tuple[list[str], bool]:
-    """Says what is tried; returns what was found, line by line, and whether the model keeps the contract."""
-    from benchmark.analysis.contract import CHECKS, NOTED, told
-
+def heading(subject: Subject) -> str:
+    """What is tried, and at which sizes."""
     case = subject.case
     batch = f", batch {case.training.batch_size}" if case.training is not None else ", not trained"
     at = f"look-back {case.lookback}, horizon {case.horizon}, {counted(case.channels, 'channel')}{batch}"
-    print(f"{subject.model.name} ({case.source.name}), {subject.title}: {at}", flush=True)  # its code may end the process
-    lines, kept = list[str](), True
+    return f"{subject.model.name} ({case.source.name}), {subject.title}: {at}"
+
+
+def report(subject: Subject, datasets: Mapping[str, DataSet]) -> tuple[list[str], bool]:
+    """What was found, line by line, and whether the model keeps the contract."""
+    from benchmark.analysis.contract import CHECKS, NOTED, told
+
+    case, lines, kept = subject.case, list[str](), True
     for number, (name, check) in enumerate(CHECKS.items()):
         wrong = told(check, case)
         kept &= wrong is None
@@ -180,6 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
         from benchmark.runner.pool import usable_device
 
         for subject in subjects(there, usable_device(options.device)):
+            print(heading(subject), flush=True)  # before its code is run, which may end the process
             lines, kept = report(subject, there.datasets)
             print("\n".join(lines), flush=True)
             ended.status |= not kept

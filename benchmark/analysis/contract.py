@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -262,6 +262,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
+T = TypeVar("T")
 Check = Callable[[Case], str | None]
 CHECKS: Mapping[str, Check] = {
     "shapes": shapes, "finite": finite, "own window alone": own_window, "seed": seeds, "train and eval mode": modes,
@@ -272,8 +273,8 @@ NOTED: Mapping[str, Check] = {"bfloat16": bfloat16, "several as one program": re
 """The same of what a model may leave."""
 
 
-def told(check: Check, case: Case) -> str | None:
-    """What a check says; what it raises counts as broken, in one line."""
+def told(check: Callable[[Case], T], case: Case) -> T | str:
+    """What a check says, or finds; what it raises counts as broken, in one line."""
     try:
         return check(case)
     except (Exception, SystemExit) as error:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmark.analysis.contract import FEW, Case, finite, one_batch, replicas, said, shapes, stepper, told
+from benchmark.analysis.contract import FEW, Case, finite, one_batch, replicas, shapes, stepper, told
 from benchmark.config.recipe import Measured
 from benchmark.training.step import Program
 
@@ -68,7 +68,4 @@ def tried(case: Case) -> Measured | str:
     wrong = told(shapes, case) or told(finite, case)
     if wrong is not None:
         return wrong
-    try:
-        return measured(case)
-    except (Exception, SystemExit) as error:
-        return said(error)
+    return told(measured, case)
